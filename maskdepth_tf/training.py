@@ -65,6 +65,7 @@ def compiled_model(settings: config.Config, steps: int) -> keras.Model:
             settings.data.image_size,
             widths=shape.widths or preset.widths,
             patch_size=shape.patch_size or preset.patch_size,
+            difference=preset.difference,
             depth_activation=shape.depth_activation,
         )
         loss = {

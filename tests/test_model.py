@@ -125,9 +125,18 @@ def test_every_variable_learns(net):
 def test_presets():
     fast, reference = model.PRESETS["fast"], model.PRESETS["reference"]
     assert (reference.widths, reference.patch_size) == ((64, 128, 128, 256, 256), 1)
-    net = model.resnet_unet(64, fast.widths, fast.patch_size)
+    assert not reference.difference
+    net = model.resnet_unet(64, fast.widths, fast.patch_size, fast.difference)
     assert net.output["mask"].shape == (None, 64, 64, 1)
-    assert net.count_params() < 11_244_562 / 4
+    assert sum(v.shape.num_elements() for v in net.trainable_variables) == 706_642
+
+
+def test_difference_is_shown():
+    net = tiny(difference=True, pixel_mean=(0, 0, 0), pixel_std=(1, 2, 4))
+    shown = keras.Model(net.input, net.get_layer("stem_concat").output)
+    black = np.zeros((1, 16, 16, 3))
+    outputs = shown({"fg_bg": black, "bg": black + [3, 4, 8]})
+    np.testing.assert_allclose(outputs[0, 0, 0], [0, 0, 0, 3, 2, 2, 3, 2, 2])
 
 
 @pytest.mark.parametrize("image_size", [2, 18, 17])
