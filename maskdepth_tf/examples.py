@@ -81,16 +81,18 @@ def split_examples(
     """
     rows = examples.rows
     if kind == "random":
-        split = splits.random_split(len(rows), test_fraction, seed)
+        split = splits.random_split(rows, test_fraction, seed)
     else:
         split = splits.unseen_split(
             rows,
             test_fraction,
             seed,
-            _groups({row.bg for row in rows}, examples.root),
+            _groups(
+                {r.bg for r in rows if labels.room_of(r.bg) == r.bg}, examples.root
+            ),
             _groups({row.fg for row in rows}, examples.root),
         )
-    return splits.hold_out_validation(split, seed)
+    return splits.hold_out_validation(split, rows, seed)
 
 
 def describe(labels_path: str, examples: Examples, split: splits.Split) -> dict:
@@ -111,6 +113,10 @@ def fingerprint(labels_path: str, examples: Examples) -> str:
         size = os.stat(os.path.join(examples.root, name)).st_size
         digest.update(f"{name}\t{size}\n".encode())
     return digest.hexdigest()
+
+
+def _views(rows: Sequence[Row]) -> set[str]:
+    return {row.bg for row in rows if labels.room_of(row.bg) != row.bg}
 
 
 def _groups(names: Iterable[str], root: str) -> dict[str, int]:

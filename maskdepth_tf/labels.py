@@ -21,6 +21,8 @@ from typing import NamedTuple
 from maskdepth_tf import files, headers
 from maskdepth_tf.errors import DataError
 
+VIEW_MARK = "@"
+"""Stands between a room's name and the number of a view: `bg1@3.jpg`."""
 MAX_LINE_BYTES = 65536
 """Longest accepted line; five paths of the longest name a disk takes fit easily."""
 
@@ -47,13 +49,22 @@ Fault = tuple[int | str, str]
 """Line number, "?" if unknown, and what was expected and received there."""
 
 # Most real lines: these need no closer look, which would cost three times as much.
-_NAME = rb"[A-Za-z0-9_-]++(?:/[A-Za-z0-9_-]++)*+\.[A-Za-z0-9]++"
+_NAME = rb"[A-Za-z0-9_@-]++(?:/[A-Za-z0-9_@-]++)*+\.[A-Za-z0-9]++"
 _PLAIN_LINE = re.compile(rb"\t".join([_NAME] * 5) + rb"\r?\n?")
+_VIEW = re.compile(rf"{VIEW_MARK}\d+(?=\.[^./]+$)")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ufeff\ud800-\udfff]")
 _DRIVE = re.compile("[A-Za-z]:")
 _FILES_AT_ONCE = 1000
 _DUPLICATE = "expected every row once, received again the row of line"
 _BLANK = "expected 5 paths, received a blank row"
+
+
+def room_of(bg: str) -> str:
+    """The background that a view shows a part of, `a/bg1@3.jpg` -> `a/bg1.jpg`.
+
+    A background that is no view is returned as it is.
+    """
+    return _VIEW.sub("", bg)
 
 
 def read(path: str | os.PathLike, max_errors: int = 20) -> list[Row]:

@@ -3,13 +3,14 @@
 `random` shuffles rows, as the reference did: every background and every foreground
 is on both sides, so that it measures memory as much as skill. `unseen` keeps whole
 backgrounds and whole foregrounds apart, together with their mirrors and
-near-duplicates.
+near-duplicates. Rows that show a view of a room (`labels.room_of`) only train.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from maskdepth_tf import labels
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.labels import Row
 
@@ -26,22 +27,22 @@ NEAR_DUPLICATE = 0.12
 pictures differ in about half of theirs."""
 
 
-def random_split(num_rows: int, test_fraction: float, seed: int) -> Split:
+def random_split(rows: Sequence[Row], test_fraction: float, seed: int) -> Split:
     """Shuffles rows into two sides.
 
     Args:
-        num_rows: Rows of the labels file.
-        test_fraction: Share that tests, in (0, 1).
+        rows: Labels.
+        test_fraction: Share that tests, in (0, 1); of the rows that may test.
         seed: Seed of the shuffle.
 
     Returns:
         Sorted row numbers, int64: `train` and `test`.
     """
-    order = np.random.default_rng(seed).permutation(num_rows)
-    num_test = round(num_rows * test_fraction)
-    return _checked(
-        {"train": np.sort(order[num_test:]), "test": np.sort(order[:num_test])}
-    )
+    view = shows_view(rows)
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(~view))
+    num_test = round(len(order) * test_fraction)
+    train = np.concatenate([order[num_test:], np.flatnonzero(view)])
+    return _checked({"train": np.sort(train), "test": np.sort(order[:num_test])})
 
 
 def unseen_split(
@@ -57,7 +58,8 @@ def unseen_split(
         rows: Labels.
         test_fraction: Share of backgrounds, and of foregrounds, that test.
         seed: Seed of the choice.
-        bg_groups: Group of every background; a group is never divided.
+        bg_groups: Group of every background that is no view; a group is never
+            divided, and views go where their room goes.
         fg_groups: Group of every foreground.
 
     Returns:
@@ -66,18 +68,24 @@ def unseen_split(
     """
     new_bg = _held_out(bg_groups, test_fraction, [seed, 0])
     new_fg = _held_out(fg_groups, test_fraction, [seed, 1])
-    bg = np.array([row.bg in new_bg for row in rows])
+    bg = np.array([labels.room_of(row.bg) in new_bg for row in rows])
     fg = np.array([row.fg in new_fg for row in rows])
+    may_test = ~shows_view(rows)
     sides = {
         "train": ~bg & ~fg,
-        "test": bg & fg,
-        "new_bg": bg & ~fg,
-        "new_fg": ~bg & fg,
+        "test": bg & fg & may_test,
+        "new_bg": bg & ~fg & may_test,
+        "new_fg": ~bg & fg & may_test,
     }
     return _checked({name: np.flatnonzero(side) for name, side in sides.items()})
 
 
-def hold_out_validation(split: Split, seed: int) -> Split:
+def shows_view(rows: Sequence[Row]) -> np.ndarray:
+    """Whether each row's background is a view of a room: bool [N]."""
+    return np.array([labels.room_of(row.bg) != row.bg for row in rows], bool)
+
+
+def hold_out_validation(split: Split, rows: Sequence[Row], seed: int) -> Split:
     """Takes `validation` out of `train`: rows that choose the best epoch.
 
     The test rows choose nothing, so that their figures stay those of pictures that
@@ -85,16 +93,19 @@ def hold_out_validation(split: Split, seed: int) -> Split:
 
     Args:
         split: With a `train` side.
+        rows: Labels.
         seed: Seed of the choice.
 
     Returns:
-        The same with `validation`, `VALIDATION_FRACTION` of `train` and one row at
-        least.
+        The same with `validation`, `VALIDATION_FRACTION` of what is no view in
+        `train` and one row at least.
     """
     train = split["train"]
-    order = np.random.default_rng([seed, 2]).permutation(train)
-    count = max(1, round(len(train) * VALIDATION_FRACTION))
-    sides = {"train": np.sort(order[count:]), "validation": np.sort(order[:count])}
+    view = shows_view(rows)[train]
+    order = np.random.default_rng([seed, 2]).permutation(train[~view])
+    count = max(1, round(len(order) * VALIDATION_FRACTION))
+    left = np.concatenate([order[count:], train[view]])
+    sides = {"train": np.sort(left), "validation": np.sort(order[:count])}
     return _checked(split | sides)
 
 

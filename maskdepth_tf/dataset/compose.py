@@ -8,14 +8,16 @@ The room is the stored `Background/bg<n>.jpg` as decoded, so that outside the ma
 `fg_bg` differs from it by its own JPEG compression alone. Rows are numbered from 1:
 
     Background/bg1.jpg              the room, resized to the picture size, quality 95
+    Background/bg1@1.jpg            the same room in another framing, if asked for
     Foreground/fg1.png              the cut-out, RGBA
     data_1/Fg-Bg/fg-bg1.jpg         the composite, quality 30 unless told otherwise
     data_1/Fg-Bg-Mask/fg-bg-mask1.jpg
     data_1/Depth/depth1.jpg         named in the labels; `depth` writes it
     labels.txt, files.sha256, manifest.json             written last, in this order
 
-A part, `data_<k>`, holds 80,000 rows. Which cut-out, room, mirroring and place a row
-has follows from the seed and the row's index alone; fewer rows are a prefix of more.
+A part, `data_<k>`, holds 80,000 rows. Which cut-out, room, view, mirroring and place
+a row has follows from the seed and the row's index alone; fewer rows are a prefix of
+more.
 """
 
 import argparse
@@ -32,7 +34,7 @@ import PIL
 
 import maskdepth_tf
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import progress, sources, workers, writing
+from maskdepth_tf.dataset import progress, sources, views, workers, writing
 from maskdepth_tf.dataset.pairing import Pairing, generator
 from maskdepth_tf.dataset.recipe import Recipe, paste, place
 
@@ -54,11 +56,17 @@ OUTPUT_FILES = (
 """Files of a data set beside the pictures."""
 
 
-def row_paths(index: int, foreground: int, background: int) -> labels.Row:
-    """Paths of row `index`; all three arguments are counted from 0."""
+def room_path(background: int, view: int) -> str:
+    """Path of a room, counted from 0; view 0 is the room as it is."""
+    suffix = f"{labels.VIEW_MARK}{view}" if view else ""
+    return f"Background/bg{background + 1}{suffix}.jpg"
+
+
+def row_paths(index: int, foreground: int, background: int, view: int) -> labels.Row:
+    """Paths of row `index`; index, foreground and background are counted from 0."""
     part, number = f"data_{index // ROWS_PER_PART + 1}", index + 1
     return labels.Row(
-        bg=f"Background/bg{background + 1}.jpg",
+        bg=room_path(background, view),
         fg=f"Foreground/fg{foreground + 1}.png",
         fg_bg=f"{part}/Fg-Bg/fg-bg{number}.jpg",
         mask=f"{part}/Fg-Bg-Mask/fg-bg-mask{number}.jpg",
@@ -86,6 +94,28 @@ class Composer:
         """The pairing of this recipe and these sources."""
         return Pairing(len(self.cutouts), len(self.rooms), self.recipe.seed)
 
+    def view_of(self, index: int) -> int:
+        """Which view of its room row `index` shows; 0 is the room as it is."""
+        if self.recipe.views == 0:
+            return 0
+        draws = generator(self.recipe.seed, 4, index)
+        return int(draws.integers(1, self.recipe.views + 1) * draws.integers(2))
+
+    def write_views(self, background: int) -> list[str]:
+        """Writes all views of a room.
+
+        Returns:
+            Lines of `files.sha256`, one a view.
+        """
+        lines = []
+        for number in range(1, self.recipe.views + 1):
+            draws = generator(self.recipe.seed, 5, background, number)
+            data = sources.encode_room(views.view(self.rooms[background], draws))
+            path = room_path(background, number)
+            (self.output / path).write_bytes(data)
+            lines.append(f"{writing.sha256(data)}  {path}")
+        return lines
+
     def write_rows(self, first: int, last: int) -> list[str]:
         """Writes composites and masks of rows `first` to `last`, excluded.
 
@@ -99,8 +129,11 @@ class Composer:
             cutout = cutout[:, ::-1] if mirrored else cutout
             draws = generator(self.recipe.seed, 0, index)
             layer = place(cutout, self.recipe, draws)
-            composite, mask = paste(self.rooms[background], *layer)
-            row = row_paths(index, foreground, background)
+            row = row_paths(index, foreground, background, self.view_of(index))
+            room = self.rooms[background]
+            if self.view_of(index):
+                room = self._read_view(row.bg)
+            composite, mask = paste(room, *layer)
             for path, data in (
                 (row.fg_bg, writing.encode_jpeg(composite, self.recipe.quality)),
                 (row.mask, writing.encode_jpeg(mask, MASK_QUALITY)),
@@ -108,6 +141,11 @@ class Composer:
                 (self.output / path).write_bytes(data)
                 lines.append(f"{writing.sha256(data)}  {path}")
         return lines
+
+    def _read_view(self, path: str) -> np.ndarray:
+        from maskdepth_tf import images  # imports TensorFlow: 5 s
+
+        return images.read_rgb(self.output / path)
 
 
 _composer: Composer | None = None
@@ -118,24 +156,32 @@ def _receive(composer: Composer) -> None:
     _composer = composer
 
 
-def _work(first: int, last: int) -> list[str]:
+def _work(method: str, *args: int) -> list[str]:
     if _composer is None:
         raise RuntimeError("the worker was given no composer")
-    return _composer.write_rows(first, last)
+    return getattr(_composer, method)(*args)
+
+
+def _run(pool, method: str, noun: str, jobs: dict[tuple, int]) -> list[str]:
+    """Runs a method of the composer; jobs are its arguments -> things it makes."""
+    with progress.track("compose", sum(jobs.values()), noun) as advance:
+        counts = {pool.submit(_work, method, *job): jobs[job] for job in jobs}
+        for future in concurrent.futures.as_completed(counts):
+            future.result()
+            advance(counts[future])
+        return [line for future in counts for line in future.result()]
 
 
 def _write_pictures(composer: Composer, num_rows: int, num_workers: int) -> list[str]:
-    """Writes composites and masks with a pool; lines of `files.sha256` in order."""
-    spans = [(i, min(i + CHUNK, num_rows)) for i in range(0, num_rows, CHUNK)]
-    num_workers = min(num_workers, len(spans))
-    with (
-        workers.pool(num_workers, _receive, (composer,)) as pool,
-        progress.track("compose", num_rows, "rows") as advance,
-    ):
-        futures = [pool.submit(_work, *span) for span in spans]
-        for future in concurrent.futures.as_completed(futures):
-            advance(len(future.result()) // 2)
-        return [line for future in futures for line in future.result()]
+    """Writes all but the sources with a pool; lines of `files.sha256` in order."""
+    views = {(room,): composer.recipe.views for room in range(len(composer.rooms))}
+    starts = range(0, num_rows, CHUNK)
+    rows = {(i, min(i + CHUNK, num_rows)): min(CHUNK, num_rows - i) for i in starts}
+    with workers.pool(min(num_workers, len(rows)), _receive, (composer,)) as pool:
+        lines = []
+        if composer.recipe.views:  # first: rows read them
+            lines = _run(pool, "write_views", "views", views)
+        return lines + _run(pool, "write_rows", "rows", rows)
 
 
 def _write_rows(
@@ -150,7 +196,10 @@ def _write_rows(
     sums = "".join(f"{line}\n" for line in lines).encode()
     files.write_atomically(composer.output / "files.sha256", sums)
     pairing = composer.pairing()
-    rows = (row_paths(index, *pairing[index][:2]) for index in range(num_rows))
+    rows = (
+        row_paths(index, *pairing[index][:2], composer.view_of(index))
+        for index in range(num_rows)
+    )
     labels.write(composer.output / "labels.txt", rows)
 
 
@@ -306,6 +355,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="longer side of the figure as a share of the picture; "
         "without it cut-outs are pasted as they are",
     )
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=0,
+        metavar="K",
+        help="other framings of each room, nearer, aside or tilted and in other light; "
+        "half of the rows show one, and these rows only train",
+    )
     parser.add_argument("--quality", type=int, default=30, help="JPEG (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
@@ -325,6 +382,7 @@ def main(args: argparse.Namespace) -> None:
         scale=tuple(args.scale) if args.scale else None,
         quality=args.quality,
         seed=args.seed,
+        views=args.views,
     )
     num_rows = compose(
         args.foregrounds,

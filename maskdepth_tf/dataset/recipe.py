@@ -22,13 +22,15 @@ class Recipe:
         scale: Range of the figure's longer side as a share of `image_size`; None
             pastes cut-outs as they are.
         quality: JPEG quality of the composites.
-        seed: Seed of pairing, mirroring, sizes and places; not negative.
+        seed: Seed of pairing, mirroring, sizes, places and views; not negative.
+        views: Other framings of each room; half of the rows show one of them.
     """
 
     image_size: int = 224
     scale: tuple[float, float] | None = None
     quality: int = 30
     seed: int = 0
+    views: int = 0
 
     def __post_init__(self) -> None:
         if self.image_size < 8:
@@ -41,6 +43,10 @@ class Recipe:
             )
         if self.seed < 0:
             raise errors.UsageError(f"--seed must be 0 or more. Received: {self.seed}")
+        if self.views < 0:
+            raise errors.UsageError(
+                f"--views must be 0 or more. Received: {self.views}"
+            )
         if self.scale and not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise errors.UsageError(
                 "--scale must be two numbers with 0 < MIN <= MAX <= 1. "
