@@ -26,12 +26,14 @@ class Synthesize:
         rooms: Rooms, each seen by one camera.
         figures: Figures that stand in them.
         image_size: Side of the pictures, in pixels.
+        quality: Least JPEG quality of the composites.
     """
 
     rows: int = 4800
     rooms: int = 160
     figures: int = 160
     image_size: int = 128
+    quality: int = 30
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,7 @@ RANGES = {
     "data.synthesize.rooms": (1, None),
     "data.synthesize.figures": (1, None),
     "data.synthesize.image_size": (16, 2048),
+    "data.synthesize.quality": (1, 95),
     "augmentation.flip_probability": (0, 1),
     "augmentation.zoom_minimum": (0.1, 1),
     "augmentation.zoom_probability": (0, 1),

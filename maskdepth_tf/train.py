@@ -110,6 +110,7 @@ def make_sample_set(data: config.Data) -> None:
         image_size=made.image_size,
         rooms=made.rooms,
         figures=made.figures,
+        quality=made.quality,
     )
 
 

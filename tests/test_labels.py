@@ -268,3 +268,17 @@ class TestWrite:
             labels.write(path, [OTHER, ROW._replace(bg="/x.jpg")])
         assert labels.read(path) == [ROW]
         assert os.listdir(path.parent) == ["labels.txt"]
+
+
+@pytest.mark.parametrize(
+    ("bg", "room"),
+    [
+        ("Background/bg1@3.jpg", "Background/bg1.jpg"),
+        ("bg1@12.tar.jpg", "bg1@12.tar.jpg"),
+        ("a@1/bg1.jpg", "a@1/bg1.jpg"),
+        ("me@home.jpg", "me@home.jpg"),
+        ("bg@1@2.png", "bg@1.png"),
+    ],
+)
+def test_room_of_a_view(bg, room):
+    assert labels.room_of(bg) == room

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import splits
+from maskdepth_tf import labels, splits
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.labels import Row
 
@@ -34,6 +34,14 @@ def unseen(rows, fraction=0.3, seed=0, bg_groups=None, fg_groups=None):
     )
 
 
+def plain(count):
+    """Rows of which none is a view."""
+    return [
+        Row(f"bg/{i // 4}.png", f"fg/{i % 4}.png", f"{i}", f"{i}", f"{i}")
+        for i in range(count)
+    ]
+
+
 def same(a, b):
     return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
 
@@ -45,7 +53,7 @@ def thumbnail(seed):
 
 @pytest.mark.parametrize(("rows", "fraction"), [(10, 0.3), (101, 0.5), (7, 0.2)])
 def test_random_split(rows, fraction):
-    split = splits.random_split(rows, fraction, 0)
+    split = splits.random_split(plain(rows), fraction, 0)
     assert len(split["test"]) == round(rows * fraction)
     both = np.concatenate([split["train"], split["test"]])
     assert sorted(both.tolist()) == list(range(rows))
@@ -55,8 +63,32 @@ def test_random_split(rows, fraction):
 
 
 def test_random_split_depends_on_the_seed_alone():
-    assert same(splits.random_split(50, 0.3, 1), splits.random_split(50, 0.3, 1))
-    assert not same(splits.random_split(50, 0.3, 1), splits.random_split(50, 0.3, 2))
+    found = splits.random_split(plain(50), 0.3, 1)
+    assert same(splits.random_split(plain(50), 0.3, 1), found)
+    assert not same(splits.random_split(plain(50), 0.3, 2), found)
+
+
+@pytest.mark.parametrize("kind", ["random", "unseen"])
+def test_views_only_train(kind):
+    rows = plain(40) + [
+        Row(f"bg/{i // 4 - 10}@{i}.png", f"fg/{i % 4}.png", f"{i}v", f"{i}v", f"{i}v")
+        for i in range(40, 80)
+    ]
+    if kind == "random":
+        split = splits.random_split(rows, 0.25, 0)
+        assert len(split["test"]) == 10
+        assert set(range(40, 80)) <= set(split["train"].tolist())
+    else:
+        split = unseen(rows, 0.3, bg_groups=own_groups({r.bg for r in rows[:40]}))
+        new_rooms = {rows[i].bg for i in (*split["test"], *split["new_bg"])}
+        new_figures = {rows[i].fg for i in (*split["test"], *split["new_fg"])}
+        for i in split["train"]:
+            assert labels.room_of(rows[i].bg) not in new_rooms
+            assert rows[i].fg not in new_figures
+        assert (split["train"] >= 40).any()
+    split = splits.hold_out_validation(split, rows, 0)
+    for name, side in split.items():
+        assert name == "train" or (side < 40).all(), name
 
 
 def test_unseen_sides_are_what_they_say():
@@ -134,19 +166,20 @@ def test_share_of_uneven_groups_is_near_the_fraction():
 
 def test_validation_is_taken_from_training_alone():
     split = unseen(rows_of())
-    found = splits.hold_out_validation(split, 0)
+    found = splits.hold_out_validation(split, rows_of(), 0)
     assert len(found["validation"]) == round(0.05 * len(split["train"]))
     both = np.sort(np.concatenate([found["train"], found["validation"]]))
     np.testing.assert_array_equal(both, split["train"])
     for side in ("test", "new_bg", "new_fg"):
         np.testing.assert_array_equal(found[side], split[side])
-    assert same(splits.hold_out_validation(split, 0), found)
-    assert not same(splits.hold_out_validation(split, 1), found)
+    assert same(splits.hold_out_validation(split, rows_of(), 0), found)
+    assert not same(splits.hold_out_validation(split, rows_of(), 1), found)
 
 
 def test_validation_has_one_row_at_least():
     split = {"train": np.arange(4), "test": np.arange(4, 6)}
-    assert len(splits.hold_out_validation(split, 0)["validation"]) == 1
+    found = splits.hold_out_validation(split, plain(6), 0)
+    assert len(found["validation"]) == 1
 
 
 def test_difference_hash_by_hand():
@@ -202,8 +235,8 @@ def test_groups_do_not_depend_on_the_order_of_names():
 @pytest.mark.parametrize(
     ("make", "side"),
     [
-        (lambda: splits.random_split(3, 0.1, 0), "test"),
-        (lambda: splits.random_split(1, 0.9, 0), "train"),
+        (lambda: splits.random_split(plain(3), 0.1, 0), "test"),
+        (lambda: splits.random_split(plain(1), 0.9, 0), "train"),
         (lambda: unseen(rows_of(1, 9)), "test"),
         (
             lambda: unseen(
@@ -213,7 +246,7 @@ def test_groups_do_not_depend_on_the_order_of_names():
         ),
         (
             lambda: splits.hold_out_validation(
-                {"train": np.arange(1), "test": np.arange(1, 3)}, 0
+                {"train": np.arange(1), "test": np.arange(1, 3)}, plain(3), 0
             ),
             "train",
         ),
