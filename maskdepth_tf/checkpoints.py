@@ -12,8 +12,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-# Importing losses and metrics registers what a saved model names.
-from maskdepth_tf import files, losses, metrics  # noqa: F401
+# Importing these registers what a saved model names.
+import maskdepth_tf.losses
+import maskdepth_tf.metrics
+import maskdepth_tf.model  # noqa: F401
+from maskdepth_tf import files
 from maskdepth_tf.errors import StateError
 
 LAST = "last.keras"

@@ -147,3 +147,29 @@ def test_size_that_cannot_be_halved(image_size):
     )
     with pytest.raises(ValueError, match=message):
         tiny(image_size=image_size)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_fused_norm_is_keras_norm(policy):
+    settings = {"momentum": 0.9, "epsilon": 1e-5, "dtype": policy}
+    fused = model.FusedBatchNormalization(**settings)
+    plain = keras.layers.BatchNormalization(**settings)
+    x = tf.constant(np.random.default_rng(0).normal(3, 2, (4, 5, 5, 6)), "float32")
+    tolerance = {"rtol": 1e-2, "atol": 1e-2} if "16" in policy else {"atol": 1e-5}
+    found, expected = fused(x, training=True), plain(x, training=True)
+    assert found.dtype == expected.dtype
+    found, expected = tf.cast(found, "float32"), tf.cast(expected, "float32")
+    np.testing.assert_allclose(found, expected, **tolerance)
+    np.testing.assert_allclose(fused.moving_mean, plain.moving_mean, rtol=1e-3)
+    # Of 100 values: N / (N - 1) of Keras' variance, in a tenth of the moving one.
+    batch = (plain.moving_variance - 0.9) * 10
+    np.testing.assert_allclose(
+        fused.moving_variance, 0.9 + 0.1 * batch * 100 / 99, rtol=1e-3
+    )
+
+
+def test_frozen_norm_keeps_its_statistics():
+    layer = model.FusedBatchNormalization()
+    layer.trainable = False
+    layer(tf.random.stateless_normal([4, 3, 3, 2], [0, 0]) + 5, training=True)
+    np.testing.assert_array_equal(layer.moving_mean, [0, 0])
