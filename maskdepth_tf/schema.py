@@ -17,6 +17,20 @@ from maskdepth_tf.errors import UsageError
 T = typing.TypeVar("T", bound=typing.Any)
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML lets the last of two equal keys win in silence."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for place, key in enumerate(keys):
+            if key.value in [earlier.value for earlier in keys[:place]]:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value} is there twice",
+                    problem_mark=key.start_mark,
+                )
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: str | Path) -> dict:
     """Reads a file that holds a mapping; an empty file is an empty one.
 
@@ -30,7 +44,7 @@ def read_yaml(path: str | Path) -> dict:
             f"{path}: a configuration must be readable: {error}"
         ) from error
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _Loader)
     # PyYAML lets anything out of its constructors: 2020-13-45 is a ValueError.
     except Exception as error:
         place = getattr(error, "problem_mark", None)

@@ -217,6 +217,11 @@ def test_limits_name_real_keys():
     ("content", "message"),
     [
         (b"seed: 1\n  a: [", "some.yaml:2: must be valid YAML: "),
+        (b"seed: 1\nseed: 2", "some.yaml:2: must be valid YAML: the key seed is there"),
+        (
+            b"data:\n  root: a\n  root: b",
+            "some.yaml:3: must be valid YAML: the key root",
+        ),
         (b"seed: 2020-13-45", "some.yaml: must be valid YAML: month must be in"),
         (b"- 1\n- 2\n", "some.yaml: must be a mapping. Received: list"),
         (b"seed: \xff\xfe", "some.yaml: a configuration must be readable"),
