@@ -4,6 +4,7 @@ A model is a list of parts, each a bag of triangles of one material. Normals poi
 out of solids and into rooms.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -87,10 +88,24 @@ def unit(v: np.ndarray) -> np.ndarray:
 
 def _triangles(grid: np.ndarray) -> np.ndarray:
     """[R, C, K], values on a grid -> [2 (R-1) (C-1), 3, K], two triangles a cell."""
-    a, b = grid[:-1, :-1], grid[:-1, 1:]
-    c, d = grid[1:, 1:], grid[1:, :-1]
-    cells = np.stack([np.stack([a, b, c], -2), np.stack([a, c, d], -2)], 2)
-    return cells.reshape(-1, 3, grid.shape[-1])
+    rows, columns, values = grid.shape
+    return grid.reshape(-1, values)[_corner_numbers(rows, columns)]
+
+
+@functools.cache
+def _corner_numbers(rows: int, columns: int) -> np.ndarray:
+    """Which points of a grid are the corners of each triangle: [T, 3]."""
+    number = np.arange(rows * columns).reshape(rows, columns)
+    a, b = number[:-1, :-1], number[:-1, 1:]
+    c, d = number[1:, 1:], number[1:, :-1]
+    return np.stack([a, b, c, a, c, d], -1).reshape(-1, 3)
+
+
+@functools.cache
+def _unit_grid(columns: int, rows: int) -> np.ndarray:
+    """Points of a unit square cut into cells: [rows + 1, columns + 1, 2]."""
+    u, v = np.linspace(0, 1, columns + 1), np.linspace(0, 1, rows + 1)
+    return np.stack(np.meshgrid(u, v), -1)
 
 
 def quad(
@@ -114,10 +129,10 @@ def quad(
     """
     lengths = float(length(edge_u)), float(length(edge_v))
     counts = [1 if step is None else max(1, int(np.ceil(s / step))) for s in lengths]
-    u, v = (np.linspace(0, 1, n + 1) for n in counts)
-    u, v = np.meshgrid(u, v)
-    points = corner + u[..., None] * edge_u + v[..., None] * edge_v
-    uv = np.stack([u, v], -1) * (1.0 if fit else np.array(lengths))
+    # Rooms have hundreds of quads, of a few sizes: their grids are made once.
+    uv = _unit_grid(*counts)
+    points = corner + uv[..., :1] * edge_u + uv[..., 1:] * edge_v
+    uv = uv * (1.0 if fit else np.array(lengths))
     vertices = _triangles(points)
     normal = unit(cross(edge_u, edge_v))
     return Part(
