@@ -145,7 +145,8 @@ def score_split(
             dataset = input_pipeline.make_evaluation_dataset(
                 found.load, split[name], batch_size=batch_size
             )
-            sides[name] = score(model, dataset)
+            with found.damage_named():
+                sides[name] = score(model, dataset)
     return sides["test"] | {"splits": dict(sorted(sides.items()))}
 
 
@@ -190,7 +191,8 @@ def evaluate_labels(
     dataset = input_pipeline.make_evaluation_dataset(
         found.load, ids, batch_size=batch_size
     )
-    return score(model, dataset)
+    with found.damage_named():
+        return score(model, dataset)
 
 
 def open_data(settings: config.Config) -> examples.Examples:

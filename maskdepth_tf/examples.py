@@ -1,15 +1,16 @@
 """A labelled set, opened: its rows checked, split, and ready to be loaded."""
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import images, input_pipeline, labels, splits
+from maskdepth_tf import images, input_pipeline, labels, splits, streams
 from maskdepth_tf.labels import Row
 
 
@@ -26,6 +27,22 @@ class Examples:
     rows: Sequence[Row]
     root: str
     load: input_pipeline.Load
+
+    @contextlib.contextmanager
+    def damage_named(self) -> Iterator[None]:
+        """Turns TensorFlow's error about some picture into one that names it.
+
+        A header that is sound may stand before damaged data. In memory that shows
+        when the set is opened; in files only where a step reads it.
+        """
+        try:
+            yield
+        except tf.errors.InvalidArgumentError:
+            for stream in streams.STREAMS:
+                names = dict.fromkeys(getattr(row, stream.name) for row in self.rows)
+                paths = [os.path.join(self.root, name) for name in names]
+                input_pipeline.name_damaged(paths, stream)
+            raise
 
 
 def open_examples(

@@ -106,15 +106,20 @@ def decode(
             pixels[start : start + len(batch)] = batch
             start += len(batch)
     except tf.errors.OpError:
-        _name_damaged(paths[start:], stream, image_size)
+        name_damaged(paths[start:], stream)
         raise
     return pixels
 
 
-def _name_damaged(paths, stream, image_size):
+def name_damaged(paths: Sequence[str], stream: streams.Stream) -> None:
+    """Looks for a picture that cannot be decoded.
+
+    Raises:
+        DataError: With the first one's name.
+    """
     for path in paths:
         try:
-            images.load(tf.io.read_file(path), stream, image_size)
+            images.load(tf.io.read_file(path), stream, image_size=1)
         except tf.errors.OpError as error:
             raise DataError(f"{path}: cannot be decoded as a picture") from error
 

@@ -86,7 +86,8 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     net, first_epoch = training.restored_model(settings, run_dir, steps, resume)
 
     runs.begin(run_dir, settings, examples.describe(settings.data.labels, found, split))
-    training.fit(settings, run_dir, net, found, split, first_epoch)
+    with found.damage_named():
+        training.fit(settings, run_dir, net, found, split, first_epoch)
     runs.finish(run_dir, checkpoints.weights_sha256(net))
 
     scores = evaluation.evaluate_split(settings, run_dir, found, split)

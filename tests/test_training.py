@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from maskdepth_tf import (
     cli,
     config,
     evaluation,
+    labels,
     train,
     training,
 )
@@ -294,6 +297,18 @@ def test_validation_rows_train_nothing(labels_file):
 
 def test_the_monitor_is_measured(trained):
     assert callbacks.MONITOR in epochs(trained)[0]
+
+
+def test_damage_found_in_mid_epoch_is_named(labels_file, tmp_path, capsys):
+    root = tmp_path / "set"
+    shutil.copytree(Path(labels_file).parent, root)
+    path = root / labels.read(labels_file)[3].fg_bg
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    settings = settings_of(
+        root / "labels.txt", f"workdir={tmp_path / 'run'}", "data.memory_gb=0"
+    )
+    assert cli.run(lambda _: train.train(settings, tmp_path / "run", False)) == 3
+    assert f"{path}: cannot be decoded as a picture" in capsys.readouterr().err
 
 
 def test_resume_of_nothing(tmp_path, capsys):
