@@ -1,6 +1,7 @@
 """A network, compiled from a configuration and trained through `fit`."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import keras
@@ -23,7 +24,16 @@ from maskdepth_tf.errors import DataError, NonFiniteError, UsageError
 
 
 def set_up(settings: config.Config) -> None:
-    """Makes the process repeatable and sets its precision."""
+    """Makes the process repeatable, sets its precision and divides the cores.
+
+    Must come before TensorFlow's first operation.
+    """
+    if settings.model.preset == "fast":
+        # Its operations are too small to be shared by all cores; the two decoders run
+        # side by side instead. A step takes a fifth less time on two cores, where
+        # one of `reference` would take a sixth more.
+        half = max(1, len(os.sched_getaffinity(0)) // 2)
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(half))
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
     keras.mixed_precision.set_global_policy(settings.model.precision)

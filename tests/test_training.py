@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -235,6 +236,19 @@ def test_set_up_sets_precision_and_seed(labels_file):
         assert drawn() == drawn()
     assert keras.mixed_precision.global_policy().name == "float32"
     assert drawn("seed=1") != drawn()
+
+
+def test_cores_are_divided_for_the_fast_network(labels_file, monkeypatch):
+    key = "TF_NUM_INTRAOP_THREADS"
+    monkeypatch.setenv(key, "5")
+    training.set_up(settings_of(labels_file, "model.preset=fast"))
+    assert os.environ[key] == "5"
+    monkeypatch.delenv(key)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    training.set_up(settings_of(labels_file, "model.preset=reference"))
+    assert key not in os.environ
+    training.set_up(settings_of(labels_file, "model.preset=fast"))
+    assert os.environ[key] == "3"
 
 
 def test_shown_examples_are_from_all_over_the_split():
