@@ -186,6 +186,14 @@ def normalized(name, image_size, mean, std):
     return image, normalize(image)
 
 
+def together(fg_bg, bg, difference):
+    """Two [B, S, S, 3] -> [B, S, S, 6] or, with their difference, [B, S, S, 9]."""
+    shown = [fg_bg, bg]
+    if difference:
+        shown.append(keras.ops.abs(layers.Subtract(name="stem_change")(shown)))
+    return layers.Concatenate(name="stem_concat")(shown)
+
+
 def resnet_unet(
     image_size: int = 64,
     widths: tuple[int, ...] = PRESETS["reference"].widths,
@@ -233,11 +241,7 @@ def resnet_unet(
     bg, bg_pixels = normalized("bg", image_size, pixel_mean, pixel_std)
     fg_bg, fg_bg_pixels = normalized("fg_bg", image_size, pixel_mean, pixel_std)
 
-    shown = [fg_bg_pixels, bg_pixels]
-    if difference:
-        change = layers.Subtract(name="stem_change")(shown)
-        shown.append(keras.ops.abs(change))
-    pixels = layers.Concatenate(name="stem_concat")(shown)
+    pixels = together(fg_bg_pixels, bg_pixels, difference)
     features = encoder(stem(pixels, widths[0], patch_size), widths)
 
     # float32 outputs: the losses must not see half precision.

@@ -44,7 +44,7 @@ def read_yaml(path: str | Path) -> dict:
             f"{path}: a configuration must be readable: {error}"
         ) from error
     try:
-        values = yaml.load(text, _Loader)
+        values = _Loader(text).get_single_data()
     # PyYAML lets anything out of its constructors: 2020-13-45 is a ValueError.
     except Exception as error:
         place = getattr(error, "problem_mark", None)

@@ -103,38 +103,6 @@ def test_outside_the_mask_only_the_compression_differs(made):
     assert compared > 1000
 
 
-def test_half_of_the_rows_show_views(pictures, tmp_path):
-    sets = [tmp_path / name for name in ("one", "two")]
-    for output, workers in zip(sets, ("1", "2"), strict=True):
-        flags = ("--rows", "70", "--scale", "0.3", "0.9", "--views", "3")
-        call = arguments(pictures, output, *flags, "--workers", workers)
-        assert cli.run(dataset.main, call) == 0
-    assert digests(sets[0]) == digests(sets[1])
-    rows = labels.read(sets[0] / "labels.txt")
-    views = [row for row in rows if labels.room_of(row.bg) != row.bg]
-    assert 20 < len(views) < 50
-    names = {f"Background/bg{room}@{view}.jpg" for room in (1, 2) for view in (1, 2, 3)}
-    assert {row.bg for row in views} == names
-    sums = (sets[0] / "files.sha256").read_text()
-    for row in views:
-        assert f"  {row.bg}\n" in sums
-        room = images.read_rgb(sets[0] / row.bg).astype(int)
-        composite = images.read_rgb(sets[0] / row.fg_bg)
-        empty = images.read_mask(sets[0] / row.mask)[..., 0] == 0
-        assert np.abs(composite - room)[empty].mean() < 12
-
-
-def test_views_leave_the_other_rows_as_they_are(pictures, made, tmp_path):
-    flags = ("--rows", "70", "--scale", "0.3", "0.9", "--quality", "90", "--views", "2")
-    assert cli.run(dataset.main, arguments(pictures, tmp_path / "set", *flags)) == 0
-    expected, found = digests(made), digests(tmp_path / "set")
-    rows = labels.read(tmp_path / "set" / "labels.txt")
-    plain = [row for row in rows if labels.room_of(row.bg) == row.bg]
-    assert plain
-    for row in plain:
-        assert found[row.fg_bg] == expected[row.fg_bg]
-
-
 def test_colours_come_from_the_named_cutout(tmp_path):
     colours = {"red": (255, 0, 0, 255), "blue": (0, 0, 255, 255)}
     for name, colour in colours.items():

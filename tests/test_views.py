@@ -1,11 +1,14 @@
 """Other framings of a room."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf.dataset import views
+from maskdepth_tf import images, labels
+from maskdepth_tf.dataset import compose, views, writing
 from maskdepth_tf.dataset.pairing import generator
+from maskdepth_tf.dataset.recipe import Recipe
 
 seeds = st.integers(0, 10_000)
 
@@ -66,3 +69,51 @@ def test_views_are_functions_of_their_draws(seed):
     np.testing.assert_array_equal(first, again)
     assert first.dtype == np.uint8
     assert (first != views.view(room, generator(seed + 1))).any()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Folders of two cut-outs and two rooms."""
+    root, draws = tmp_path_factory.mktemp("pictures"), generator(3)
+    for folder, channels in (("cutouts", 4), ("rooms", 3)):
+        (root / folder).mkdir()
+        for number in range(2):
+            ramp = np.linspace(50, 250, 24)[:, None, None] * draws.random(channels)
+            pixels = np.repeat(ramp, 24, 1).astype(np.uint8)
+            pixels[..., 3:] = 255
+            images.write_image(root / folder / f"{number}.png", pixels)
+    return root / "cutouts", root / "rooms"
+
+
+def composed(pictures, output, **options):
+    recipe = Recipe(image_size=32, scale=(0.3, 0.6), quality=90, **options)
+    workers = 1 + output.name.count("2")
+    compose.compose(*pictures, output, recipe, num_rows=70, num_workers=workers)
+    sums = (output / "files.sha256").read_text().splitlines()
+    return labels.read(output / "labels.txt"), sums
+
+
+def test_half_of_the_rows_show_views(pictures, tmp_path):
+    rows, sums = composed(pictures, tmp_path / "set", views=3)
+    assert (rows, sums) == composed(pictures, tmp_path / "set2", views=3)
+    shown = [row for row in rows if labels.room_of(row.bg) != row.bg]
+    assert 20 < len(shown) < 50
+    names = {f"Background/bg{room}@{view}.jpg" for room in (1, 2) for view in (1, 2, 3)}
+    assert {row.bg for row in shown} == names
+    for row in shown:
+        data = (tmp_path / "set" / row.bg).read_bytes()
+        assert f"{writing.sha256(data)}  {row.bg}" in sums
+        room = images.read_rgb(tmp_path / "set" / row.bg).astype(int)
+        composite = images.read_rgb(tmp_path / "set" / row.fg_bg)
+        empty = images.read_mask(tmp_path / "set" / row.mask)[..., 0] == 0
+        assert np.abs(composite - room)[empty].mean() < 4
+
+
+def test_views_leave_the_other_rows_as_they_are(pictures, tmp_path):
+    rows, sums = composed(pictures, tmp_path / "views", views=2)
+    _, expected = composed(pictures, tmp_path / "plain")
+    plain = [row.fg_bg for row in rows if labels.room_of(row.bg) == row.bg]
+    assert plain
+    found = {line for line in sums if line.split("  ")[1] in plain}
+    assert found <= set(expected)
+    assert len(found) == len(plain)
