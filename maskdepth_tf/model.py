@@ -240,7 +240,6 @@ def resnet_unet(
         )
     bg, bg_pixels = normalized("bg", image_size, pixel_mean, pixel_std)
     fg_bg, fg_bg_pixels = normalized("fg_bg", image_size, pixel_mean, pixel_std)
-
     pixels = together(fg_bg_pixels, bg_pixels, difference)
     features = encoder(stem(pixels, widths[0], patch_size), widths)
 

@@ -81,6 +81,7 @@ def pictures(tmp_path_factory):
             ramp = np.linspace(50, 250, 24)[:, None, None] * draws.random(channels)
             pixels = np.repeat(ramp, 24, 1).astype(np.uint8)
             pixels[..., 3:] = 255
+            pixels[:2, :, 3:] = 0
             images.write_image(root / folder / f"{number}.png", pixels)
     return root / "cutouts", root / "rooms"
 
