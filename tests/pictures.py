@@ -1,5 +1,6 @@
 """Small pictures in every format, for the tests of what decodes them."""
 
+import hashlib
 import io
 import pathlib
 import struct
@@ -9,6 +10,15 @@ import numpy as np
 from PIL import Image
 
 OFFICE = pathlib.Path(__file__).parents[1] / "../shared/data/office"
+
+
+def digests(root):
+    """SHA-256 of every file below a folder, by its path."""
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
 def smooth_rgb(height=40, width=56):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import digests
 from PIL import Image
 
 from maskdepth_tf import cli, errors, images, labels
@@ -46,14 +47,6 @@ def arguments(pictures, output, *more):
         *("compose", "--foregrounds", cutouts, "--backgrounds", rooms),
         *("--output", str(output), "--image-size", "32", "--workers", "1", *more),
     ]
-
-
-def digests(root):
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from pictures import digests
 from PIL import Image
 
 from maskdepth_tf import cli, errors, images, labels
@@ -18,14 +19,6 @@ from maskdepth_tf.dataset.pairing import generator
 from maskdepth_tf.dataset.scenes import examples, figures, shapes
 
 RECIPE = {"rows": 7, "image_size": 32, "rooms": 3, "figures": 4, "seed": 2}
-
-
-def digests(root):
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")

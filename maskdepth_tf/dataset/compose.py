@@ -129,10 +129,9 @@ class Composer:
             cutout = cutout[:, ::-1] if mirrored else cutout
             draws = generator(self.recipe.seed, 0, index)
             layer = place(cutout, self.recipe, draws)
-            row = row_paths(index, foreground, background, self.view_of(index))
-            room = self.rooms[background]
-            if self.view_of(index):
-                room = self._read_view(row.bg)
+            view = self.view_of(index)
+            row = row_paths(index, foreground, background, view)
+            room = self._read_view(row.bg) if view else self.rooms[background]
             composite, mask = paste(room, *layer)
             for path, data in (
                 (row.fg_bg, writing.encode_jpeg(composite, self.recipe.quality)),
