@@ -17,6 +17,8 @@ from maskdepth_tf.errors import NonFiniteError, StateError
 MONITOR = "val_loss"
 """What the best epoch is least in: the loss on validation rows, whole and in
 evaluation mode."""
+PICTURES_SECONDS = 60.0
+"""Least time from one drawing of the pictures to the next [s]."""
 
 
 class RunState(keras.callbacks.Callback):
@@ -99,7 +101,10 @@ def read_metrics(run_dir: Path) -> list[dict]:
 
 
 class Pictures(keras.callbacks.Callback):
-    """Draws the same examples and the curves so far after every epoch.
+    """Draws the same examples and the curves so far, at the end and as it goes on.
+
+    Drawing takes a second, which short epochs would pay for often: it is done after
+    an epoch that ends `PICTURES_SECONDS` or more after the pictures before.
 
     Args:
         batch: Inputs and targets to show.
@@ -115,18 +120,26 @@ class Pictures(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(
             str(run_dir / "tensorboard/pictures")
         )
+        self._drawn_at, self._is_current = -np.inf, False
 
     def on_epoch_end(self, epoch, logs=None):
+        self._is_current = False
+        if time.perf_counter() - self._drawn_at >= PICTURES_SECONDS:
+            self._draw()
+
+    def _draw(self) -> None:
+        history = read_metrics(self._run_dir)
         grid = predict_grid(self.model, self._inputs, self._targets)
-        with self._writer.as_default(step=epoch):
+        with self._writer.as_default(step=len(history) - 1):
             tf.summary.image("predictions", grid[np.newaxis])
         self._writer.flush()
         images.write_image(self._run_dir / "pictures/predictions.png", grid)
-        report.write_curves(
-            read_metrics(self._run_dir), self._run_dir / "pictures/curves.png"
-        )
+        report.write_curves(history, self._run_dir / "pictures/curves.png")
+        self._drawn_at, self._is_current = time.perf_counter(), True
 
     def on_train_end(self, logs=None):
+        if not self._is_current:
+            self._draw()
         self._writer.close()
 
 

@@ -130,10 +130,14 @@ def test_damaged_metrics(tmp_path, content):
         callbacks.RunState(tmp_path, 1, 10)
 
 
-def test_pictures(tmp_path, net):
+def black_batch():
     image = np.zeros((2, 16, 16, 3), "uint8")
     map_ = np.zeros((2, 16, 16, 1), "float32")
-    batch = ({"bg": image, "fg_bg": image}, {"mask": map_, "depth": map_})
+    return {"bg": image, "fg_bg": image}, {"mask": map_, "depth": map_}
+
+
+def test_pictures(tmp_path, net):
+    batch = black_batch()
     callbacks.write_metrics(
         tmp_path, [{"epoch": 1, "learning_rate": 0.1, "mask_loss": 0.1} | LOGS]
     )
@@ -151,6 +155,35 @@ def test_pictures(tmp_path, net):
         for value in event.summary.value
     }
     assert tags == {"predictions"}
+
+
+def test_pictures_of_short_epochs_are_drawn_first_and_last(tmp_path, net, monkeypatch):
+    history, drawn = [], []
+    monkeypatch.setattr(
+        callbacks.report, "write_curves", lambda rows, path: drawn.append(len(rows))
+    )
+    pictures = callbacks.Pictures(black_batch(), tmp_path)
+    pictures.set_model(net)
+    for epoch in range(3):
+        history.append({"epoch": epoch + 1} | LOGS)
+        callbacks.write_metrics(tmp_path, history)
+        pictures.on_epoch_end(epoch, LOGS)
+    pictures.on_train_end()
+    assert drawn == [1, 3]
+
+
+def test_pictures_are_not_drawn_twice_at_the_end(tmp_path, net, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(callbacks, "PICTURES_SECONDS", 0.0)
+    monkeypatch.setattr(
+        callbacks.report, "write_curves", lambda rows, path: drawn.append(len(rows))
+    )
+    callbacks.write_metrics(tmp_path, [{"epoch": 1} | LOGS])
+    pictures = callbacks.Pictures(black_batch(), tmp_path)
+    pictures.set_model(net)
+    pictures.on_epoch_end(0, LOGS)
+    pictures.on_train_end()
+    assert drawn == [1]
 
 
 def run_progress(progress):

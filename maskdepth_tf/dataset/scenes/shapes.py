@@ -148,17 +148,34 @@ def box(
 ) -> Model:
     """A box between two opposite corners."""
     a, size = np.asarray(low, float), np.asarray(high, float) - np.asarray(low, float)
+    if step is None:
+        # A room has a hundred of these: all are one box, moved and stretched.
+        vertices, normals, uv, uv_axes = _unit_box()
+        return [Part(a + vertices * size, normals, uv * size[uv_axes], material)]
+    faces = [quad(*face, material, step) for face in _box_faces(a, size)]
+    return [merge(faces, material)]
+
+
+def _box_faces(corner: np.ndarray, size: np.ndarray) -> list[tuple]:
+    """Corner and two edges of each face; grain runs along the second: up, if it can."""
     x, y, z = np.diag(size)
-    # Grain runs along the second edge: up, on upright faces.
-    faces = [
-        (a, y, x),
-        (a + z, x, y),
-        (a, x, z),
-        (a + x + y, -x, z),
-        (a + y, -y, z),
-        (a + x, y, z),
+    return [
+        (corner, y, x),
+        (corner + z, x, y),
+        (corner, x, z),
+        (corner + x + y, -x, z),
+        (corner + y, -y, z),
+        (corner + x, y, z),
     ]
-    return [merge([quad(*face, material, step) for face in faces], material)]
+
+
+@functools.cache
+def _unit_box() -> tuple[np.ndarray, ...]:
+    """Vertices, normals and uv of a cube of side 1, and the axes that uv runs along."""
+    faces = _box_faces(np.zeros(3), np.ones(3))
+    cube = merge([quad(*face, Material([])) for face in faces], Material([]))
+    axes = [[np.flatnonzero(edge)[0] for edge in edges] for _, *edges in faces]
+    return *cube[:3], np.repeat(axes, 6, axis=0).reshape(12, 3, 2)
 
 
 def merge(parts: Sequence[Part], material: Material) -> Part:
