@@ -137,13 +137,24 @@ def _views(rows: Sequence[Row]) -> set[str]:
 
 
 def _groups(names: Iterable[str], root: str) -> dict[str, int]:
-    return splits.group_near_duplicates(
-        {name: _thumbnail(os.path.join(root, name)) for name in names}
-    )
+    names = list(names)
+    thumbnails = _thumbnails([os.path.join(root, name) for name in names])
+    return splits.group_near_duplicates(dict(zip(names, thumbnails, strict=True)))
 
 
-def _thumbnail(path) -> np.ndarray:
-    """uint8 [16, 17] grey, as `splits.difference_hash` takes it."""
-    side = splits.HASH_SIDE + 1
-    grey = tf.reduce_mean(images.resize(images.read_rgb(path), side), axis=-1)
-    return tf.cast(tf.round(grey[:-1]), tf.uint8).numpy()
+def _thumbnails(paths: list[str]) -> np.ndarray:
+    """uint8 [N, 16, 17] grey, as `splits.difference_hash` takes them."""
+
+    def thumbnail(path: tf.Tensor) -> tf.Tensor:
+        picture = images.decode_rgb(tf.io.read_file(path))
+        grey = tf.reduce_mean(images.resize(picture, splits.HASH_SIDE + 1), axis=-1)
+        return tf.cast(tf.round(grey[:-1]), tf.uint8)
+
+    dataset = tf.data.Dataset.from_tensor_slices(paths)
+    dataset = dataset.map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE).batch(256)
+    try:
+        return np.concatenate(list(dataset.as_numpy_iterator()))
+    except tf.errors.OpError:
+        for path in paths:
+            images.read_rgb(path)  # names the one that cannot be decoded
+        raise

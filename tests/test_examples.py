@@ -76,6 +76,15 @@ def test_cutouts_are_needed_only_where_they_are_looked_at(tmp_path):
         opened(labels_path)
 
 
+def test_cutout_damaged_behind_its_header_is_named_by_the_split(tmp_path):
+    labels_path = make_labelled_set(tmp_path / "set", rows=40)
+    path = labels_path.parent / "fg/3.png"
+    path.write_bytes(path.read_bytes()[:60])
+    found = opened(labels_path)
+    with pytest.raises(DataError, match=r"fg/3\.png: cannot be decoded"):
+        examples.split_examples(found, "unseen", 0.25, 0)
+
+
 def test_unseen_split_keeps_pictures_apart(whole):
     found = whole
     split = examples.split_examples(found, "unseen", 0.25, 0)
