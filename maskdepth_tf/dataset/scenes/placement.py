@@ -19,14 +19,14 @@ SHADOWLESS_SHARE = 0.1
 FLOATING_DEPTH = (0.35, 0.9)
 """Depth of a floating figure, as a share of the room's behind it. It is as large as
 that makes it: nothing tells the size of a cut-out."""
-LEAST_SHARE = 0.4
+LEAST_SHARE = 0.5
 """Least longer side of a figure, as a share of the picture's side. Below it most of a
 mask is edge at the network's 64 pixels."""
 STANDING_ATTEMPTS = 16
 FLOATING_ATTEMPTS = 8
 COARSE_SIZE = 40
 """Side of the picture on which a place is tried [pixels]."""
-COVERAGE = (0.03, 0.5)
+COVERAGE = (0.06, 0.5)
 """Accepted share of the picture that the figure covers."""
 LEAST_VISIBLE = 0.75
 """Accepted share of the figure in the frame that furniture does not hide."""

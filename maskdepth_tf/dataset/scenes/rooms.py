@@ -13,7 +13,7 @@ from maskdepth_tf.dataset.scenes.walls import CELL, Glazing, Wall, glazing
 Draws = np.random.Generator
 OFFICE_SHARE = 0.5
 """Share of rooms that are large and nearly empty, as offices to let are."""
-EYE_SPACE = 1.1
+EYE_SPACE = 1.5
 """Least distance from the camera to furniture [m]."""
 
 
@@ -206,7 +206,7 @@ def _open_walls(draws: Draws, walls: list[Wall], look: Glazing) -> Model:
 
 def _columns(draws: Draws, size, camera: Camera, obstacles: list) -> Model:
     """Square or round columns in rows."""
-    if draws.random() < 0.65:
+    if draws.random() < 0.95:
         return []
     width, depth, height = size
     coat, side = colours.paint(colours.wall(draws)), draws.uniform(0.3, 0.7)
@@ -236,14 +236,14 @@ def _is_clear(low, high, camera: Camera, obstacles: list, space=EYE_SPACE) -> bo
 def _furnish(draws, walls, size, camera, obstacles, is_office) -> Model:
     """Furniture along the walls and free in the room."""
     model: Model = []
-    along = int(draws.integers(0, 4) if is_office else draws.integers(2, 9))
+    along = int(draws.integers(0, 3) if is_office else draws.integers(1, 5))
     for _ in range(along):
         makers = furniture.AGAINST_WALLS
         piece = makers[draws.integers(len(makers))](draws)
         model += _against_wall(
             draws, piece, walls[draws.integers(3)], camera, obstacles
         )
-    free = int(draws.integers(0, 3) if is_office else draws.integers(0, 3))
+    free = int(draws.integers(0, 2))
     for _ in range(free):
         makers = furniture.IN_THE_MIDDLE
         piece = makers[draws.integers(len(makers))](draws)
