@@ -177,7 +177,7 @@ def _shell(draws: Draws, size: np.ndarray, is_office: bool) -> Model:
         quad(vector(0, 0, 0), x, y, _floor(draws, is_office), step=CELL),
         quad(z, y, x, cover, step=CELL),
     ]
-    if draws.random() < 0.2:
+    if draws.random() < 0.1:
         beam = cover if draws.random() < 0.6 else colours.wood(draws)
         for at in np.arange(1.5, depth, draws.uniform(1.6, 3)):
             low = (0, at, height - draws.uniform(0.15, 0.35))
@@ -236,7 +236,7 @@ def _is_clear(low, high, camera: Camera, obstacles: list, space=EYE_SPACE) -> bo
 def _furnish(draws, walls, size, camera, obstacles, is_office) -> Model:
     """Furniture along the walls and free in the room."""
     model: Model = []
-    along = int(draws.integers(0, 3) if is_office else draws.integers(1, 5))
+    along = int(draws.integers(0, 2 if is_office else 4))
     for _ in range(along):
         makers = furniture.AGAINST_WALLS
         piece = makers[draws.integers(len(makers))](draws)
@@ -314,7 +314,7 @@ def _ceiling_lamps(draws, size, is_office, look: Glazing) -> tuple[Model, list[L
         area = sum(np.prod(shape) for _ in quads)
         strength = 2.5 * power * width * depth / max(area, 0.1) * 0.5
         return model, [Lights.of(quads, colour * strength)] if power else []
-    drop = draws.uniform(0.0, 0.9) if height > 2.5 else 0.0
+    drop = draws.uniform(0.0, 0.5) if height > 2.5 else 0.0
     places = (
         [(width / 2, depth * 0.55)]
         if not is_office
