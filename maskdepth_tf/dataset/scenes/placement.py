@@ -26,7 +26,7 @@ STANDING_ATTEMPTS = 16
 FLOATING_ATTEMPTS = 8
 COARSE_SIZE = 40
 """Side of the picture on which a place is tried [pixels]."""
-COVERAGE = (0.06, 0.5)
+COVERAGE = (0.08, 0.5)
 """Accepted share of the picture that the figure covers."""
 LEAST_VISIBLE = 0.75
 """Accepted share of the figure in the frame that furniture does not hide."""
