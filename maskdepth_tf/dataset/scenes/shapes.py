@@ -152,11 +152,15 @@ def box(
         # A room has a hundred of these: all are one box, moved and stretched.
         vertices, normals, uv, uv_axes = _unit_box()
         return [Part(a + vertices * size, normals, uv * size[uv_axes], material)]
-    faces = [quad(*face, material, step) for face in _box_faces(a, size)]
+    faces = [quad(c, u, v, material, step) for c, u, v in _box_faces(a, size)]
     return [merge(faces, material)]
 
 
-def _box_faces(corner: np.ndarray, size: np.ndarray) -> list[tuple]:
+_Face = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""A corner of a parallelogram and its two edges."""
+
+
+def _box_faces(corner: np.ndarray, size: np.ndarray) -> list[_Face]:
     """Corner and two edges of each face; grain runs along the second: up, if it can."""
     x, y, z = np.diag(size)
     return [
@@ -173,7 +177,7 @@ def _box_faces(corner: np.ndarray, size: np.ndarray) -> list[tuple]:
 def _unit_box() -> tuple[np.ndarray, ...]:
     """Vertices, normals and uv of a cube of side 1, and the axes that uv runs along."""
     faces = _box_faces(np.zeros(3), np.ones(3))
-    cube = merge([quad(*face, Material([])) for face in faces], Material([]))
+    cube = merge([quad(c, u, v, Material([])) for c, u, v in faces], Material([]))
     axes = [[np.flatnonzero(edge)[0] for edge in edges] for _, *edges in faces]
     return *cube[:3], np.repeat(axes, 6, axis=0).reshape(12, 3, 2)
 
