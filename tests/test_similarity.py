@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maskdepth_tf import similarity
@@ -165,7 +165,13 @@ def test_smallest_maps(filter_size):
     assert similarity.ssim_map(a, b, filter_size=filter_size).shape == (2, 1, 1)
 
 
+ROUNDING = 1e-4
+"""A flat map's variance is what rounding leaves of 1 - 1, 6e-8; it is divided by
+0.03 ** 2."""
+
+
 @settings(deadline=None, max_examples=25)
+@example(16, 3, True)
 @given(st.integers(0, 1000), st.sampled_from(WINDOWS), st.booleans())
 def test_properties(seed, filter_size, is_flat):
     a, b = maps((12, 14), seed, count=1)
@@ -175,12 +181,12 @@ def test_properties(seed, filter_size, is_flat):
     value = similarity.ssim_map(a, b, **window)
     assert -1 <= float(tf.reduce_min(value)) <= float(tf.reduce_max(value)) <= 1
     swapped = similarity.ssim_map(b, a, **window)
-    np.testing.assert_allclose(swapped, value, atol=1e-5)
+    np.testing.assert_allclose(swapped, value, atol=ROUNDING)
     np.testing.assert_array_equal(
         similarity.ssim_map(a, a, **window), tf.ones_like(a)[..., 0]
     )
     mirrored = similarity.ssim_map(a[:, :, ::-1], b[:, :, ::-1], **window)
-    np.testing.assert_allclose(mirrored, value[:, :, ::-1], atol=1e-5)
+    np.testing.assert_allclose(mirrored, value[:, :, ::-1], atol=ROUNDING)
 
 
 def test_inverted_maps_are_negative():
