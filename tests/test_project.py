@@ -37,7 +37,7 @@ sys.exit(code)
 """
 SLOW_IMPORTS = {"ai_edge_litert", "embreex", "keras", "matplotlib", "onnxruntime"}
 SLOW_IMPORTS |= {"pandas", "scipy", "tensorflow", "trimesh"}
-"""Each takes longer than all else that `--help` imports, 0.3 s of a processor."""
+"""What some commands need and `--help` must not wait for."""
 
 FORBIDDEN_IMPORTS = {"dill", "joblib", "marshal", "pickle", "shelve"}
 FORBIDDEN_CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.load"}
