@@ -55,8 +55,15 @@ def load_tensorflow() -> None:
     To be called by a command once its arguments are read: it takes seconds. With
     `TF_CPP_MIN_LOG_LEVEL` set in the environment nothing is held back.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
-        return
+    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ and "tensorflow" not in sys.modules:
+        _import_quietly()
+    tensorflow = importlib.import_module("tensorflow")
+    # A GPU would multiply float32 with 10 bits of mantissa, too few for the small
+    # variances of SSIM; those who want speed have mixed_bfloat16.
+    tensorflow.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def _import_quietly():
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # Its libraries write to the descriptor before they read the level.
     stderr = os.dup(2)

@@ -71,8 +71,10 @@ def load_memory(rows: Sequence[Row], root: str, image_size: int) -> Load:
         names, place = np.unique(
             [getattr(row, stream.name) for row in rows], return_inverse=True
         )
-        arrays[stream.name] = tf.constant(decode(names, root, stream, image_size))
-        places[stream.name] = tf.constant(place, tf.int64)
+        # On a machine with a GPU too: pictures are picked by the host.
+        with tf.device("CPU:0"):
+            arrays[stream.name] = tf.constant(decode(names, root, stream, image_size))
+            places[stream.name] = tf.constant(place, tf.int64)
 
     def load(index: tf.Tensor) -> augmentation.Example:
         return {name: arrays[name][places[name][index]] for name in arrays}
@@ -142,23 +144,28 @@ def split_example(example: augmentation.Example) -> Batch:
 
 
 def example_ids(
-    step: tf.Tensor, *, num_examples: int, batch_size: int, seed: int
+    step: tf.Tensor,
+    *,
+    num_examples: int,
+    batch_size: int,
+    steps_per_epoch: int,
+    seed: int,
 ) -> tf.Tensor:
     """The examples of one training step.
 
-    Each epoch visits every example once, in an order of its own; the epoch's
-    last, incomplete batch is left out.
+    Each epoch has an order of its own and visits no example twice; those at the end
+    of the order that its steps have no room for are left out.
 
     Args:
         step: int64 scalar, counted from the start of training.
         num_examples: Examples in the split.
         batch_size: Examples per step.
+        steps_per_epoch: Steps of an epoch, at most `num_examples // batch_size`.
         seed: Seed of the order.
 
     Returns:
         int64 [batch_size], indices into the split.
     """
-    steps_per_epoch = num_examples // batch_size
     epoch, position = step // steps_per_epoch, step % steps_per_epoch
     slots = position * batch_size + tf.range(batch_size, dtype=tf.int64)
     return tf.random.experimental.index_shuffle(
@@ -174,6 +181,7 @@ def make_training_dataset(
     augment: augmentation.Augment,
     *,
     batch_size: int,
+    steps_per_epoch: int,
     first_step: int,
     last_step: int,
     seed: int,
@@ -184,7 +192,8 @@ def make_training_dataset(
         load: From a row's number to an example.
         ids: int64 [N], the split's rows.
         augment: From a batch and its draws to a batch.
-        batch_size: Examples per step; at most N.
+        batch_size: Examples per step.
+        steps_per_epoch: Steps of an epoch; together at most N examples.
         first_step: Step to start at, counted from the start of training.
         last_step: Step to end before.
         seed: Seed of order and augmentation.
@@ -192,15 +201,7 @@ def make_training_dataset(
     Returns:
         A data set of batches, one static shape.
 
-    Raises:
-        ValueError: If the split has fewer examples than a batch.
     """
-    if len(ids) < batch_size:
-        raise DataError(
-            f"a split must have at least one batch of {batch_size} examples. "
-            f"Received: {len(ids)} examples"
-        )
-    steps_per_epoch = len(ids) // batch_size
     rows = tf.constant(ids, tf.int64)
 
     def load_one(slot: tf.Tensor, step: tf.Tensor) -> tuple:
@@ -209,7 +210,11 @@ def make_training_dataset(
 
     def load_ids(step: tf.Tensor) -> tf.data.Dataset:
         slots = example_ids(
-            step, num_examples=len(ids), batch_size=batch_size, seed=seed
+            step,
+            num_examples=len(ids),
+            batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
+            seed=seed,
         )
         return tf.data.Dataset.from_tensor_slices((slots, tf.repeat(step, batch_size)))
 

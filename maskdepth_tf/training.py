@@ -40,7 +40,10 @@ def set_up(settings: config.Config) -> None:
 
 
 def steps_per_epoch(settings: config.Config, split: splits.Split) -> int:
-    """Steps of an epoch; the last, incomplete batch is left out.
+    """Steps of an epoch: whole batches, in executions of equal length.
+
+    What fills no batch is left out, and of several steps an execution the few that do
+    not divide among the executions.
 
     Raises:
         DataError: If the training side does not fill one batch.
@@ -51,7 +54,18 @@ def steps_per_epoch(settings: config.Config, split: splits.Split) -> int:
             "the training side must fill one batch of "
             f"training.batch_size={batch_size}. Received: {rows} rows"
         )
-    return rows // batch_size
+    steps = rows // batch_size
+    executions = -(-steps // settings.training.steps_per_execution)
+    return steps // executions * executions
+
+
+def steps_per_execution(settings: config.Config, steps: int) -> int:
+    """Steps that are run at once: they divide the epoch's, at most those configured.
+
+    Keras runs whole executions, beyond the epoch's end if need be.
+    """
+    most = min(settings.training.steps_per_execution, steps)
+    return next(count for count in range(most, 0, -1) if steps % count == 0)
 
 
 def compiled_model(settings: config.Config, steps: int) -> keras.Model:
@@ -93,7 +107,7 @@ def compiled_model(settings: config.Config, steps: int) -> keras.Model:
             loss=loss,
             loss_weights={name: output.weight for name, output in outputs.items()},
             metrics=metrics.make_metrics(),
-            steps_per_execution=training.steps_per_execution,
+            steps_per_execution=steps_per_execution(settings, steps),
             jit_compile=training.jit_compile,
         )
     except (TypeError, ValueError) as error:
@@ -208,6 +222,7 @@ def make_datasets(
         split["train"],
         augmentation.make_augmentation(**dataclasses.asdict(settings.augmentation)),
         batch_size=training.batch_size,
+        steps_per_epoch=steps,
         first_step=first_epoch * steps,
         last_step=training.epochs * steps,
         seed=settings.seed,

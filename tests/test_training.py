@@ -191,6 +191,32 @@ def test_training_side_must_fill_a_batch(labels_file):
         training.steps_per_epoch(settings, {"train": np.arange(7)})
 
 
+@pytest.mark.parametrize(
+    ("rows", "most", "steps", "together"),
+    [
+        (23, 1, 2, 1),
+        (80, 20, 10, 10),  # fewer steps than one execution may have
+        (8 * 23, 20, 22, 11),  # two executions, the 23rd step left out
+        (8 * 101, 20, 96, 16),  # six executions of 16
+        (8 * 7, 3, 6, 3),
+    ],
+)
+def test_executions_fill_the_epoch(labels_file, rows, most, steps, together):
+    settings = settings_of(labels_file, f"training.steps_per_execution={most}")
+    assert training.steps_per_epoch(settings, {"train": np.arange(rows)}) == steps
+    assert training.steps_per_execution(settings, steps) == together
+
+
+def test_several_steps_an_execution_change_nothing(labels_file, tmp_path):
+    runs = {}
+    for count in (1, 2):
+        overrides = tiny_overrides(labels_file, tmp_path / str(count))
+        runs[count] = tmp_path / str(count)
+        assert train_run([*overrides, f"training.steps_per_execution={count}"]) == 0
+    assert epochs(runs[1]) == epochs(runs[2])
+    assert fingerprint(runs[1]) == fingerprint(runs[2])
+
+
 def test_optimizer_is_as_configured(labels_file):
     sgd = config.Optimizer(
         0.5, 0.25, True, 0.125, drop_epochs=1, drop_factor=0.5, clip_norm=2
