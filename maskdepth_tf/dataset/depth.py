@@ -11,14 +11,13 @@ import csv
 import io
 import json
 import os
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import progress, teacher, writing
+from maskdepth_tf.dataset import progress, teacher, workers, writing
 
 RANGES = "depth_range.csv"
 JOURNAL = "depth_range.partial.csv"
@@ -32,7 +31,7 @@ Ranges = dict[str, tuple[float, float]]
 
 
 class Mapper:
-    """Writes the depth maps of one data set; threads may share it.
+    """Writes the depth maps of one data set; processes may share the work.
 
     Args:
         root: Folder of the data set.
@@ -42,7 +41,6 @@ class Mapper:
 
     def __init__(self, root: Path, network: teacher.Teacher, quality: int) -> None:
         self._root, self._network, self._quality = root, network, quality
-        self._lock = threading.Lock()
 
     def write_maps(self, jobs: list[tuple[str, str]]) -> int:
         """Maps of (path of fg_bg, path of depth) each; their number.
@@ -77,8 +75,9 @@ class Mapper:
         return np.rint(resized).astype(np.uint8)
 
     def _note(self, depth: str, near: float, far: float) -> None:
-        line = _to_csv([(depth, near, far)])
-        with self._lock, (self._root / JOURNAL).open("a", encoding="utf-8") as file:
+        line = _to_csv([(depth, near, far)]).encode()
+        # Unbuffered: lines of several processes must not be mixed.
+        with (self._root / JOURNAL).open("ab", buffering=0) as file:
             file.write(line)
 
 
@@ -114,17 +113,32 @@ def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
             )
 
 
+_mapper: Mapper | None = None
+
+
+def _receive(mapper: Mapper) -> None:
+    global _mapper
+    _mapper = mapper
+
+
+def _work(jobs: list[tuple[str, str]]) -> int:
+    if _mapper is None:
+        raise RuntimeError("the worker was given no mapper")
+    return _mapper.write_maps(jobs)
+
+
 def _write_all(mapper: Mapper, jobs: list[tuple[str, str]], num_workers: int) -> None:
     chunks = [jobs[i : i + CHUNK] for i in range(0, len(jobs), CHUNK)]
-    # Threads are enough: the interpreter and TensorFlow let go of the lock.
-    pool = concurrent.futures.ThreadPoolExecutor(num_workers)
-    try:
-        with progress.track("depth", len(jobs), "maps") as advance:
-            futures = [pool.submit(mapper.write_maps, chunk) for chunk in chunks]
+    with progress.track("depth", len(jobs), "maps") as advance:
+        if num_workers == 1 or len(chunks) < 2:
+            for chunk in chunks:
+                advance(mapper.write_maps(chunk))
+            return
+        num_workers = min(num_workers, len(chunks))
+        with workers.pool(num_workers, _receive, (mapper,)) as pool:
+            futures = [pool.submit(_work, chunk) for chunk in chunks]
             for future in concurrent.futures.as_completed(futures):
                 advance(future.result())
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _read_manifest(path: Path) -> dict:
@@ -155,7 +169,7 @@ def make_depth(
         teacher_path: The network, see `teacher.load_teacher`.
         convention: What it puts out, a name in `teacher.CONVENTIONS`.
         quality: JPEG quality of the maps.
-        num_workers: Threads.
+        num_workers: Processes.
         force: Whether to make all maps anew.
 
     Returns:

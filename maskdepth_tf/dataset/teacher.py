@@ -14,7 +14,7 @@ Conventions of what networks put out:
     inverse   10 m over the distance, as DenseDepth: clip(10 / p, 0.1, 10) metres
 """
 
-import threading
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -75,8 +75,8 @@ class LiteRTTeacher:
     """A `.tflite` network, float or quantised; one picture [1, S, S, 3] at a time.
 
     The network must take RGB in [0, 1]. Scale and zero point of a quantised input or
-    output are read from the file. May be used by several threads: each has its own
-    interpreter, on one core.
+    output are read from the file. It runs on one core; it can be pickled, for use by
+    other processes.
 
     Args:
         path: The file.
@@ -97,9 +97,8 @@ class LiteRTTeacher:
         self._to_metres = CONVENTIONS[convention]
         self._class = interpreter.Interpreter
         self._content = path.read_bytes()
-        self._local = threading.local()
         try:
-            first = self._interpreter()
+            first = self._interpreter
         except (ValueError, RuntimeError) as error:
             raise errors.DataError(
                 f"{path}: not a LiteRT model, or a damaged one"
@@ -122,7 +121,7 @@ class LiteRTTeacher:
 
     def predict(self, batch: np.ndarray) -> np.ndarray:
         """See `Teacher`."""
-        interpreter, maps = self._interpreter(), []
+        interpreter, maps = self._interpreter, []
         for picture in batch:
             values = _quantise(picture[None] / np.float32(255), self._input)
             interpreter.set_tensor(self._input["index"], values)
@@ -131,13 +130,15 @@ class LiteRTTeacher:
             maps.append(_dequantise(values, self._output).reshape(self._size))
         return self._to_metres(np.stack(maps)).astype(np.float32)
 
+    @functools.cached_property
     def _interpreter(self):
-        if not hasattr(self._local, "interpreter"):
-            self._local.interpreter = self._class(
-                model_content=self._content, num_threads=1
-            )
-            self._local.interpreter.allocate_tensors()
-        return self._local.interpreter
+        made = self._class(model_content=self._content, num_threads=1)
+        made.allocate_tensors()
+        return made
+
+    def __getstate__(self):
+        """All but the interpreter, which each process makes for itself."""
+        return {k: v for k, v in self.__dict__.items() if k != "_interpreter"}
 
 
 def _quantise(values: np.ndarray, details: dict) -> np.ndarray:

@@ -47,6 +47,9 @@ def _start(prepare, arguments) -> None:
     # Ctrl-C reaches the whole group; the main process alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # TensorFlow, should the work need it: one core a process, and no part of a GPU.
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     if prepare is not None:
         prepare(*arguments)
 
