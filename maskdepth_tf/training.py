@@ -35,12 +35,8 @@ def set_up(settings: config.Config) -> None:
         half = max(1, len(os.sched_getaffinity(0)) // 2)
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(half))
     keras.utils.set_random_seed(settings.seed)
-    if settings.training.jit_compile:
-        # Keras compiles no model for XLA while TensorFlow's own switch is on; XLA has
-        # one, read with the first compilation.
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"--xla_gpu_exclude_nondeterministic_ops {flags}"
-    else:
+    if not settings.training.jit_compile:
+        # Beside it Keras would quietly leave XLA out.
         tf.config.experimental.enable_op_determinism()
     keras.mixed_precision.set_global_policy(settings.model.precision)
 
