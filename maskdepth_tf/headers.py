@@ -70,6 +70,13 @@ def check(path: str | os.PathLike) -> Header:
         return _header(file, size, name)
 
 
+def has_16_bits(path: str | os.PathLike) -> bool:
+    """Whether a file is a PNG of 16 bits a channel, from its first bytes."""
+    with _open(path) as file:
+        head = file.read(25)
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and head[24:] == b"\x10"
+
+
 def check_bytes(data: bytes, name: str) -> Header:
     """Reads the header of a picture in memory; also limits the scans of a JPEG.
 

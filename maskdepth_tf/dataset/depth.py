@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import progress, teacher, workers, writing
+from maskdepth_tf.dataset import progress, teacher, workers
 
 RANGES = "depth_range.csv"
 JOURNAL = "depth_range.partial.csv"
@@ -186,7 +186,7 @@ def make_depth(
     entry = {
         "teacher": {
             "name": teacher_path.name,
-            "sha256": writing.sha256_of(teacher_path),
+            "sha256": files.sha256_of(teacher_path),
         },
         "convention": convention,
         "quality": quality,
