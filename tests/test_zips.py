@@ -109,6 +109,10 @@ OTHERS = {
     "split": (make(GOOD, disk=1), "a whole zip archive, received one of several"),
     "shifted": (make(GOOD, shift=1), "a directory at the end, received a damaged one"),
     "prepended": (b"#!" + make(GOOD), "a directory at the end, received a damaged one"),
+    "gap": (
+        make(GOOD)[:-22] + b"gap" + make(GOOD)[-22:],
+        "a directory at the end, received a damaged one",
+    ),
     "appended": (
         make(GOOD) + b"\n",
         "a zip archive, received something else or a part",
@@ -229,6 +233,16 @@ class TestRead:
             assert [opened.directory.find(n) for n in ("b", "b/", "B/é ü.txt")] == [
                 None
             ] * 3
+
+    def test_a_stream_may_be_read_in_any_order(self, save):
+        archive = Zip(save(make(Entry(data=TEXT * 999))))
+        stream = archive.open(archive.directory.find("a.txt"))
+        assert stream.seek(-4, io.SEEK_END) == 20 * 999 - 4
+        assert stream.read() == TEXT[-4:]
+        assert stream.seek(20) == 20
+        assert stream.read(10) == TEXT[:10]
+        assert stream.seek(5, io.SEEK_CUR) == 35
+        assert stream.read(5) == TEXT[15:]
 
     def test_names_of_old_tools(self, save):
         opened = Zip(save(make(Entry(b"\x82.txt"), Entry(b"\xc3\xa9e.txt"))))
