@@ -3,14 +3,23 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import files, images, input_pipeline, labels, packed, splits, streams
+from maskdepth_tf import (
+    files,
+    images,
+    input_pipeline,
+    labels,
+    packed,
+    pictures,
+    splits,
+    streams,
+)
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.labels import Row
 from maskdepth_tf.packed import Packed
@@ -22,7 +31,7 @@ class Examples:
 
     Attributes:
         rows: Its rows, in the file's order.
-        root: Folder that their paths start from.
+        root: Folder that their paths start from; of a packed set, its own.
         load: From a row's number to the four streams.
         packed: The packed set that they come from, if they do.
     """
@@ -42,10 +51,10 @@ class Examples:
         try:
             yield
         except tf.errors.InvalidArgumentError:
+            found = pictures.Folder(self.root)
             for stream in streams.STREAMS:
                 names = dict.fromkeys(getattr(row, stream.name) for row in self.rows)
-                paths = [os.path.join(self.root, name) for name in names]
-                input_pipeline.name_damaged(paths, stream)
+                input_pipeline.name_damaged(names, found, stream)
             raise
 
 
@@ -82,9 +91,12 @@ def open_examples(
     rows = labels.read(labels_path)[:max_rows]
     root = str(Path(labels_path).parent) if root is None else root
     labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
-    in_memory = input_pipeline.memory_bytes(rows, image_size) <= memory_gb * 2**30
-    loader = input_pipeline.load_memory if in_memory else input_pipeline.load_files
-    return Examples(rows, root, loader(rows, root, image_size))
+    if input_pipeline.memory_bytes(rows, image_size) <= memory_gb * 2**30:
+        found = pictures.Folder(root)
+        load = input_pipeline.load_memory(rows, found, image_size)
+    else:
+        load = input_pipeline.load_files(rows, root, image_size)
+    return Examples(rows, root, load)
 
 
 def _open_packed(folder, image_size, max_rows) -> Examples:
@@ -117,18 +129,25 @@ def split_examples(
     """
     if examples.packed:
         return _packed_split(examples, kind, test_fraction)
-    rows = examples.rows
+    found = pictures.Folder(examples.root)
+    return draw_split(examples.rows, found, kind, test_fraction, seed)
+
+
+def draw_split(
+    rows: Sequence[Row],
+    found: pictures.Pictures,
+    kind: str,
+    test_fraction: float,
+    seed: int,
+) -> splits.Split:
+    """As `split_examples`, of rows whose pictures are anywhere."""
     if kind == "random":
         split = splits.random_split(rows, test_fraction, seed)
     else:
+        rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
+        cutouts = {row.fg for row in rows}
         split = splits.unseen_split(
-            rows,
-            test_fraction,
-            seed,
-            _groups(
-                {r.bg for r in rows if labels.room_of(r.bg) == r.bg}, examples.root
-            ),
-            _groups({row.fg for row in rows}, examples.root),
+            rows, test_fraction, seed, _groups(rooms, found), _groups(cutouts, found)
         )
     return splits.hold_out_validation(split, rows, seed)
 
@@ -175,29 +194,27 @@ def fingerprint(labels_path: str, examples: Examples) -> str:
     return digest.hexdigest()
 
 
-def _views(rows: Sequence[Row]) -> set[str]:
-    return {row.bg for row in rows if labels.room_of(row.bg) != row.bg}
+def _groups(names: set[str], found: pictures.Pictures) -> dict[str, int]:
+    ordered = sorted(names)
+    thumbnails = _thumbnails(ordered, found)
+    return splits.group_near_duplicates(dict(zip(ordered, thumbnails, strict=True)))
 
 
-def _groups(names: Iterable[str], root: str) -> dict[str, int]:
-    names = list(names)
-    thumbnails = _thumbnails([os.path.join(root, name) for name in names])
-    return splits.group_near_duplicates(dict(zip(names, thumbnails, strict=True)))
-
-
-def _thumbnails(paths: list[str]) -> np.ndarray:
+def _thumbnails(names: list[str], found: pictures.Pictures) -> np.ndarray:
     """uint8 [N, 16, 17] grey, as `splits.difference_hash` takes them."""
 
-    def thumbnail(path: tf.Tensor) -> tf.Tensor:
-        picture = images.decode_rgb(tf.io.read_file(path))
-        grey = tf.reduce_mean(images.resize(picture, splits.HASH_SIDE + 1), axis=-1)
+    def thumbnail(data: tf.Tensor) -> tf.Tensor:
+        grey = tf.reduce_mean(
+            images.resize(images.decode_rgb(data), splits.HASH_SIDE + 1), axis=-1
+        )
         return tf.cast(tf.round(grey[:-1]), tf.uint8)
 
-    dataset = tf.data.Dataset.from_tensor_slices(paths)
+    dataset = tf.data.Dataset.from_generator(
+        lambda: map(found.read, names), output_signature=tf.TensorSpec([], tf.string)
+    )
     dataset = dataset.map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE).batch(256)
     try:
         return np.concatenate(list(dataset.as_numpy_iterator()))
     except tf.errors.OpError:
-        for path in paths:
-            images.read_rgb(path)  # names the one that cannot be decoded
+        input_pipeline.name_damaged(names, found, streams.FG_BG)
         raise

@@ -69,11 +69,9 @@ def check(path: str | os.PathLike) -> Header:
         return check_stream(file, os.fstat(file.fileno()).st_size, os.fspath(path))
 
 
-def has_16_bits(path: str | os.PathLike) -> bool:
-    """Whether a file is a PNG of 16 bits a channel, from its first bytes."""
-    with _open(path) as file:
-        head = file.read(25)
-    return head.startswith(b"\x89PNG\r\n\x1a\n") and head[24:] == b"\x10"
+def has_16_bits(data: bytes) -> bool:
+    """Whether an encoded picture is a PNG of 16 bits a channel."""
+    return data.startswith(b"\x89PNG\r\n\x1a\n") and data[24:25] == b"\x10"
 
 
 def check_bytes(data: bytes, name: str) -> Header:

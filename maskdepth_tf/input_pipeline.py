@@ -10,16 +10,17 @@ Batches are pairs of dicts: inputs `bg` and `fg_bg`, uint8 [B, S, S, 3]; targets
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import augmentation, images, streams
+from maskdepth_tf import augmentation, images, pictures, streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.labels import Row
 
 Load = Callable[[tf.Tensor], augmentation.Example]
+_BATCH = 64
 Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
 
@@ -52,15 +53,15 @@ def load_files(rows: Sequence[Row], root: str, image_size: int) -> Load:
     return load
 
 
-def load_memory(rows: Sequence[Row], root: str, image_size: int) -> Load:
+def load_memory(rows: Sequence[Row], found: pictures.Pictures, image_size: int) -> Load:
     """Decodes all rows once and serves them from memory.
 
     Each picture is kept once, however many rows share it. The pixels are those of
     `load_files`.
 
     Args:
-        rows: Labels, paths below `root`.
-        root: Folder that the paths start from.
+        rows: Labels.
+        found: Their pictures.
         image_size: Side of the pictures in memory, in pixels.
 
     Returns:
@@ -73,7 +74,9 @@ def load_memory(rows: Sequence[Row], root: str, image_size: int) -> Load:
         )
         # On a machine with a GPU too: pictures are picked by the host.
         with tf.device("CPU:0"):
-            arrays[stream.name] = tf.constant(decode(names, root, stream, image_size))
+            arrays[stream.name] = tf.constant(
+                decode(names.tolist(), found, stream, image_size)
+            )
             places[stream.name] = tf.constant(place, tf.int64)
 
     def load(index: tf.Tensor) -> augmentation.Example:
@@ -83,8 +86,8 @@ def load_memory(rows: Sequence[Row], root: str, image_size: int) -> Load:
 
 
 def decode(
-    names: Sequence[str] | np.ndarray,
-    root: str,
+    names: Sequence[str],
+    found: pictures.Pictures,
     stream: streams.Stream,
     image_size: int,
 ) -> np.ndarray:
@@ -92,35 +95,48 @@ def decode(
     shape = (len(names), image_size, image_size, stream.channels)
     pixels = np.empty(shape, stream.dtype)
     start = 0
-    for batch in decoded_batches(names, root, stream, image_size):
+    for batch in decoded_batches(names, found, stream, image_size):
         pixels[start : start + len(batch)] = batch
         start += len(batch)
     return pixels
 
 
 def decoded_batches(
-    names: Sequence[str] | np.ndarray,
-    root: str,
+    names: Sequence[str],
+    found: pictures.Pictures,
     stream: streams.Stream,
     image_size: int,
 ) -> Iterator[np.ndarray]:
     """Decodes pictures of one stream, in order, on all cores.
 
+    Args:
+        names: Which of `found`.
+        found: Where they are read from.
+        stream: Which of the four pictures they are.
+        image_size: Side of the result, in pixels.
+
     Yields:
         [B, S, S, C] in the stream's type.
 
     Raises:
-        DataError: If a picture is damaged; names it.
+        DataError: If a picture is missing or damaged; names it.
     """
-    paths = [os.path.join(root, name) for name in names]
+
+    def read_batches():
+        for start in range(0, len(names), _BATCH):
+            yield [found.read(name) for name in names[start : start + _BATCH]]
+
+    encoded = tf.TensorSpec([None], tf.string)
     dataset = (
-        tf.data.Dataset.from_tensor_slices(paths)
+        # Python is asked for many at a time: each question takes as long as a read.
+        tf.data.Dataset.from_generator(read_batches, output_signature=encoded)
+        .unbatch()
         .map(
-            lambda path: images.load(tf.io.read_file(path), stream, image_size),
+            lambda data: images.load(data, stream, image_size),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        .batch(64)
+        .batch(_BATCH)
         .prefetch(tf.data.AUTOTUNE)
     )
     start = 0
@@ -129,21 +145,25 @@ def decoded_batches(
             yield batch
             start += len(batch)
     except tf.errors.OpError:
-        name_damaged(paths[start:], stream)
+        name_damaged(names[start:], found, stream)
         raise
 
 
-def name_damaged(paths: Sequence[str], stream: streams.Stream) -> None:
-    """Looks for a picture that cannot be decoded.
+def name_damaged(
+    names: Iterable[str], found: pictures.Pictures, stream: streams.Stream
+) -> None:
+    """Looks for a picture that cannot be read or decoded.
 
     Raises:
         DataError: With the first one's name.
     """
-    for path in paths:
+    for name in names:
+        data = found.read(name)
         try:
-            images.load(tf.io.read_file(path), stream, image_size=1)
+            images.load(tf.constant(data), stream, image_size=1)
         except tf.errors.OpError as error:
-            raise DataError(f"{path}: cannot be decoded as a picture") from error
+            where = found.place(name)
+            raise DataError(f"{where}: cannot be decoded as a picture") from error
 
 
 def memory_bytes(rows: Sequence[Row], image_size: int) -> int:

@@ -13,7 +13,7 @@ import io
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -93,7 +93,7 @@ def read(
         if first != number:
             faults.append((number, f"{_DUPLICATE} {first}"))
         rows.append(row)
-    _raise_faults(path, faults, max_errors)
+    raise_faults(path, faults, max_errors)
     if not rows:
         raise DataError(f"{os.fspath(path)}: expected at least one row, received none")
     return rows
@@ -148,7 +148,7 @@ def check_files(
             number of those left out. A file is reported once, at its first row.
     """
     found = find_faults(rows, pictures.Folder(root), labels_path, foregrounds)
-    _raise_faults(labels_path, found, max_errors)
+    raise_faults(labels_path, found, max_errors)
 
 
 def find_faults(
@@ -298,7 +298,16 @@ def _path_fault(path) -> str | None:
     return None
 
 
-def _raise_faults(path, faults, max_errors) -> None:
+def raise_faults(
+    path: str | os.PathLike, faults: Sequence[Fault], max_errors: int = 20
+) -> None:
+    """Raises one DataError of all faults, if there are any, a line of text each.
+
+    Args:
+        path: What the lines are called after, the labels file.
+        faults: What is wrong, and in which lines.
+        max_errors: Most faults that are spelled out.
+    """
     if not faults:
         return
     lines = [f"{os.fspath(path)}:{n}: {fault}" for n, fault in faults[:max_errors]]

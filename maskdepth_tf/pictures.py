@@ -40,6 +40,10 @@ class Pictures(Protocol):
         """
         ...
 
+    def place(self, name: str) -> str:
+        """Where a picture is, for a person to find it."""
+        ...
+
     def __contains__(self, name: str) -> bool: ...
 
 
@@ -75,6 +79,9 @@ class Folder:
 
     def header(self, name: str) -> headers.Header:
         return headers.check(self._path(name))
+
+    def place(self, name: str) -> str:
+        return os.path.join(self._root, name)
 
     def _path(self, name) -> str:
         """The real path of a file in the folder."""
@@ -117,8 +124,12 @@ class Archives:
 
     def header(self, name: str) -> headers.Header:
         archive, member = self._find(name)
-        full_name = f"{archive.path}: {member.name}"
-        return headers.check_stream(archive.open(member), member.size, full_name)
+        where = self.place(name)
+        return headers.check_stream(archive.open(member), member.size, where)
+
+    def place(self, name: str) -> str:
+        archive, member = self._find(name)
+        return f"{archive.path}: {member.name}"
 
     def _find(self, name) -> tuple[Zip, Member]:
         found = self._all(name)

@@ -16,6 +16,9 @@ from maskdepth_tf.labels import Row
 
 Split = dict[str, np.ndarray]
 
+KINDS = ("random", "unseen")
+"""Ways to split."""
+
 VALIDATION_FRACTION = 0.05
 """Share of the training side that chooses the best epoch."""
 

@@ -18,7 +18,7 @@ LAYERS = {
         "model overview page pictures report robustness schedules similarity "
         "zip_directory zips"
     ),
-    "data": "dataset.* examples input_pipeline labels pairs splits",
+    "data": "dataset.* examples input_pipeline labels packed pairs splits",
     "running": (
         "callbacks checkpoints distribution evaluation inference runs training"
     ),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from maskdepth_tf import augmentation, images, input_pipeline, labels, streams
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.pictures import Folder
 
 SIDE = 16
 AUGMENT = {
@@ -29,7 +30,7 @@ def rows(labels_file):
 
 @pytest.fixture(scope="module")
 def load(rows, labels_file):
-    return input_pipeline.load_memory(rows, str(labels_file.parent), SIDE)
+    return input_pipeline.load_memory(rows, Folder(labels_file.parent), SIDE)
 
 
 def row_of(number):
@@ -76,7 +77,7 @@ def assert_same(a, b):
 def test_memory_is_files_pixel_for_pixel(rows, labels_file, side):
     root = str(labels_file.parent)
     from_files = input_pipeline.load_files(rows[:12], root, side)
-    from_memory = input_pipeline.load_memory(rows[:12], root, side)
+    from_memory = input_pipeline.load_memory(rows[:12], Folder(root), side)
     for number in (0, 3, 11):
         ours, theirs = from_memory(row_of(number)), from_files(row_of(number))
         assert set(ours) == {s.name for s in streams.STREAMS}
@@ -235,4 +236,4 @@ def test_damaged_picture_is_named(tmp_path):
     damaged.write_bytes(whole[: len(whole) // 2])
     rows = labels.read(labels_path)
     with pytest.raises(DataError, match=f"{damaged}: cannot be decoded as a picture"):
-        input_pipeline.load_memory(rows, str(labels_path.parent), SIDE)
+        input_pipeline.load_memory(rows, Folder(labels_path.parent), SIDE)

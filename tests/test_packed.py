@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -160,6 +161,35 @@ def test_same_bytes_again(tmp_path, labels_file, packed_dir):
     # Nothing but a packed set is ever replaced.
     (output / "manifest.json").unlink()
     assert cli.run(dataset.main, [*argv, "--force"]) == 2
+
+
+def test_archives_are_packed_as_they_are(tmp_path, labels_file, packed_dir):
+    root = labels_file.parent
+    argv = ["pack", "--image-size", str(SIDE), "--test-fraction", "0.25"]
+    for number, folders in enumerate((["bg", "fg", "mask"], ["fg_bg", "depth"])):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as archive:
+            for path in sorted(path for f in folders for path in (root / f).iterdir()):
+                archive.write(path, path.relative_to(root))
+            if number:
+                archive.write(labels_file, "labels.txt")
+    roots = ["--root", str(tmp_path / "0.zip"), str(tmp_path / "1.zip")]
+    for name in (str(labels_file), "labels.txt"):
+        output = tmp_path / f"packed_{len(name)}"
+        flags = ["--labels", name, "--output", str(output), *roots]
+        assert cli.run(dataset.main, [*argv, *flags]) == 0
+        for path in packed_dir.iterdir():
+            assert (output / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_picture_missing_from_the_archives(tmp_path, labels_file, capsys):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("bg/0.png", (labels_file.parent / "bg/0.png").read_bytes())
+    argv = ["pack", "--labels", str(labels_file), "--output", str(tmp_path / "p")]
+    assert cli.run(dataset.main, [*argv, "--root", str(tmp_path / "a.zip")]) == 3
+    error = capsys.readouterr().err
+    assert f"{labels_file}:1: " in error
+    assert f"expected a member of {tmp_path}/a.zip, received none" in error
+    assert not (tmp_path / "p").exists()
 
 
 def test_without_cutouts_there_is_no_unseen_split(tmp_path, capsys):

@@ -1,25 +1,34 @@
 """Packs a labelled set into arrays that training maps into memory.
 
-Pictures are checked from their headers first, then decoded and resized by the one
-decoder, each once, and both splits are drawn. All is written in a folder beside the
-output, which takes the output's name when it is complete.
+The set is a labels file with a folder of pictures, or zip archives, which are read as
+they are; the labels may be in them. Pictures are checked from their headers first, then
+decoded and resized by the one decoder, each once, and both splits are drawn. All is
+written in a folder beside the output, which takes the output's name when it is complete.
 """
 
 import argparse
 import math
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import cli, config, errors, files, headers, labels, streams
+from maskdepth_tf import (
+    cli,
+    errors,
+    files,
+    headers,
+    labels,
+    pictures,
+    splits,
+    streams,
+)
 from maskdepth_tf.dataset import progress
 from maskdepth_tf.labels import Row
 
-DATA = config.Data()
-"""Defaults of size and split: those of training."""
+IMAGE_SIZE, TEST_FRACTION = 64, 0.3
+"""Defaults: those of training."""
 
 
 class Moments:
@@ -53,18 +62,19 @@ def pack(
     labels_path: Path,
     output: Path,
     *,
-    root: str | None = None,
-    image_size: int = DATA.image_size,
-    test_fraction: float = DATA.test_fraction,
+    roots: Sequence[str | Path] = (),
+    image_size: int = IMAGE_SIZE,
+    test_fraction: float = TEST_FRACTION,
     seed: int = 0,
     force: bool = False,
 ) -> dict:
     """Packs a labelled set.
 
     Args:
-        labels_path: Labels file.
+        labels_path: Labels file; if it is not on the disk, its name in the archives.
         output: Folder of the packed set; appears complete or not at all.
-        root: Folder that the labels' paths start from; their own folder if None.
+        roots: Folder that the labels' paths start from, or zip archives that hold
+            the pictures; the labels' own folder if empty.
         image_size: Side of the arrays' pictures, in pixels.
         test_fraction: Share that tests, of both splits.
         seed: Seed of both splits.
@@ -78,30 +88,28 @@ def pack(
         UsageError: The output exists.
         DiskFullError: There is no room for the arrays.
     """
-    from maskdepth_tf import examples, packed
+    from maskdepth_tf import packed  # imports TensorFlow: 5 s
 
     if output.exists() and not (force and (output / packed.MANIFEST).is_file()):
         raise errors.UsageError(
             "--output must not exist; --force replaces a packed set in it. "
             f"Received: {output}"
         )
-    # No memory: the pictures are checked, and decoded only when they are written.
-    found = examples.open_examples(
-        str(labels_path), root, image_size=image_size, memory_gb=0, foregrounds=False
-    )
-    sides, not_drawn = _draw_splits(found, test_fraction, seed)
+    found = pictures.open_pictures(roots or [labels_path.parent])
+    rows = read_rows(labels_path, found)
+    sides, not_drawn = _draw_splits(rows, found, test_fraction, seed)
     partial = output.with_name(f"{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
     try:
         partial.mkdir(parents=True)
-        statistics = _write_arrays(found, partial, image_size)
-        labels.write(partial / "labels.txt", found.rows)
+        statistics = _write_arrays(rows, found, partial, image_size)
+        labels.write(partial / "labels.txt", rows)
         named = {f"{k}/{s}": ids for k, v in sides.items() for s, ids in v.items()}
         np.savez(partial / "splits.npz", **named)
         manifest = {
             "packed": packed.FORMAT,
             "image_size": image_size,
-            "counts": _counts(found.rows),
+            "counts": _counts(rows),
             "statistics": statistics,
             "splits": {"test_fraction": test_fraction, "seed": seed}
             | {"sizes": {name: len(ids) for name, ids in named.items()}}
@@ -118,14 +126,28 @@ def pack(
     return manifest
 
 
-def _draw_splits(found, test_fraction, seed):
+def read_rows(labels_path: Path, found: pictures.Pictures) -> list[Row]:
+    """Reads a labels file, from the disk or from among the pictures, and checks them.
+
+    Raises:
+        DataError: If a line or a picture's header is at fault.
+    """
+    name = str(labels_path)
+    data = found.read(name) if not labels_path.exists() and name in found else None
+    rows = labels.read(labels_path, data=data)
+    faults = labels.find_faults(rows, found, labels_path, foregrounds=False, data=data)
+    labels.raise_faults(labels_path, faults)
+    return rows
+
+
+def _draw_splits(rows, found, test_fraction, seed):
     """Sides of each split by its kind, and why a kind could not be drawn."""
     from maskdepth_tf import examples
 
     sides, not_drawn = {}, {}
-    for kind in config.CHOICES["data.split"]:
+    for kind in splits.KINDS:
         try:
-            sides[kind] = examples.split_examples(found, kind, test_fraction, seed)
+            sides[kind] = examples.draw_split(rows, found, kind, test_fraction, seed)
         except errors.DataError as error:  # too few rows, or no cut-outs to compare
             not_drawn[kind] = str(error)
     return sides, not_drawn
@@ -144,13 +166,13 @@ def _describe(path: Path) -> dict[str, int | str]:
     return {"bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
 
 
-def _write_arrays(found, folder: Path, image_size: int) -> dict:
+def _write_arrays(rows, found, folder: Path, image_size: int) -> dict:
     """Writes all `.npy` files; the streams' means and deviations."""
     names = {
-        stream: list(dict.fromkeys(getattr(row, stream.name) for row in found.rows))
+        stream: list(dict.fromkeys(getattr(row, stream.name) for row in rows))
         for stream in streams.STREAMS
     }
-    depths = (os.path.join(found.root, name) for name in names[streams.DEPTH])
+    depths = map(found.read, names[streams.DEPTH])
     shallow = not any(map(headers.has_16_bits, depths))
     dtypes = {s: "uint8" if shallow else s.dtype for s in streams.STREAMS}
     shapes = {s: (len(names[s]), image_size, image_size, s.channels) for s in names}
@@ -169,11 +191,11 @@ def _write_arrays(found, folder: Path, image_size: int) -> dict:
             scale = 1 if stream == streams.MASK else np.iinfo(dtypes[stream]).max
             statistics[stream.name] = moments.result(int(scale))
     places = [{name: i for i, name in enumerate(names[s])} for s in streams.STREAMS]
-    rows = [
+    where = [
         [place[getattr(row, s.name)] for s, place in zip(names, places, strict=True)]
-        for row in found.rows
+        for row in rows
     ]
-    np.save(folder / "places.npy", np.array(rows, np.uint32))
+    np.save(folder / "places.npy", np.array(where, np.uint32))
     return statistics
 
 
@@ -189,7 +211,7 @@ def _check_room(folder: Path, needed: int) -> None:
 def _batches(found, names, stream, image_size, dtype):
     from maskdepth_tf import input_pipeline
 
-    batches = input_pipeline.decoded_batches(names, found.root, stream, image_size)
+    batches = input_pipeline.decoded_batches(names, found, stream, image_size)
     for batch in batches:
         if dtype != stream.dtype:
             batch = (batch // streams.DEPTH_STEP).astype(dtype)
@@ -213,18 +235,26 @@ def _write_array(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `pack`."""
-    parser.add_argument("--labels", type=Path, required=True, metavar="FILE")
     parser.add_argument(
-        "--root", metavar="DIR", help="folder that its paths start from"
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="labels file, or its name in the archives",
+    )
+    parser.add_argument(
+        "--root",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="folder that the labels' paths start from, or zip archives",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument(
-        "--image-size", type=int, default=DATA.image_size, metavar="PIXELS"
-    )
+    parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, metavar="PIXELS")
     parser.add_argument(
         "--test-fraction",
         type=float,
-        default=DATA.test_fraction,
+        default=TEST_FRACTION,
         metavar="SHARE",
         help="share of rows, or of rooms and cut-outs, that test (%(default)s)",
     )
@@ -250,7 +280,7 @@ def main(args: argparse.Namespace) -> None:
     manifest = pack(
         args.labels,
         args.output,
-        root=args.root,
+        roots=args.root,
         image_size=args.image_size,
         test_fraction=args.test_fraction,
         seed=args.seed,
