@@ -24,7 +24,7 @@ import numpy as np
 from maskdepth_tf import errors
 from maskdepth_tf.dataset import writing
 from maskdepth_tf.dataset.teachers.conventions import CONVENTIONS
-from maskdepth_tf.dataset.teachers.networks import Network, as_map, first_line
+from maskdepth_tf.dataset.teachers.networks import Network, as_map, in_one_line
 
 FREE_SIZE = 448
 """Side of the pictures for networks that take any size; the reference's."""
@@ -122,7 +122,7 @@ class Teacher:
         except Exception as error:
             raise errors.UsageError(
                 f"{self._name} fails with pictures of {size} x {size}, another "
-                f"--input-size may do: {first_line(error)}"
+                f"--input-size may do: {in_one_line(error)}"
             ) from error
 
 

@@ -62,7 +62,7 @@ class DepthAnythingNetwork:
         except Exception as error:  # of many kinds: network, files, another model
             raise errors.DataError(
                 f"keras_hub:{self._preset}: no preset of DepthAnything, or it cannot "
-                f"be loaded: {networks.first_line(error)}"
+                f"be loaded: {networks.in_one_line(error)}"
             ) from error
 
     def __getstate__(self):

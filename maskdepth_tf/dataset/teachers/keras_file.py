@@ -1,6 +1,7 @@
 """Teachers in Keras' formats, `.keras` and `.h5`."""
 
 import functools
+import warnings
 
 import keras
 import numpy as np
@@ -37,12 +38,8 @@ class BilinearUpSampling2D(keras.layers.Layer):
 
     def call(self, inputs):
         size = tf.shape(inputs)[1:3] * tf.constant(self.size)
-        return tf.compat.v1.image.resize_bilinear(inputs, size, align_corners=True)
-
-    def compute_output_shape(self, input_shape):
-        batch, *sides, channels = input_shape
-        sides = [n and n * by for n, by in zip(sides, self.size, strict=True)]
-        return (batch, *sides, channels)
+        # `tf.image.resize` has no aligned corners any more.
+        return tf.raw_ops.ResizeBilinear(images=inputs, size=size, align_corners=True)
 
     def get_config(self):
         return super().get_config() | {"size": self.size}
@@ -83,13 +80,16 @@ class KerasNetwork:
     def _model(self):
         layers = {"BilinearUpSampling2D": BilinearUpSampling2D}
         try:
-            return keras.saving.load_model(
-                self._path, custom_objects=layers, compile=False
-            )
+            with warnings.catch_warnings():
+                # Old files have old names of arguments, which Keras still takes.
+                warnings.filterwarnings("ignore", "Argument .* is deprecated")
+                return keras.saving.load_model(
+                    self._path, custom_objects=layers, compile=False
+                )
         except Exception as error:  # of many kinds, by what is damaged
             raise errors.DataError(
                 f"{self._path}: not a Keras model, a damaged one or one of unknown "
-                f"layers: {networks.first_line(error)}"
+                f"layers: {networks.in_one_line(error)}"
             ) from error
 
     def __getstate__(self):

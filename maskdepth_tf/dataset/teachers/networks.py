@@ -81,6 +81,6 @@ def as_map(name: str, outputs: list[np.ndarray]) -> np.ndarray:
     return depth
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an error of another package, at most 200 characters."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+def in_one_line(error: Exception) -> str:
+    """An error of another package, at most 200 characters of it."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

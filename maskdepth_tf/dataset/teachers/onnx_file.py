@@ -64,7 +64,7 @@ class OnnxNetwork:
         except Exception as error:  # onnxruntime's own, which derive from no other
             raise errors.DataError(
                 f"{self._path}: not an ONNX model, or a damaged one: "
-                f"{networks.first_line(error)}"
+                f"{networks.in_one_line(error)}"
             ) from error
 
     def __getstate__(self):

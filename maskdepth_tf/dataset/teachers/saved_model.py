@@ -61,7 +61,7 @@ class SavedModelNetwork:
         except Exception as error:  # of many kinds, by what is damaged
             raise errors.DataError(
                 f"{self._path}: not a SavedModel, or a damaged one: "
-                f"{networks.first_line(error)}"
+                f"{networks.in_one_line(error)}"
             ) from error
         if SIGNATURE not in loaded.signatures:
             raise errors.DataError(
