@@ -63,9 +63,9 @@ def check_teacher(
     if figure + floor < 0:
         raise errors.DataError(
             f"the teacher's depth is upside down: in the mean of {len(rows)} pictures "
-            f"the figure is nearer than what is around it by {figure:.2f} of the range "
-            f"and the bottom nearer than the top by {floor:.2f}, in sum it must be 0 "
-            f"or more; --convention {' or '.join(CONVENTIONS[convention].opposites)} "
+            f"figures are nearer than what is around them by {figure:.2f} of the range "
+            f"and the bottom nearer than the top by {floor:.2f}; the sum must not be "
+            f"negative. --convention {' or '.join(CONVENTIONS[convention].opposites)} "
             f"may be right. Received: {convention}"
         )
     return {
