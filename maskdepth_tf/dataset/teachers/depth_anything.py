@@ -45,7 +45,7 @@ class DepthAnythingNetwork:
     @functools.cached_property
     def _function(self):
         model = self._model
-        return tf.function(lambda pixels: model(pixels, training=False))
+        return tf.function(lambda image: model(image, training=False), autograph=False)
 
     @functools.cached_property
     def _model(self):

@@ -1,8 +1,12 @@
 """Teachers in Keras' formats, `.keras` and `.h5`."""
 
 import functools
+import os
+import shutil
+import tempfile
 import warnings
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
@@ -74,18 +78,13 @@ class KerasNetwork:
     @functools.cached_property
     def _function(self):
         model = self._model
-        return tf.function(lambda picture: model(picture, training=False))
+        # Autograph would put lines of this file before an error's own text.
+        return tf.function(lambda image: model(image, training=False), autograph=False)
 
     @functools.cached_property
     def _model(self):
-        layers = {"BilinearUpSampling2D": BilinearUpSampling2D}
         try:
-            with warnings.catch_warnings():
-                # Old files have old names of arguments, which Keras still takes.
-                warnings.filterwarnings("ignore", "Argument .* is deprecated")
-                return keras.saving.load_model(
-                    self._path, custom_objects=layers, compile=False
-                )
+            return _load(self._path)
         except Exception as error:  # of many kinds, by what is damaged
             raise errors.DataError(
                 f"{self._path}: not a Keras model, a damaged one or one of unknown "
@@ -96,3 +95,44 @@ class KerasNetwork:
         """All but the model, which each process loads for itself."""
         loaded = ("_model", "_function")
         return {k: v for k, v in self.__dict__.items() if k not in loaded}
+
+
+def _load(path: str) -> keras.Model:
+    layers = {"BilinearUpSampling2D": BilinearUpSampling2D}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Old files have old names of arguments, which Keras still takes.
+        warnings.filterwarnings("ignore", "Argument .* is deprecated")
+        if path.endswith(".h5") and (names := _names_with_slashes(path)):
+            path = shutil.copyfile(path, os.path.join(folder, "renamed.h5"))
+            _rename_layers(path, names)
+        return keras.saving.load_model(path, custom_objects=layers, compile=False)
+
+
+def _names_with_slashes(path: str) -> list[bytes]:
+    """Layers whose names Keras 3 would refuse, such as some of Keras 2's DenseNet."""
+    with h5py.File(path) as file:
+        return [
+            name for _, names in _layer_names(file) for name in names if b"/" in name
+        ]
+
+
+def _layer_names(file: h5py.File) -> list[tuple[str, list[bytes]]]:
+    """(attribute, names in it); long lists are cut into `layer_names0`, 1 and so on."""
+    attributes = file["model_weights"].attrs
+    keys = [key for key in attributes if key.startswith("layer_names")]
+    return [(key, [np.bytes_(name) for name in attributes[key]]) for key in keys]
+
+
+def _rename_layers(path: str, names: list[bytes]) -> None:
+    """Puts "_" for "/" in names of layers."""
+    with h5py.File(path, "r+") as file:
+        weights = file["model_weights"]
+        config = file.attrs["model_config"]
+        config = config.encode() if isinstance(config, str) else config
+        for name in names:
+            new = name.replace(b"/", b"_")
+            weights[new] = weights[name]
+            config = config.replace(b'"%s"' % name, b'"%s"' % new)
+        file.attrs["model_config"] = config
+        for key, old in _layer_names(file):
+            weights.attrs[key] = [name.replace(b"/", b"_") for name in old]
