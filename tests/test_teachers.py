@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as st_numpy
 
 from maskdepth_tf import errors
 from maskdepth_tf.dataset import teachers
-from maskdepth_tf.dataset.teachers import conventions, litert
+from maskdepth_tf.dataset.teachers import conventions, litert, networks
 
 OFFICE_TEACHER = (
     Path(__file__).parents[2] / "shared" / "data" / "teacher" / "fast_depth_224.tflite"
@@ -213,6 +213,18 @@ def test_unknown_kind_and_choices(tmp_path):
         load(tmp_path / "net.tflite", "up")
     with pytest.raises(errors.UsageError, match="normalization must be one of none, "):
         load(tmp_path / "net.tflite", "metric", "l2")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\x1b[1mBad\x1b[0m size.\n\n  Why ", "Bad size. Why"),
+        ("", "ValueError"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_errors_of_other_packages_in_one_line(text, expected):
+    assert networks.in_one_line(ValueError(text)) == expected
 
 
 def test_sha256_of_a_folder_sees_names_and_contents(tmp_path):

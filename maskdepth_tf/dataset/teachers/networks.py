@@ -1,5 +1,6 @@
 """What every kind of network offers a teacher, and how its shapes are read."""
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -83,4 +84,5 @@ def as_map(name: str, outputs: list[np.ndarray]) -> np.ndarray:
 
 def in_one_line(error: Exception) -> str:
     """An error of another package, at most 200 characters of it."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras prints in bold
+    return " ".join(plain.split())[:200] or type(error).__name__
