@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import images, input_pipeline, labels, splits, streams
+from maskdepth_tf import files, images, input_pipeline, labels, packed, splits, streams
+from maskdepth_tf.errors import DataError
 from maskdepth_tf.labels import Row
+from maskdepth_tf.packed import Packed
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,13 @@ class Examples:
         rows: Its rows, in the file's order.
         root: Folder that their paths start from.
         load: From a row's number to the four streams.
+        packed: The packed set that they come from, if they do.
     """
 
     rows: Sequence[Row]
     root: str
     load: input_pipeline.Load
+    packed: Packed | None = None
 
     @contextlib.contextmanager
     def damage_named(self) -> Iterator[None]:
@@ -57,8 +61,9 @@ def open_examples(
     """Reads a labels file and checks all its pictures before the first is used.
 
     Args:
-        labels_path: Labels file.
-        root: Folder that its paths start from; its own folder if None.
+        labels_path: Labels file, or the folder of a packed set.
+        root: Folder that its paths start from; its own folder if None. A packed set
+            has none.
         image_size: Side of the pictures in memory, in pixels.
         max_rows: Rows used, from the first; all if None.
         memory_gb: Decoded pictures are kept in memory up to this size, and read
@@ -69,14 +74,28 @@ def open_examples(
         The set.
 
     Raises:
-        DataError: If a line or a picture is bad; all are named.
+        DataError: If a line or a picture is bad; all are named. If a packed set is
+            damaged or holds pictures of another size.
     """
+    if packed.is_packed(labels_path):
+        return _open_packed(labels_path, image_size, max_rows)
     rows = labels.read(labels_path)[:max_rows]
     root = str(Path(labels_path).parent) if root is None else root
     labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
     in_memory = input_pipeline.memory_bytes(rows, image_size) <= memory_gb * 2**30
     loader = input_pipeline.load_memory if in_memory else input_pipeline.load_files
     return Examples(rows, root, loader(rows, root, image_size))
+
+
+def _open_packed(folder, image_size, max_rows) -> Examples:
+    found = packed.open_packed(folder)
+    size = found.manifest["image_size"]
+    if size != image_size:
+        raise DataError(
+            f"{folder}: must be packed at image_size={image_size}. "
+            f"Received: image_size={size}"
+        )
+    return Examples(found.rows[:max_rows], str(folder), found.load, found)
 
 
 def split_examples(
@@ -94,8 +113,10 @@ def split_examples(
         Row numbers of each side; `validation` is taken from the training side.
 
     Raises:
-        DataError: If a side would be empty.
+        DataError: If a side would be empty, or a packed set's split is another.
     """
+    if examples.packed:
+        return _packed_split(examples, kind, test_fraction)
     rows = examples.rows
     if kind == "random":
         split = splits.random_split(rows, test_fraction, seed)
@@ -112,6 +133,23 @@ def split_examples(
     return splits.hold_out_validation(split, rows, seed)
 
 
+def _packed_split(examples, kind, test_fraction) -> splits.Split:
+    """The split that was drawn when the set was packed; rows left out leave it."""
+    found = examples.packed
+    drawn = found.manifest["splits"]
+    if kind in drawn["not_drawn"]:
+        raise DataError(
+            f"{examples.root}: holds no {kind} split: {drawn['not_drawn'][kind]}"
+        )
+    if test_fraction != drawn["test_fraction"]:
+        raise DataError(
+            f"{examples.root}: was split with test_fraction={drawn['test_fraction']}; "
+            f"pack it again for another. Received: test_fraction={test_fraction}"
+        )
+    num_rows = len(examples.rows)
+    return {side: ids[ids < num_rows] for side, ids in found.splits[kind].items()}
+
+
 def describe(labels_path: str, examples: Examples, split: splits.Split) -> dict:
     """What a run keeps of its data: labels, rows, fingerprint, sizes of the sides."""
     return {
@@ -123,7 +161,12 @@ def describe(labels_path: str, examples: Examples, split: splits.Split) -> dict:
 
 
 def fingerprint(labels_path: str, examples: Examples) -> str:
-    """SHA-256 of the labels file and of every picture's name and size in bytes."""
+    """SHA-256 of the labels file and of every picture's name and size in bytes.
+
+    Of a packed set that of its manifest, which holds those of all its files.
+    """
+    if examples.packed:
+        return files.sha256_of(Path(labels_path, packed.MANIFEST))
     digest = hashlib.sha256(Path(labels_path).read_bytes())
     used = {path for row in examples.rows for path in row._replace(fg=row.bg)}
     for name in sorted(used):

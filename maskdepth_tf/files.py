@@ -1,5 +1,6 @@
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, and their checksums."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -52,6 +53,12 @@ def save_durably(path: str | os.PathLike, write: Callable[[str], object]) -> Non
 def write_json(path: str | os.PathLike, value: object) -> None:
     """Writes a value as indented JSON, complete or not at all."""
     write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _put(path, write):

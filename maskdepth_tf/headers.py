@@ -65,9 +65,15 @@ def check(path: str | os.PathLike) -> Header:
         DataError: If the file is missing, empty, not a picture of `FORMATS`, or over
             a limit; names the file.
     """
-    name, size = os.fspath(path), _size(path)
+    with open_file(path) as file:
+        return check_stream(file, os.fstat(file.fileno()).st_size, os.fspath(path))
+
+
+def has_16_bits(path: str | os.PathLike) -> bool:
+    """Whether a file is a PNG of 16 bits a channel, from its first bytes."""
     with _open(path) as file:
-        return _header(file, size, name)
+        head = file.read(25)
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and head[24:] == b"\x10"
 
 
 def check_bytes(data: bytes, name: str) -> Header:
@@ -80,7 +86,7 @@ def check_bytes(data: bytes, name: str) -> Header:
     Raises:
         DataError: As `check`.
     """
-    header = _header(io.BytesIO(data), len(data), name)
+    header = check_stream(io.BytesIO(data), len(data), name)
     # In the coded pixels FF is followed by 00 or D0..D7, so this counts no others.
     scans = data.count(b"\xff\xda") if header.format == "JPEG" else 1
     if header.width * header.height * scans > MAX_SCANNED_PIXELS:
@@ -94,36 +100,44 @@ def read(path: str | os.PathLike) -> tuple[bytes, Header]:
     Raises:
         DataError: As `check`.
     """
-    _size(path)
-    with _open(path) as file:
+    with open_file(path) as file:
         data = file.read(MAX_BYTES + 1)
     return data, check_bytes(data, os.fspath(path))
 
 
-def _size(path) -> int:
+def open_file(path: str | os.PathLike) -> BinaryIO:
+    """Opens a regular file and nothing else.
+
+    Raises:
+        DataError: If it is missing, unreadable, a folder or a device; names it.
+    """
     name = os.fspath(path)
     try:
-        status = os.stat(path)
+        # Opening a pipe would wait for its writer.
+        is_file = stat.S_ISREG(os.stat(path).st_mode)
+        file = open(path, "rb") if is_file else None
     except (OSError, ValueError) as error:
         raise DataError(f"{name}: {_reason(error)}") from None
-    # Opening a pipe would wait for its writer.
-    if not stat.S_ISREG(status.st_mode):
+    if file is None:
         raise DataError(f"{name}: expected a file, received a folder or a device")
-    return status.st_size
-
-
-def _open(path) -> BinaryIO:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise DataError(f"{os.fspath(path)}: {_reason(error)}") from None
+    return file
 
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _header(stream: BinaryIO, size: int, name: str) -> Header:
+def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
+    """Reads the header of a picture from a stream, no more of it than `check` does.
+
+    Args:
+        stream: At the start of the encoded picture; must be able to seek.
+        size: Bytes of the encoded picture.
+        name: What errors call it.
+
+    Raises:
+        DataError: As `check`, and whatever of it the stream raises.
+    """
     if size == 0:
         raise DataError(f"{name}: expected a picture, received an empty file")
     if size > MAX_BYTES:
@@ -153,6 +167,8 @@ def _open_lazily(stream: BinaryIO, name: str) -> Image.Image:
         raise DataError(
             f"{name}: expected at most {MAX_PIXELS} pixels, received far more"
         ) from None
+    except DataError:
+        raise  # of the stream
     # Pillow's readers raise whatever a damaged header makes them stumble over.
     except Exception:
         raise DataError(

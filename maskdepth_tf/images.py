@@ -137,14 +137,15 @@ def load(data: tf.Tensor, stream: streams.Stream, image_size: int) -> tf.Tensor:
 
     Returns:
         `bg`, `fg_bg`: uint8 [S, S, 3]; `mask`: uint8 [S, S, 1], 0 or 1; `depth`:
-        uint16 [S, S, 1], 65535 being 1.0.
+        uint16 [S, S, 1], 65535 being 1.0, of an 8-bit map a multiple of 257.
     """
     if stream == streams.MASK:
         mask = resize(decode_mask(data), image_size)
         return tf.cast(mask >= streams.MASK_THRESHOLD, tf.uint8)
     if stream == streams.DEPTH:
         depth = resize(_decode_depth(data), image_size)
-        return tf.cast(tf.round(depth), tf.uint16)
+        step = tf.where(_has_16_bits(data), 1.0, float(streams.DEPTH_STEP))
+        return tf.cast(tf.round(depth / step) * step, tf.uint16)
     return tf.cast(tf.round(resize(decode_rgb(data), image_size)), tf.uint8)
 
 
@@ -212,6 +213,10 @@ def _has_png_alpha(data) -> tf.Tensor:
     return (colour_type == 4) | (colour_type == 6) | has_transparent_colour
 
 
+def _has_16_bits(data) -> tf.Tensor:
+    return _is_png(data) & (_head(data)[24] == 16)
+
+
 def _is_opaque_png(data) -> tf.Tensor:
     return _is_png(data) & ~_has_png_alpha(data)
 
@@ -274,8 +279,8 @@ def _decode_depth_with_alpha(data) -> tf.Tensor:
 
 
 def _widened(image) -> tf.Tensor:
-    # 255 * 257 = 65535, as decode_png does with 8 bits.
-    return tf.cast(image, tf.uint16) * tf.constant(257, tf.uint16)
+    # As decode_png does with 8 bits.
+    return tf.cast(image, tf.uint16) * tf.constant(streams.DEPTH_STEP, tf.uint16)
 
 
 def _decode_with_alpha(data) -> tf.Tensor:

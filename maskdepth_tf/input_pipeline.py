@@ -10,7 +10,7 @@ Batches are pairs of dicts: inputs `bg` and `fg_bg`, uint8 [B, S, S, 3]; targets
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -91,6 +91,27 @@ def decode(
     """Decodes pictures of one stream: [N, S, S, C] in the stream's type."""
     shape = (len(names), image_size, image_size, stream.channels)
     pixels = np.empty(shape, stream.dtype)
+    start = 0
+    for batch in decoded_batches(names, root, stream, image_size):
+        pixels[start : start + len(batch)] = batch
+        start += len(batch)
+    return pixels
+
+
+def decoded_batches(
+    names: Sequence[str] | np.ndarray,
+    root: str,
+    stream: streams.Stream,
+    image_size: int,
+) -> Iterator[np.ndarray]:
+    """Decodes pictures of one stream, in order, on all cores.
+
+    Yields:
+        [B, S, S, C] in the stream's type.
+
+    Raises:
+        DataError: If a picture is damaged; names it.
+    """
     paths = [os.path.join(root, name) for name in names]
     dataset = (
         tf.data.Dataset.from_tensor_slices(paths)
@@ -105,12 +126,11 @@ def decode(
     start = 0
     try:
         for batch in dataset.as_numpy_iterator():
-            pixels[start : start + len(batch)] = batch
+            yield batch
             start += len(batch)
     except tf.errors.OpError:
         name_damaged(paths[start:], stream)
         raise
-    return pixels
 
 
 def name_damaged(paths: Sequence[str], stream: streams.Stream) -> None:

@@ -9,16 +9,15 @@ file can name a file outside its folder: such paths are refused while parsing, a
 symbolic links that lead out are refused by `check_files`.
 """
 
-import functools
+import io
 import itertools
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from maskdepth_tf import files, headers
+from maskdepth_tf import files, headers, pictures
 from maskdepth_tf.errors import DataError
 
 VIEW_MARK = "@"
@@ -54,7 +53,7 @@ _PLAIN_LINE = re.compile(rb"\t".join([_NAME] * 5) + rb"\r?\n?")
 _VIEW = re.compile(rf"{VIEW_MARK}\d+(?=\.[^./]+$)")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ufeff\ud800-\udfff]")
 _DRIVE = re.compile("[A-Za-z]:")
-_FILES_AT_ONCE = 1000
+_PICTURES_AT_ONCE = 1000
 _DUPLICATE = "expected every row once, received again the row of line"
 _BLANK = "expected 5 paths, received a blank row"
 
@@ -67,12 +66,16 @@ def room_of(bg: str) -> str:
     return _VIEW.sub("", bg)
 
 
-def read(path: str | os.PathLike, max_errors: int = 20) -> list[Row]:
+def read(
+    path: str | os.PathLike, max_errors: int = 20, data: bytes | None = None
+) -> list[Row]:
     """Reads and checks a labels file; opens none of the pictures.
 
     Args:
         path: The labels file.
         max_errors: Most faults that are spelled out in one report.
+        data: The bytes of the file if it is not on the disk but, say, in an archive;
+            `path` is then only what errors call it.
 
     Returns:
         The rows, in the order of the file.
@@ -85,7 +88,7 @@ def read(path: str | os.PathLike, max_errors: int = 20) -> list[Row]:
     rows: list[Row] = []
     faults: list[Fault] = []
     first_lines: dict[Row, int] = {}
-    for number, row in _numbered_rows(path, faults):
+    for number, row in _numbered_rows(path, data, faults):
         first = first_lines.setdefault(row, number)
         if first != number:
             faults.append((number, f"{_DUPLICATE} {first}"))
@@ -144,58 +147,62 @@ def check_files(
         DataError: If any picture is at fault. One line of text a fault, then the
             number of those left out. A file is reported once, at its first row.
     """
+    found = find_faults(rows, pictures.Folder(root), labels_path, foregrounds)
+    _raise_faults(labels_path, found, max_errors)
+
+
+def find_faults(
+    rows: Iterable[Row],
+    source: pictures.Pictures,
+    labels_path: str | os.PathLike,
+    foregrounds: bool = True,
+    data: bytes | None = None,
+    every_row: bool = False,
+) -> list[Fault]:
+    """What `check_files` reports, of pictures that may also lie in archives.
+
+    Args:
+        rows: The rows.
+        source: Where their pictures are.
+        labels_path: The file that the rows come from, for the line numbers.
+        foregrounds: Whether the cut-outs must be there.
+        data: The bytes of the labels file if it is not on the disk.
+        every_row: Whether a file at fault is reported at each row that names it, not
+            only at the first.
+    """
     rows = list(rows)
     columns = [name for name in Row._fields if foregrounds or name != "fg"]
     used = {row: [getattr(row, name) for name in columns] for row in rows}
-    paths = list(dict.fromkeys(itertools.chain.from_iterable(used.values())))
-    checked = dict(zip(paths, _headers_or_faults(paths, root), strict=True))
-    found = list(_picture_faults(used, checked))
-    if found:
-        lines = {row: number for number, row in _numbered_rows(labels_path, [])}
-        faults: list[Fault] = [(lines.get(row, "?"), text) for row, text in found]
-        _raise_faults(labels_path, faults, max_errors)
+    names = list(dict.fromkeys(itertools.chain.from_iterable(used.values())))
+    checked = dict(zip(names, _headers_or_faults(names, source), strict=True))
+    found = list(_picture_faults(used, checked, every_row))
+    if not found:
+        return []
+    lines = {row: number for number, row in _numbered_rows(labels_path, data, [])}
+    return [(lines.get(row, "?"), text) for row, text in found]
 
 
-def _headers_or_faults(paths, root) -> Iterator[headers.Header | str]:
-    resolve = _resolver(os.path.realpath(root))
-
-    def check_one(path):
+def _headers_or_faults(names, source) -> Iterator[headers.Header | str]:
+    def check_one(name):
         try:
-            return headers.check(resolve(path))
+            return source.header(name)
         except DataError as error:
             return str(error)
 
     def check_some(start):
-        return [check_one(path) for path in paths[start : start + _FILES_AT_ONCE]]
+        return [check_one(name) for name in names[start : start + _PICTURES_AT_ONCE]]
 
     with ThreadPoolExecutor() as threads:
-        starts = range(0, len(paths), _FILES_AT_ONCE)
+        starts = range(0, len(names), _PICTURES_AT_ONCE)
         yield from itertools.chain.from_iterable(threads.map(check_some, starts))
 
 
-def _resolver(root):
-    """A function from a path in the labels to the real path of a file in `root`."""
-    # One look at the disk for each folder, not for each part of each path.
-    real_folder = functools.cache(lambda path: os.path.realpath(path))
-
-    def resolve(path):
-        folder, name = os.path.split(os.path.join(root, path))
-        full = os.path.join(real_folder(folder), name)
-        if os.path.islink(full):
-            full = os.path.realpath(full)
-        if not full.startswith(os.path.join(root, "")):
-            raise DataError(f"{path}: expected a file in {root}, received a link out")
-        return full
-
-    return resolve
-
-
-def _picture_faults(used, checked) -> Iterator[tuple[Row, str]]:
+def _picture_faults(used, checked, every_row) -> Iterator[tuple[Row, str]]:
     reported: set[str] = set()
     for row, paths in used.items():
         bad = [path for path in paths if isinstance(checked[path], str)]
         for path in bad:
-            if path not in reported:
+            if every_row or path not in reported:
                 reported.add(path)
                 yield row, checked[path]
         if not bad:
@@ -225,9 +232,9 @@ def _same_shape(a, b) -> bool:
     return difference < max(a.width + a.height, b.width + b.height)
 
 
-def _numbered_rows(path, faults: list[Fault]) -> Iterator[tuple[int, Row]]:
+def _numbered_rows(path, data, faults: list[Fault]) -> Iterator[tuple[int, Row]]:
     """Rows with their line numbers; what is wrong is appended to `faults`."""
-    with _open(path) as file:
+    with headers.open_file(path) if data is None else io.BytesIO(data) as file:
         for number, line in enumerate(_lines(file), 1):
             if len(line) <= MAX_LINE_BYTES and _PLAIN_LINE.fullmatch(line):
                 yield number, Row._make(line.decode().split())
@@ -237,17 +244,6 @@ def _numbered_rows(path, faults: list[Fault]) -> Iterator[tuple[int, Row]]:
                 faults.append((number, fault))
             elif row:
                 yield number, row
-
-
-def _open(path):
-    name = os.fspath(path)
-    try:
-        # Opening a pipe would wait for its writer.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise DataError(f"{name}: expected a file, received a folder or a device")
-        return open(path, "rb")
-    except OSError as error:
-        raise DataError(f"{name}: {error.strerror}") from None
 
 
 def _lines(file) -> Iterator[bytes]:

@@ -8,8 +8,9 @@
 | `depth` | 1        | uint16, 0..65535    | grey, 8 or 16 bit; bright is far     |
 
 Depth is relative: 0 is the nearest and 65535 (1.0) the farthest point of its own
-picture. Masks are made binary again after resizing, since JPEG and interpolation
-leave values in between.
+picture; a map of 8 bits keeps to 256 values after resizing too, so that it can be
+packed in as many. Masks are made binary again after resizing, since JPEG and
+interpolation leave values in between.
 """
 
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ STREAMS = INPUTS + TARGETS
 
 DEPTH_SCALE = 65535
 """Value in memory of depth 1.0."""
+
+DEPTH_STEP = 257
+"""Step in memory from one value of an 8-bit map to the next: 255 of them are 65535."""
 
 MASK_THRESHOLD = 128
 """Least value, of 255, that counts as foreground."""

@@ -15,7 +15,8 @@ LAYERS = {
     "contract": "__init__ config errors schema streams",
     "parts": (
         "augmentation baseline comparison figures files headers images losses metrics "
-        "model overview page report robustness schedules similarity"
+        "model overview page pictures report robustness schedules similarity "
+        "zip_directory zips"
     ),
     "data": "dataset.* examples input_pipeline labels pairs splits",
     "running": (

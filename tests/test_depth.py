@@ -11,7 +11,7 @@ from PIL import Image
 
 from maskdepth_tf import cli, errors, files, images, labels
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import depth, teachers, workers, writing
+from maskdepth_tf.dataset import depth, teachers, workers
 
 
 class RedTeacher:
@@ -35,7 +35,7 @@ def network(monkeypatch):
     made = RedTeacher()
 
     def load_teacher(name, convention, normalize, input_size):
-        made.sha256 = writing.sha256_of(Path(name))
+        made.sha256 = files.sha256_of(Path(name))
         made.input_size = input_size or 16
         return made
 
@@ -219,7 +219,7 @@ def test_maps_of_16_bits(data, network):
     assert ranges[16] == "depth/15.png,2,4.94118"
     manifest = json.loads((data / "manifest.json").read_text())
     assert manifest["depth"]["maps"]["scale"] == 1 / 65535
-    sha256 = writing.sha256_of(data / "labels.txt")
+    sha256 = files.sha256_of(data / "labels.txt")
     assert manifest["files"] == {"labels.txt": sha256, "a": "b"}
     assert make(data, bits=16, convention="relative_far") == 0
 

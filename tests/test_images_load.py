@@ -93,11 +93,14 @@ class TestLoad:
         ]
         assert [set(depth.flat) for depth in depths] == [{12345}, {65535}, {13107}]
 
-    def test_depth_is_the_resized_decoded_depth(self):
-        data = CORPUS["jpeg_grey"]
+    @pytest.mark.parametrize(("bits", "step"), [(8, 257), (16, 1)])
+    def test_depth_is_the_resized_decoded_depth(self, bits, step):
+        ramp = np.linspace(0, 2**bits - 1, 60 * 80).reshape(60, 80)
+        data = encode(Image.fromarray(ramp.astype(f"uint{bits}")), "PNG")
         loaded = images.load(tf.constant(data), streams.DEPTH, 16).numpy()
         expected = 65535 * images.resize(images.decode_depth(data), 16).numpy()
-        assert np.abs(loaded - expected).max() <= 0.51
+        assert np.abs(loaded - expected).max() <= step / 2 + 0.01
+        assert (loaded % step == 0).all()
 
     def test_pictures_of_any_size_and_shape_become_one(self):
         wide = encode(Image.new("RGB", (90, 30), (7, 8, 9)), "JPEG", quality=100)

@@ -9,6 +9,10 @@ from maskdepth_tf import cli
 COMMANDS = {
     "compose": ("maskdepth_tf.dataset.compose", "paste cut-outs on rooms"),
     "depth": ("maskdepth_tf.dataset.depth", "depth maps by a trained network"),
+    "pack": (
+        "maskdepth_tf.dataset.pack",
+        "a labelled set as arrays to train from",
+    ),
     "synthesize": ("maskdepth_tf.dataset.synthetic", "rendered rooms, exact depth"),
 }
 """Name -> (module with `add_arguments(parser)` and `main(args)`, what it does)."""

@@ -244,13 +244,13 @@ def _store(path: Path, data: bytes, source: Path) -> dict[str, str]:
     path.write_bytes(data)
     return {
         "name": source.name,
-        "source_sha256": writing.sha256_of(source),
+        "source_sha256": files.sha256_of(source),
         "sha256": writing.sha256(data),
     }
 
 
 def _manifest(recipe: Recipe, num_rows: int, entries: dict, output: Path) -> dict:
-    files = ("labels.txt", "files.sha256")
+    written = ("labels.txt", "files.sha256")
     return {
         "recipe": asdict(recipe) | {"mask_quality": MASK_QUALITY},
         "counts": {
@@ -258,7 +258,7 @@ def _manifest(recipe: Recipe, num_rows: int, entries: dict, output: Path) -> dic
             "foregrounds": sum(name.startswith("Foreground") for name in entries),
             "backgrounds": sum(name.startswith("Background") for name in entries),
         },
-        "files": {name: writing.sha256_of(output / name) for name in files},
+        "files": {name: files.sha256_of(output / name) for name in written},
         "sources": entries,
         "versions": {
             "maskdepth_tf": maskdepth_tf.__version__,

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import plausibility, progress, teachers, workers, writing
+from maskdepth_tf.dataset import plausibility, progress, teachers, workers
 from maskdepth_tf.dataset.teachers import conventions
 
 RANGES = "depth_range.csv"
@@ -214,7 +214,7 @@ def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
     if entry["bits"] == 16:
         labels.write(root / "labels.txt", rows)
         if "labels.txt" in manifest.get("files", {}):
-            sha256 = writing.sha256_of(root / "labels.txt")
+            sha256 = files.sha256_of(root / "labels.txt")
             manifest["files"]["labels.txt"] = sha256
     entry["complete"] = True
     files.write_json(root / "manifest.json", manifest)

@@ -280,7 +280,7 @@ def _manifest(recipe: Recipe, num_files: int, ranges, output: Path) -> dict:
             "far_m": max(far for _, far in ranges),
         },
         "files": {
-            name: writing.sha256_of(output / name)
+            name: files.sha256_of(output / name)
             for name in ("files.sha256", "depth_range.csv")
         },
         "versions": {

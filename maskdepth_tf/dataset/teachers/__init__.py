@@ -21,8 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors
-from maskdepth_tf.dataset import writing
+from maskdepth_tf import errors, files
 from maskdepth_tf.dataset.teachers.conventions import CONVENTIONS
 from maskdepth_tf.dataset.teachers.networks import Network, as_map, in_one_line
 
@@ -180,10 +179,10 @@ def _kind_of(name: str) -> str:
 def sha256_of_tree(path: Path) -> str:
     """SHA-256 of a file, or of the names and checksums of all files of a folder."""
     if not path.is_dir():
-        return writing.sha256_of(path)
+        return files.sha256_of(path)
     parts = sorted(part for part in path.rglob("*") if part.is_file())
     lines = [
-        f"{writing.sha256_of(part)}  {part.relative_to(path).as_posix()}\n"
+        f"{files.sha256_of(part)}  {part.relative_to(path).as_posix()}\n"
         for part in parts
     ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

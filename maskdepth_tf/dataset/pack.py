@@ -1,0 +1,263 @@
+"""Packs a labelled set into arrays that training maps into memory.
+
+Pictures are checked from their headers first, then decoded and resized by the one
+decoder, each once, and both splits are drawn. All is written in a folder beside the
+output, which takes the output's name when it is complete.
+"""
+
+import argparse
+import math
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from maskdepth_tf import cli, config, errors, files, headers, labels, streams
+from maskdepth_tf.dataset import progress
+from maskdepth_tf.labels import Row
+
+DATA = config.Data()
+"""Defaults of size and split: those of training."""
+
+
+class Moments:
+    """Mean and deviation of each channel, added up in whole numbers.
+
+    Args:
+        channels: Channels of the pictures.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._count = 0
+        self._sums, self._squares = [0] * channels, [0] * channels
+
+    def add(self, pixels: np.ndarray) -> None:
+        """Adds pictures: unsigned integers of at most 16 bits, [N, H, W, C]."""
+        self._count += pixels[..., 0].size
+        for channel in range(pixels.shape[-1]):
+            values = pixels[..., channel].astype(np.uint64)
+            self._sums[channel] += int(values.sum())
+            self._squares[channel] += int((values * values).sum())
+
+    def result(self, scale: int) -> dict[str, list[float]]:
+        """`mean` and `std` of the pixels over `scale`, a value a channel."""
+        means = [total / self._count for total in self._sums]
+        squares = [total / self._count for total in self._squares]
+        std = [max(q - m * m, 0) ** 0.5 for q, m in zip(squares, means, strict=True)]
+        return {"mean": [m / scale for m in means], "std": [s / scale for s in std]}
+
+
+def pack(
+    labels_path: Path,
+    output: Path,
+    *,
+    root: str | None = None,
+    image_size: int = DATA.image_size,
+    test_fraction: float = DATA.test_fraction,
+    seed: int = 0,
+    force: bool = False,
+) -> dict:
+    """Packs a labelled set.
+
+    Args:
+        labels_path: Labels file.
+        output: Folder of the packed set; appears complete or not at all.
+        root: Folder that the labels' paths start from; their own folder if None.
+        image_size: Side of the arrays' pictures, in pixels.
+        test_fraction: Share that tests, of both splits.
+        seed: Seed of both splits.
+        force: Whether to replace a packed set in `output`.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        DataError: A line or a picture is at fault.
+        UsageError: The output exists.
+        DiskFullError: There is no room for the arrays.
+    """
+    from maskdepth_tf import examples, packed
+
+    if output.exists() and not (force and (output / packed.MANIFEST).is_file()):
+        raise errors.UsageError(
+            "--output must not exist; --force replaces a packed set in it. "
+            f"Received: {output}"
+        )
+    # No memory: the pictures are checked, and decoded only when they are written.
+    found = examples.open_examples(
+        str(labels_path), root, image_size=image_size, memory_gb=0, foregrounds=False
+    )
+    sides, not_drawn = _draw_splits(found, test_fraction, seed)
+    partial = output.with_name(f"{output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    try:
+        partial.mkdir(parents=True)
+        statistics = _write_arrays(found, partial, image_size)
+        labels.write(partial / "labels.txt", found.rows)
+        named = {f"{k}/{s}": ids for k, v in sides.items() for s, ids in v.items()}
+        np.savez(partial / "splits.npz", **named)
+        manifest = {
+            "packed": packed.FORMAT,
+            "image_size": image_size,
+            "counts": _counts(found.rows),
+            "statistics": statistics,
+            "splits": {"test_fraction": test_fraction, "seed": seed}
+            | {"sizes": {name: len(ids) for name, ids in named.items()}}
+            | {"not_drawn": not_drawn},
+            "files": {name: _describe(partial / name) for name in packed.FILES},
+        }
+        files.write_json(partial / packed.MANIFEST, manifest)
+        if output.exists():
+            shutil.rmtree(output)
+        partial.rename(output)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return manifest
+
+
+def _draw_splits(found, test_fraction, seed):
+    """Sides of each split by its kind, and why a kind could not be drawn."""
+    from maskdepth_tf import examples
+
+    sides, not_drawn = {}, {}
+    for kind in config.CHOICES["data.split"]:
+        try:
+            sides[kind] = examples.split_examples(found, kind, test_fraction, seed)
+        except errors.DataError as error:  # too few rows, or no cut-outs to compare
+            not_drawn[kind] = str(error)
+    return sides, not_drawn
+
+
+def _counts(rows: Sequence[Row]) -> dict[str, int]:
+    return {
+        "rows": len(rows),
+        "backgrounds": len({labels.room_of(row.bg) for row in rows}),
+        "views": len({row.bg for row in rows if labels.room_of(row.bg) != row.bg}),
+        "foregrounds": len({row.fg for row in rows}),
+    }
+
+
+def _describe(path: Path) -> dict[str, int | str]:
+    return {"bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
+
+
+def _write_arrays(found, folder: Path, image_size: int) -> dict:
+    """Writes all `.npy` files; the streams' means and deviations."""
+    names = {
+        stream: list(dict.fromkeys(getattr(row, stream.name) for row in found.rows))
+        for stream in streams.STREAMS
+    }
+    depths = (os.path.join(found.root, name) for name in names[streams.DEPTH])
+    shallow = not any(map(headers.has_16_bits, depths))
+    dtypes = {s: "uint8" if shallow else s.dtype for s in streams.STREAMS}
+    shapes = {s: (len(names[s]), image_size, image_size, s.channels) for s in names}
+    sizes = [np.dtype(dtypes[s]).itemsize * math.prod(shapes[s]) for s in names]
+    _check_room(folder, sum(sizes))
+    statistics = {}
+    with progress.track("pack", sum(map(len, names.values())), "pictures") as advance:
+        for stream in streams.STREAMS:
+            moments = _write_array(
+                folder / f"{stream.name}.npy",
+                shapes[stream],
+                dtypes[stream],
+                _batches(found, names[stream], stream, image_size, dtypes[stream]),
+                advance,
+            )
+            scale = 1 if stream == streams.MASK else np.iinfo(dtypes[stream]).max
+            statistics[stream.name] = moments.result(int(scale))
+    places = [{name: i for i, name in enumerate(names[s])} for s in streams.STREAMS]
+    rows = [
+        [place[getattr(row, s.name)] for s, place in zip(names, places, strict=True)]
+        for row in found.rows
+    ]
+    np.save(folder / "places.npy", np.array(rows, np.uint32))
+    return statistics
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise errors.DiskFullError(
+            f"{folder.parent}: the arrays need {needed / 1e9:.2f} GB. "
+            f"Received: {free / 1e9:.2f} GB free"
+        )
+
+
+def _batches(found, names, stream, image_size, dtype):
+    from maskdepth_tf import input_pipeline
+
+    batches = input_pipeline.decoded_batches(names, found.root, stream, image_size)
+    for batch in batches:
+        if dtype != stream.dtype:
+            batch = (batch // streams.DEPTH_STEP).astype(dtype)
+        yield batch
+
+
+def _write_array(
+    path: Path, shape: tuple, dtype: str, batches, advance: Callable[[int], None]
+) -> Moments:
+    """Writes batches as one `.npy`; plain writes, so that a full disk is an error."""
+    moments = Moments(shape[-1])
+    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for batch in batches:
+            file.write(batch.tobytes())
+            moments.add(batch)
+            advance(len(batch))
+    return moments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `pack`."""
+    parser.add_argument("--labels", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--root", metavar="DIR", help="folder that its paths start from"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--image-size", type=int, default=DATA.image_size, metavar="PIXELS"
+    )
+    parser.add_argument(
+        "--test-fraction",
+        type=float,
+        default=DATA.test_fraction,
+        metavar="SHARE",
+        help="share of rows, or of rooms and cut-outs, that test (%(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the splits")
+    parser.add_argument(
+        "--force", action="store_true", help="replace a packed set in the output folder"
+    )
+
+
+def main(args: argparse.Namespace) -> None:
+    """Runs `pack` with parsed flags."""
+    if not 1 <= args.image_size <= 4096:
+        raise errors.UsageError(
+            f"--image-size must be 1 to 4096. Received: {args.image_size}"
+        )
+    if not 0 < args.test_fraction < 1:
+        raise errors.UsageError(
+            f"--test-fraction must be between 0 and 1. Received: {args.test_fraction}"
+        )
+    if args.seed < 0:
+        raise errors.UsageError(f"--seed must be 0 or more. Received: {args.seed}")
+    cli.load_tensorflow()
+    manifest = pack(
+        args.labels,
+        args.output,
+        root=args.root,
+        image_size=args.image_size,
+        test_fraction=args.test_fraction,
+        seed=args.seed,
+        force=args.force,
+    )
+    for kind, reason in manifest["splits"]["not_drawn"].items():
+        print(f"no {kind} split: {reason}")
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    rows = manifest["counts"]["rows"]
+    print(f"{rows} rows packed in {args.output}, {size / 1e6:.1f} MB")

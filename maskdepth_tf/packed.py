@@ -1,0 +1,155 @@
+"""Packed sets: a labelled set decoded and resized once, as arrays.
+
+    bg.npy fg_bg.npy mask.npy depth.npy     [N, S, S, C], each picture once
+    places.npy      uint32 [rows, 4], where a row's pictures are, in this order
+    labels.txt      the rows
+    splits.npz      int64 row numbers of each side, as `unseen/train`
+    manifest.json   sizes, counts, statistics, the splits' seeds, SHA-256 of all files
+
+Arrays hold what `images.load` gives, `depth` in uint8 where no map of the set has
+more than 8 bits (times 257 it is what `images.load` gives). They are mapped into
+memory, not read: a set may be larger than that. A split is drawn when a set is
+packed, and never again.
+"""
+
+import concurrent.futures
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from maskdepth_tf import augmentation, files, labels, splits, streams
+from maskdepth_tf.errors import DataError
+from maskdepth_tf.labels import Row
+
+FORMAT = 1
+"""Version of the format."""
+MANIFEST = "manifest.json"
+FILES = (
+    *(f"{stream.name}.npy" for stream in streams.STREAMS),
+    "places.npy",
+    "labels.txt",
+    "splits.npz",
+)
+"""What a packed set holds beside its manifest."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A packed set, opened.
+
+    Attributes:
+        rows: Its rows.
+        manifest: What `manifest.json` says.
+        load: From an int64 scalar, a row's number, to the four streams.
+        splits: Sides of each split by its kind.
+    """
+
+    rows: list[Row]
+    manifest: dict
+    load: Callable[[tf.Tensor], augmentation.Example]
+    splits: dict[str, splits.Split]
+
+
+def is_packed(path: str | os.PathLike) -> bool:
+    """Whether a path names a packed set, not a labels file."""
+    return os.path.isdir(path)
+
+
+def open_packed(folder: str | os.PathLike) -> Packed:
+    """Opens a packed set and checks all of it against its manifest.
+
+    Args:
+        folder: The set.
+
+    Returns:
+        The set.
+
+    Raises:
+        DataError: If the folder is no packed set, or a file of it is damaged.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    check(folder, manifest)
+    rows = labels.read(folder / "labels.txt")
+    sides: dict[str, splits.Split] = {}
+    with np.load(folder / "splits.npz") as stored:
+        for name in stored.files:
+            kind, side = name.split("/")
+            sides.setdefault(kind, {})[side] = stored[name]
+    return Packed(rows, manifest, _loader(folder), sides)
+
+
+def read_manifest(folder: Path) -> dict:
+    """Reads the manifest of a packed set.
+
+    Raises:
+        DataError: If it is missing, damaged, or of another format.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        version = manifest["packed"]
+    except FileNotFoundError:
+        raise DataError(f"{folder}: a packed set must hold {MANIFEST}") from None
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"{path}: must be the manifest of a packed set") from None
+    if version != FORMAT:
+        raise DataError(f"{path}: the format must be {FORMAT}. Received: {version}")
+    return manifest
+
+
+def check(folder: Path, manifest: dict) -> None:
+    """Compares all files of a packed set with their sizes and SHA-256.
+
+    Raises:
+        DataError: Names the first file that is missing or differs.
+    """
+    expected = manifest["files"]
+    # Sizes first: a file that was cut off is found without reading the others.
+    for name in FILES:
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"{path}: missing from the packed set")
+        size = path.stat().st_size
+        if size != expected[name]["bytes"]:
+            raise DataError(
+                f"{path}: must have {expected[name]['bytes']} bytes. Received: {size}"
+            )
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        sums = threads.map(lambda name: files.sha256_of(folder / name), FILES)
+        for name, received in zip(FILES, sums, strict=True):
+            if received != expected[name]["sha256"]:
+                raise DataError(
+                    f"{folder / name}: damaged: its SHA-256 must be "
+                    f"{expected[name]['sha256']}. Received: {received}"
+                )
+
+
+def _loader(folder):
+    arrays = {s.name: _tensor(folder / f"{s.name}.npy") for s in streams.STREAMS}
+    places = tf.constant(np.load(folder / "places.npy").astype(np.int64))
+
+    def load(index: tf.Tensor) -> augmentation.Example:
+        place = places[index]
+        example = {
+            stream.name: arrays[stream.name][place[number]]
+            for number, stream in enumerate(streams.STREAMS)
+        }
+        if example["depth"].dtype == tf.uint8:
+            wide = tf.cast(example["depth"], tf.uint16)
+            example["depth"] = wide * tf.constant(streams.DEPTH_STEP, tf.uint16)
+        return example
+
+    return load
+
+
+def _tensor(path: Path) -> tf.Tensor:
+    """A tensor whose memory is the file's, read as it is used."""
+    # Copy on write: nothing is written, but DLPack takes no array that is read-only.
+    array = np.load(path, mmap_mode="c")
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -1,0 +1,221 @@
+"""Packed sets: what is in them, that they train alike, and that damage is found."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import make_labelled_set, tiny_overrides, train_run
+from PIL import Image
+
+from maskdepth_tf import checkpoints, cli, errors, examples, labels, packed, streams
+from maskdepth_tf.dataset import __main__ as dataset
+from maskdepth_tf.dataset import pack as packing
+
+SIDE = 16
+
+
+@pytest.fixture(scope="module")
+def packed_dir(tmp_path_factory, labels_file):
+    """The labelled set, packed; for reading only."""
+    output = tmp_path_factory.mktemp("packed") / "set"
+    packing.pack(labels_file, output, image_size=SIDE, test_fraction=0.25)
+    return output
+
+
+@pytest.fixture
+def copy(tmp_path, packed_dir):
+    """A packed set that may be changed."""
+    return shutil.copytree(packed_dir, tmp_path / "copy")
+
+
+def assert_equal_examples(ours, theirs, count):
+    for index in range(count):
+        a, b = ours.load(np.int64(index)), theirs.load(np.int64(index))
+        for stream in streams.STREAMS:
+            assert a[stream.name].dtype == stream.dtype
+            np.testing.assert_array_equal(a[stream.name], b[stream.name])
+
+
+def test_pixels_and_splits_are_those_of_the_labelled_set(labels_file, packed_dir):
+    ours = examples.open_examples(str(packed_dir), image_size=SIDE)
+    theirs = examples.open_examples(str(labels_file), image_size=SIDE)
+    assert ours.rows == theirs.rows
+    assert_equal_examples(ours, theirs, 40)
+    for kind in ("random", "unseen"):
+        found = examples.split_examples(ours, kind, 0.25, seed=9)  # drawn with seed 0
+        expected = examples.split_examples(theirs, kind, 0.25, seed=0)
+        assert set(found) == set(expected)
+        for side, ids in expected.items():
+            np.testing.assert_array_equal(found[side], ids)
+
+
+def test_files(packed_dir, labels_file):
+    manifest = json.loads((packed_dir / "manifest.json").read_text())
+    assert set(manifest["files"]) == set(packed.FILES)
+    assert {path.name for path in packed_dir.iterdir()} == {
+        "manifest.json",
+        *packed.FILES,
+    }
+    assert manifest["counts"]["rows"] == 40
+    scenes = len({row.bg for row in labels.read(labels_file)})
+    # Backgrounds once, whatever the number of rows.
+    assert np.load(packed_dir / "bg.npy").shape == (scenes, SIDE, SIDE, 3)
+    mask = np.load(packed_dir / "mask.npy")
+    assert manifest["statistics"]["mask"]["mean"] == [pytest.approx(mask.mean())]
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (16, np.uint16)])
+def test_depth_is_as_wide_as_its_files(tmp_path, bits, dtype):
+    labels_path = make_labelled_set(tmp_path / "set", rows=8)
+    ramp = np.linspace(0, 2**bits - 1, 256).reshape(16, 16).astype(dtype)
+    for row in labels.read(labels_path):
+        Image.fromarray(ramp).save(labels_path.parent / row.depth)
+    packing.pack(labels_path, tmp_path / "packed", image_size=8)
+    assert np.load(tmp_path / "packed" / "depth.npy").dtype == dtype
+    ours = examples.open_examples(str(tmp_path / "packed"), image_size=8)
+    theirs = examples.open_examples(str(labels_path), image_size=8)
+    assert_equal_examples(ours, theirs, 8)
+
+
+def test_training_is_the_same(tmp_path, labels_file, packed_dir):
+    sums = []
+    for number, source in enumerate((labels_file, packed_dir)):
+        run_dir = tmp_path / str(number)
+        assert train_run(tiny_overrides(source, run_dir)) == 0
+        sums.append(checkpoints.weights_sha256(checkpoints.load_model(run_dir)))
+    assert sums[0] == sums[1]
+
+
+def test_first_rows(packed_dir):
+    found = examples.open_examples(str(packed_dir), image_size=SIDE, max_rows=20)
+    assert len(found.rows) == 20
+    split = examples.split_examples(found, "random", 0.25, 0)
+    assert sorted(np.concatenate(list(split.values()))) == list(range(20))
+
+
+def test_another_size_or_split_is_refused(packed_dir):
+    message = "must be packed at image_size=32. Received: image_size=16"
+    with pytest.raises(errors.DataError, match=message):
+        examples.open_examples(str(packed_dir), image_size=32)
+    found = examples.open_examples(str(packed_dir), image_size=SIDE)
+    message = (
+        "was split with test_fraction=0.25; pack it again for another. "
+        "Received: test_fraction=0.5"
+    )
+    with pytest.raises(errors.DataError, match=message):
+        examples.split_examples(found, "random", 0.5, 0)
+
+
+@pytest.mark.parametrize("name", packed.FILES)
+def test_any_damage_is_found(copy, name):
+    path = copy / name
+    whole = path.read_bytes()
+    for place in (0, len(whole) // 2, len(whole) - 1):
+        flipped = bytearray(whole)
+        flipped[place] ^= 4
+        path.write_bytes(flipped)
+        with pytest.raises(errors.DataError, match=f"{path}: damaged: its SHA-256"):
+            packed.open_packed(copy)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(errors.DataError, match=f"{path}: must have .* bytes. Received"):
+        packed.open_packed(copy)
+    path.unlink()
+    with pytest.raises(errors.DataError, match=f"{path}: missing from the packed set"):
+        packed.open_packed(copy)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"packed": '])
+def test_damaged_manifest(copy, content):
+    (copy / "manifest.json").write_text(content)
+    with pytest.raises(errors.DataError, match="must be the manifest of a packed set"):
+        packed.open_packed(copy)
+
+
+def test_another_format(copy):
+    (copy / "manifest.json").write_text('{"packed": 7}')
+    with pytest.raises(errors.DataError, match="the format must be 1. Received: 7"):
+        packed.open_packed(copy)
+
+
+def test_folder_that_is_no_packed_set(tmp_path):
+    message = f"{tmp_path}: a packed set must hold manifest.json"
+    with pytest.raises(errors.DataError, match=message):
+        examples.open_examples(str(tmp_path), image_size=SIDE)
+
+
+def test_same_bytes_again(tmp_path, labels_file, packed_dir):
+    output = tmp_path / "again"
+    argv = ["pack", "--labels", str(labels_file), "--output", str(output)]
+    argv += ["--image-size", str(SIDE), "--test-fraction", "0.25"]
+    # What a run leaves that was killed.
+    (tmp_path / "again.partial").mkdir()
+    (tmp_path / "again.partial" / "bg.npy").write_bytes(b"half")
+    assert cli.run(dataset.main, argv) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]
+    for path in packed_dir.iterdir():
+        assert (output / path.name).read_bytes() == path.read_bytes(), path.name
+    assert cli.run(dataset.main, argv) == 2
+    assert cli.run(dataset.main, [*argv, "--force"]) == 0
+    # Nothing but a packed set is ever replaced.
+    (output / "manifest.json").unlink()
+    assert cli.run(dataset.main, [*argv, "--force"]) == 2
+
+
+def test_without_cutouts_there_is_no_unseen_split(tmp_path, capsys):
+    labels_path = make_labelled_set(tmp_path / "set", rows=40)
+    (labels_path.parent / "fg" / "1.png").unlink()
+    output = tmp_path / "packed"
+    argv = ["pack", "--labels", str(labels_path), "--output", str(output)]
+    assert cli.run(dataset.main, [*argv, "--image-size", "8"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"no unseen split: {labels_path.parent}/fg/1.png: ")
+    assert "40 rows packed in" in out
+    found = examples.open_examples(str(output), image_size=8)
+    assert len(examples.split_examples(found, "random", 0.3, 0)["train"]) > 20
+    message = f"{output}: holds no unseen split: .*fg/1.png"
+    with pytest.raises(errors.DataError, match=message):
+        examples.split_examples(found, "unseen", 0.3, 0)
+
+
+def test_full_disk(tmp_path, labels_file, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(errors.DiskFullError, match="the arrays need .* 0.00 GB free"):
+        packing.pack(labels_file, tmp_path / "packed", image_size=SIDE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_picture_leaves_nothing(tmp_path):
+    labels_path = make_labelled_set(tmp_path / "set", rows=8)
+    damaged = labels_path.parent / labels.read(labels_path)[5].mask
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    message = f"{damaged}: cannot be decoded as a picture"
+    with pytest.raises(errors.DataError, match=message):
+        packing.pack(labels_path, tmp_path / "packed", image_size=8)
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--image-size", "0"], "--image-size must be 1 to 4096. Received: 0"),
+        (["--test-fraction", "1"], "--test-fraction must be between 0 and 1"),
+        (["--seed", "-1"], "--seed must be 0 or more. Received: -1"),
+    ],
+)
+def test_refused_flags(tmp_path, labels_file, capsys, flags, message):
+    argv = ["pack", "--labels", str(labels_file), "--output", str(tmp_path / "p")]
+    assert cli.run(dataset.main, [*argv, *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_moments_by_hand():
+    moments = packing.Moments(2)
+    moments.add(np.uint8([[[[0, 5], [2, 5]]]]))
+    moments.add(np.uint8([[[[4, 5], [6, 5]]]]))
+    # 0, 2, 4, 6: mean 3, variance 5.
+    assert moments.result(scale=10) == {
+        "mean": [0.3, 0.5],
+        "std": [pytest.approx(0.1 * 5**0.5), 0.0],
+    }
