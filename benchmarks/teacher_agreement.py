@@ -1,6 +1,6 @@
 """How well a teacher agrees with itself: the SSIM that its maps leave to be learned.
 
-    python benchmarks/teacher_agreement.py --data DIR --teacher FILE [--rows 400]
+    python benchmarks/teacher_agreement.py --data DIR --teacher NAME [--rows 400]
 
 A teacher is asked for each picture as it is, for the picture with a noise that nobody
 sees (normal, deviation 2 of 255), and for the picture as a network of 64 and of 112
@@ -20,16 +20,17 @@ def main():
     """Prints one line a disturbance."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--teacher", required=True)
     parser.add_argument("--rows", type=int, default=400)
     args = parser.parse_args()
     cli.load_tensorflow()
     import tensorflow as tf
 
     from maskdepth_tf import images, labels, similarity
-    from maskdepth_tf.dataset import teacher
+    from maskdepth_tf.dataset import teachers
+    from maskdepth_tf.dataset.teachers.conventions import to_relative
 
-    network = teacher.load_teacher(args.teacher)
+    network = teachers.load_teacher(args.teacher)
     size = network.input_size
     rows = labels.read(args.data / "labels.txt")
     draws = np.random.default_rng(0)
@@ -37,7 +38,7 @@ def main():
 
     def depth(picture):
         pixels = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
-        relative, _, _ = teacher.to_relative(network.predict(pixels[None])[0])
+        relative, _, _ = to_relative(network.predict(pixels[None])[0])
         return images.resize(relative[..., None], 64)[None]
 
     def seen_at(picture, side):

@@ -1,26 +1,30 @@
 """Depth maps for a data set, by a made-up teacher."""
 
+import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import cli, errors, images, labels
+from maskdepth_tf import cli, errors, files, images, labels
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import depth, teacher
+from maskdepth_tf.dataset import depth, teachers, workers
 
 
 class RedTeacher:
     """Metres are 2 + red / 51: from 2 to 7."""
 
     input_size = 16
+    is_one_core = True
 
     def __init__(self):
         self.seen = 0
 
     def predict(self, batch):
-        """See `teacher.Teacher`."""
+        """See `teachers.Teacher`."""
         self.seen += len(batch)
         return np.float32(2) + batch[..., 0] / np.float32(51)
 
@@ -29,22 +33,31 @@ class RedTeacher:
 def network(monkeypatch):
     """The teacher that `load_teacher` gives."""
     made = RedTeacher()
-    monkeypatch.setattr(teacher, "load_teacher", lambda path, convention: made)
+
+    def load_teacher(name, convention, normalize, input_size):
+        made.sha256 = files.sha256_of(Path(name))
+        made.input_size = input_size or 16
+        return made
+
+    monkeypatch.setattr(teachers, "load_teacher", load_teacher)
     return made
 
 
 @pytest.fixture
 def data(tmp_path):
-    """Twenty rows; row n is a ramp of red from 0 to 10 n."""
+    """Twenty rows; row n is a ramp of red from 0 to 10 n, its figure is on the left."""
     root = tmp_path / "set"
     (root / "fg_bg").mkdir(parents=True)
+    mask = np.zeros((16, 16), np.uint8)
+    mask[4:12, :4] = 255
+    Image.fromarray(mask).save(root / "m.png")
     rows = []
     for number in range(20):
         picture = np.zeros((16, 16, 3), np.uint8)
         picture[..., 0] = np.linspace(0, 10 * number, 16).round()
         Image.fromarray(picture).save(root / "fg_bg" / f"{number}.png")
         fg_bg, map_path = f"fg_bg/{number}.png", f"depth/{number}.jpg"
-        rows.append(labels.Row("bg.jpg", "fg.png", fg_bg, "m.jpg", map_path))
+        rows.append(labels.Row("bg.jpg", "fg.png", fg_bg, "m.png", map_path))
     labels.write(root / "labels.txt", rows)
     (root / "manifest.json").write_text('{"recipe": 1}')
     (tmp_path / "net.tflite").write_bytes(b"a network")
@@ -52,7 +65,7 @@ def data(tmp_path):
 
 
 def make(data, **more):
-    return depth.make_depth(data, data.parent / "net.tflite", **more)
+    return depth.make_depth(data, str(data.parent / "net.tflite"), **more)
 
 
 def test_maps_ranges_and_manifest(data, network):
@@ -65,8 +78,8 @@ def test_maps_ranges_and_manifest(data, network):
     assert images.read_depth(data / "depth" / "0.jpg").max() == 0
     lines = (data / "depth_range.csv").read_text().splitlines()
     assert lines[0] == "depth,near_m,far_m"
-    assert lines[1] == "depth/0.jpg,2.0000,2.0000"
-    assert lines[16] == "depth/15.jpg,2.0000,4.9412"  # 2 + 150 / 51
+    assert lines[1] == "depth/0.jpg,2,2"
+    assert lines[16] == "depth/15.jpg,2,4.94118"  # 2 + 150 / 51
     assert len(lines) == 21
     manifest = json.loads((data / "manifest.json").read_text())
     assert manifest["recipe"] == 1
@@ -75,6 +88,12 @@ def test_maps_ranges_and_manifest(data, network):
     assert entry["teacher"]["name"] == "net.tflite"
     assert entry["convention"] == "metric"
     assert entry["complete"] is True
+    assert (entry["input_size"], entry["normalize"], entry["bits"]) == (16, "none", 8)
+    network = {"values": "metric", "large_is": "far", "units": "m", "scale": 1.0}
+    maps = {"values": "relative", "large_is": "far", "units": None, "scale": 1 / 255}
+    assert (entry["network"], entry["maps"]) == (network, maps)
+    assert entry["check"]["rows"] == 20
+    assert entry["check"]["figure_nearer"] > 0
     assert not (data / "depth_range.partial.csv").exists()
 
 
@@ -93,8 +112,9 @@ def test_maps_that_exist_are_skipped(data, network):
     make(data)
     old = (data / "depth" / "3.jpg").stat().st_mtime_ns
     (data / "depth" / "4.jpg").unlink()
+    assert network.seen == 20 + 20  # looked at first
     assert make(data) == 1
-    assert network.seen == 21
+    assert network.seen == 20 + 20 + 1
     assert (data / "depth" / "3.jpg").stat().st_mtime_ns == old
     assert len(depth.read_ranges(data / "depth_range.csv")) == 20
     assert make(data) == 0
@@ -137,18 +157,22 @@ def test_maps_of_the_user_are_left_alone(data, network):
     assert len(ranges) == 19
 
 
-@pytest.mark.parametrize("change", ["teacher", "convention", "quality"])
+@pytest.mark.parametrize(
+    "change", ["teacher", "convention", "quality", "normalize", "input_size", "bits"]
+)
 def test_two_teachers_are_not_mixed(change, data, network):
     make(data)
     (data / "depth" / "4.jpg").unlink()
-    more = {"convention": {"convention": "inverse"}, "quality": {"quality": 50}}
+    others = {"convention": "relative_far", "quality": 50}
+    others |= {"normalize": "imagenet", "input_size": 8, "bits": 16}
+    more = {change: others[change]} if change in others else {}
     if change == "teacher":
         (data.parent / "net.tflite").write_bytes(b"another")
     with pytest.raises(
         errors.StateError, match=f"begun with another {change}; --force"
     ):
-        make(data, **more.get(change, {}))
-    assert make(data, force=True, **more.get(change, {})) == 20
+        make(data, **more)
+    assert make(data, force=True, **more) == 20
 
 
 def test_depth_that_is_not_finite(data, network, monkeypatch):
@@ -158,6 +182,115 @@ def test_depth_that_is_not_finite(data, network, monkeypatch):
     with pytest.raises(errors.DataError, match=r"fg_bg/\d+.png: the teacher's depth"):
         make(data)
     assert list((data / "depth").glob("*") if (data / "depth").exists() else []) == []
+
+
+def content_of(root):
+    """All files of a data set."""
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_nothing_is_written_of_an_upside_down_teacher(force, data, network):
+    if force:
+        make(data)
+    before = content_of(data)
+    red = network.predict
+    network.predict = lambda batch: 10 - red(batch)
+    with pytest.raises(
+        errors.DataError, match="upside down: .* of 20 pictures .*-0.16"
+    ):
+        make(data, force=force)
+    assert content_of(data) == before
+
+
+def test_maps_of_16_bits(data, network):
+    (data / "manifest.json").write_text('{"files": {"labels.txt": "old", "a": "b"}}')
+    assert make(data, bits=16, convention="relative_far") == 20
+    rows = labels.read(data / "labels.txt")
+    assert [row.depth for row in rows] == [f"depth/{n}.png" for n in range(20)]
+    assert not list((data / "depth").glob("*.jpg"))
+    stored = images.read_depth(data / "depth" / "15.png")
+    expected = np.linspace(0, 150, 16).round() / 150 * np.ones((16, 1))
+    np.testing.assert_allclose(stored[..., 0], expected, atol=0.51 / 65535)
+    with Image.open(data / "depth" / "15.png") as picture:
+        assert picture.mode == "I;16"
+    ranges = (data / "depth_range.csv").read_text().splitlines()
+    assert ranges[0] == "depth,near,far"
+    assert ranges[16] == "depth/15.png,2,4.94118"
+    manifest = json.loads((data / "manifest.json").read_text())
+    assert manifest["depth"]["maps"]["scale"] == 1 / 65535
+    sha256 = files.sha256_of(data / "labels.txt")
+    assert manifest["files"] == {"labels.txt": sha256, "a": "b"}
+    assert make(data, bits=16, convention="relative_far") == 0
+
+
+@pytest.mark.parametrize("stop", ["images.write_image", "labels.write", "files.write"])
+def test_16_bits_go_on_where_they_were_cut_off(stop, data, network, monkeypatch):
+    manifest = {"files": {"labels.txt": "old"}}
+    (data / "manifest.json").write_text(json.dumps(manifest))
+    module = {"images": images, "labels": labels, "files": files}[stop.split(".")[0]]
+    name = stop.split(".")[1].replace("write", "write_json") if "f" in stop else ""
+    name = name or stop.split(".")[1]
+    real, calls = getattr(module, name), []
+
+    def stop_at_last(*args, **kwargs):
+        calls.append(args)
+        wanted = {"write_image": 13, "write": 1, "write_json": 2}[name]
+        if len(calls) == wanted:
+            raise KeyboardInterrupt
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, stop_at_last)
+    with pytest.raises(KeyboardInterrupt):
+        make(data, bits=16)
+    monkeypatch.setattr(module, name, real)
+    assert make(data, bits=16) == (8 if name == "write_image" else 0)
+    resumed = content_of(data)
+    assert labels.read(data / "labels.txt")[7].depth == "depth/7.png"
+    assert not (data / "depth_range.partial.csv").exists()
+    assert make(data, bits=16, force=True) == 20
+    assert content_of(data) == resumed
+
+
+def test_names_that_differ_in_their_suffix_alone(data, network):
+    rows = labels.read(data / "labels.txt")
+    rows[3] = rows[3]._replace(depth="depth/2.jpeg")
+    labels.write(data / "labels.txt", rows)
+    assert make(data) == 20
+    with pytest.raises(errors.DataError, match="labels.txt: maps of 16 bits are PNG"):
+        make(data, bits=16, force=True)
+
+
+def test_set_of_an_older_version_goes_on(data, network):
+    make(data)
+    (data / "depth" / "4.jpg").unlink()
+    manifest = json.loads((data / "manifest.json").read_text())
+    for key in ("normalize", "input_size", "bits", "check"):
+        del manifest["depth"][key]
+    (data / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(errors.StateError, match="begun with another bits; --force"):
+        make(data, bits=16)
+    assert make(data) == 1
+
+
+@pytest.mark.parametrize(("is_one_core", "started"), [(True, []), (False, [1])])
+def test_teachers_of_many_cores_get_processes(
+    is_one_core, started, data, network, monkeypatch
+):
+    seen = []
+
+    @contextlib.contextmanager
+    def pool(num_workers, prepare, arguments):
+        seen.append(num_workers)
+        prepare(*arguments)
+        with ThreadPoolExecutor(1) as executor:
+            yield executor
+
+    monkeypatch.setattr(workers, "pool", pool)
+    monkeypatch.setattr(depth, "_mapper", None)
+    network.is_one_core = is_one_core
+    assert make(data) == 20
+    assert seen == started
 
 
 def test_missing_picture_is_named(data, network):
@@ -194,8 +327,12 @@ def test_names_with_commas_keep_their_range(data, network):
     ("flags", "text"),
     [
         (["--workers", "0"], "--workers must be 1 or more. Received: 0"),
+        (["--input-size", "0"], "--input-size must be 1 or more. Received: 0"),
         (["--quality", "96"], "--quality must be 1 to 95. Received: 96"),
-        (["--teacher", "net.pth"], "must end in .tflite. Received: net.pth"),
+        (
+            ["--teacher", "net.pth"],
+            "must end in .tflite, .onnx, .keras, .h5, be a folder",
+        ),
     ],
 )
 def test_command_line_refuses(flags, text, data, capsys):

@@ -35,8 +35,8 @@ except SystemExit as stop:
 print("imported:", *sys.modules, file=sys.stderr)
 sys.exit(code)
 """
-SLOW_IMPORTS = {"ai_edge_litert", "embreex", "keras", "matplotlib", "onnxruntime"}
-SLOW_IMPORTS |= {"pandas", "scipy", "tensorflow", "trimesh"}
+SLOW_IMPORTS = {"ai_edge_litert", "embreex", "keras", "keras_hub", "matplotlib"}
+SLOW_IMPORTS |= {"onnxruntime", "pandas", "scipy", "tensorflow", "trimesh"}
 """What some commands need and `--help` must not wait for."""
 
 FORBIDDEN_IMPORTS = {"dill", "joblib", "marshal", "pickle", "shelve"}

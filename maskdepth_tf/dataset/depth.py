@@ -1,8 +1,10 @@
 """A teacher's depth maps for all rows of a data set.
 
-Beside the maps it writes `depth_range.csv` (columns depth, near_m, far_m: a map's
-path and its metric range) and the entry `depth` of `manifest.json`. A run that was
-cut off goes on where it stopped: maps that exist are left as they are.
+Beside the maps it writes `depth_range.csv` (a map's path and its range, columns
+depth, near_m, far_m; near, far for a teacher without units) and the entry `depth` of
+`manifest.json`. With 16 bits the maps are PNG, and once all are there the labels name
+them so. A run that was cut off goes on where it stopped: maps that exist are left as
+they are.
 """
 
 import argparse
@@ -17,17 +19,18 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import progress, teacher, workers
+from maskdepth_tf.dataset import plausibility, progress, teachers, workers
+from maskdepth_tf.dataset.teachers import conventions
 
 RANGES = "depth_range.csv"
 JOURNAL = "depth_range.partial.csv"
 """Ranges in order of completion, until all maps are there."""
-HEADER = ("depth", "near_m", "far_m")
+FIRST_COLUMN = "depth"
 CHUNK = 8
 """Pictures of one call of the teacher."""
 
 Ranges = dict[str, tuple[float, float]]
-"""Path of a map -> near and far [m]."""
+"""Path of a map -> near and far, metres if the teacher's convention is metric."""
 
 
 class Mapper:
@@ -36,11 +39,23 @@ class Mapper:
     Args:
         root: Folder of the data set.
         network: The teacher.
+        bits: 8 or 16 of a map's pixel.
         quality: JPEG quality of the maps.
+
+    Attributes:
+        is_one_core: Whether its maps come out the same in any process.
     """
 
-    def __init__(self, root: Path, network: teacher.Teacher, quality: int) -> None:
+    def __init__(
+        self, root: Path, network: teachers.Teacher, bits: int, quality: int
+    ) -> None:
+        self.is_one_core = network.is_one_core
         self._root, self._network, self._quality = root, network, quality
+        self._dtype, self._white = f"uint{bits}", 2**bits - 1
+
+    def predict(self, fg_bg: str) -> np.ndarray:
+        """Distances in one composite, float32 [S, S]."""
+        return self._network.predict(self._read(fg_bg)[None])[0]
 
     def write_maps(self, jobs: list[tuple[str, str]]) -> int:
         """Maps of (path of fg_bg, path of depth) each; their number.
@@ -52,18 +67,14 @@ class Mapper:
 
         pictures = [self._read(fg_bg) for fg_bg, _ in jobs]
         maps = self._network.predict(np.stack(pictures))
-        for (fg_bg, depth), metres in zip(jobs, maps, strict=True):
-            if not np.isfinite(metres).all():
-                raise errors.DataError(
-                    f"{self._root / fg_bg}: the teacher's depth must be finite. "
-                    "Received: NaN or infinity"
-                )
-            relative, near, far = teacher.to_relative(metres)
+        for (fg_bg, depth), distance in zip(jobs, maps, strict=True):
+            plausibility.check_finite(self._root / fg_bg, distance)
+            relative, near, far = conventions.to_relative(distance)
             # Before the map: a map that exists then always has its range.
             self._note(depth, near, far)
             path = self._root / depth
             path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = np.rint(255 * relative).astype(np.uint8)
+            pixels = np.rint(self._white * relative).astype(self._dtype)
             images.write_image(path, pixels, quality=self._quality)
         return len(jobs)
 
@@ -84,19 +95,21 @@ class Mapper:
 def _to_csv(rows: Iterable[tuple[str, float, float]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows((depth, f"{near:.4f}", f"{far:.4f}") for depth, near, far in rows)
+    writer.writerows((depth, f"{near:.6g}", f"{far:.6g}") for depth, near, far in rows)
     return text.getvalue()
 
 
 def read_ranges(path: Path) -> Ranges:
-    """Reads a file of metric ranges; a last line that was cut off is left out."""
+    """Reads a file of ranges; a last line that was cut off is left out."""
     if not path.exists():
         return {}
     ranges = {}
     with path.open(encoding="utf-8", newline="") as file:
         for line in file:
             fields = next(csv.reader([line]))
-            if line.endswith("\n") and len(fields) == 3 and tuple(fields) != HEADER:
+            is_whole = line.endswith("\n") and len(fields) == 3
+            # A path has a suffix: it is not mistaken for the header.
+            if is_whole and fields[0] != FIRST_COLUMN:
                 ranges[fields[0]] = (float(fields[1]), float(fields[2]))
     return ranges
 
@@ -105,7 +118,9 @@ def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
     """Maps of two teachers must not get mixed."""
     if old is None:
         return
-    for key in ("teacher", "convention", "quality"):
+    # What maps were that were made before these could be chosen.
+    old = {"normalize": "none", "input_size": new["input_size"], "bits": 8} | old
+    for key in ("teacher", "convention", "normalize", "input_size", "bits", "quality"):
         if old.get(key) != new[key]:
             raise errors.StateError(
                 f"{path}: its depth maps were begun with another {key}; --force makes "
@@ -130,7 +145,7 @@ def _work(jobs: list[tuple[str, str]]) -> int:
 def _write_all(mapper: Mapper, jobs: list[tuple[str, str]], num_workers: int) -> None:
     chunks = [jobs[i : i + CHUNK] for i in range(0, len(jobs), CHUNK)]
     with progress.track("depth", len(jobs), "maps") as advance:
-        if num_workers == 1 or len(chunks) < 2:
+        if mapper.is_one_core and (num_workers == 1 or len(chunks) < 2):
             for chunk in chunks:
                 advance(mapper.write_maps(chunk))
             return
@@ -153,11 +168,67 @@ def _read_manifest(path: Path) -> dict:
     return manifest
 
 
+def _name_maps(path: Path, bits: int) -> list[labels.Row]:
+    """Rows of a labels file; with 16 bits all maps are PNG."""
+    rows = labels.read(path)
+    if bits == 8:
+        return rows
+    names = {row.depth: os.path.splitext(row.depth)[0] + ".png" for row in rows}
+    if len(set(names.values())) < len(names):
+        raise errors.DataError(
+            f"{path}: maps of 16 bits are PNG, so their names must differ in more "
+            "than their suffix"
+        )
+    return [row._replace(depth=names[row.depth]) for row in rows]
+
+
+def _describe(network: teachers.Teacher, name: str, convention: str, more: dict):
+    """The entry in the manifest."""
+    return {
+        "teacher": {"name": Path(name).name, "sha256": network.sha256},
+        "convention": convention,
+        "input_size": network.input_size,
+        **more,
+        # A number that the network puts out, or a pixel, times the scale is in units.
+        "network": conventions.CONVENTIONS[convention].describe(),
+        "maps": {
+            "values": "relative",
+            "large_is": "far",
+            "units": None,
+            "scale": 1 / (2 ** more["bits"] - 1),
+        },
+        "ranges": RANGES,
+        "complete": False,
+    }
+
+
+def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
+    """Writes ranges, labels and manifest once all maps are there."""
+    entry = manifest["depth"]
+    ranges = read_ranges(root / RANGES) | read_ranges(root / JOURNAL)
+    paths = dict.fromkeys(row.depth for row in rows)
+    known = [(depth, *ranges[depth]) for depth in paths if depth in ranges]
+    unit = "_m" if entry["network"]["values"] == "metric" else ""
+    header = f"{FIRST_COLUMN},near{unit},far{unit}\n"
+    files.write_atomically(root / RANGES, (header + _to_csv(known)).encode())
+    if entry["bits"] == 16:
+        labels.write(root / "labels.txt", rows)
+        if "labels.txt" in manifest.get("files", {}):
+            sha256 = files.sha256_of(root / "labels.txt")
+            manifest["files"]["labels.txt"] = sha256
+    entry["complete"] = True
+    files.write_json(root / "manifest.json", manifest)
+    (root / JOURNAL).unlink(missing_ok=True)
+
+
 def make_depth(
     root: Path,
-    teacher_path: Path,
+    teacher: str,
     *,
     convention: str = "metric",
+    normalize: str = "none",
+    input_size: int | None = None,
+    bits: int = 8,
     quality: int = 75,
     num_workers: int = 1,
     force: bool = False,
@@ -166,8 +237,11 @@ def make_depth(
 
     Args:
         root: Folder of the data set, with `labels.txt`.
-        teacher_path: The network, see `teacher.load_teacher`.
-        convention: What it puts out, a name in `teacher.CONVENTIONS`.
+        teacher: The network, see `teachers.load_teacher`; so the next three.
+        convention: What it puts out.
+        normalize: What it takes.
+        input_size: Side of its pictures.
+        bits: 8, or 16 for PNG, whatever suffix the labels name until then.
         quality: JPEG quality of the maps.
         num_workers: Processes.
         force: Whether to make all maps anew.
@@ -176,54 +250,70 @@ def make_depth(
         Number of maps written.
 
     Raises:
-        DataError: The labels, a picture or the teacher's file is at fault.
-        UsageError: The teacher's kind or package is missing.
+        DataError: The labels, a picture, the teacher's file or its depth is at fault.
+        UsageError: The teacher's kind or package is missing, or a choice is wrong.
         StateError: Maps of another teacher are there already.
     """
-    rows = labels.read(root / "labels.txt")
-    network = teacher.load_teacher(teacher_path, convention)
+    rows = _name_maps(root / "labels.txt", bits)
+    network = teachers.load_teacher(teacher, convention, normalize, input_size)
+    more = {"normalize": normalize, "bits": bits, "quality": quality}
+    entry = _describe(network, teacher, convention, more)
     manifest = _read_manifest(root / "manifest.json")
-    entry = {
-        "teacher": {
-            "name": teacher_path.name,
-            "sha256": files.sha256_of(teacher_path),
-        },
-        "convention": convention,
-        "quality": quality,
-        "ranges": RANGES,
-        "complete": False,
-    }
-    if force:
-        for name in (RANGES, JOURNAL):
-            (root / name).unlink(missing_ok=True)
-    else:
-        _check_same_teacher(manifest.get("depth"), entry, root)
+    old = None if force else manifest.get("depth")
+    _check_same_teacher(old, entry, root)
     wanted = {row.depth: row.fg_bg for row in rows}
     jobs = [(f, d) for d, f in wanted.items() if force or not (root / d).exists()]
     if not jobs and not (root / JOURNAL).exists():
         return 0
+    mapper = Mapper(root, network, bits, quality)
+    entry["check"] = (old or {}).get("check") or plausibility.check_teacher(
+        root, rows, mapper.predict, convention
+    )
+    if force:
+        for name in (RANGES, JOURNAL):
+            (root / name).unlink(missing_ok=True)
     # First of all, so that a run that is cut off leaves a trace of its teacher.
-    files.write_json(root / "manifest.json", manifest | {"depth": entry})
-    _write_all(Mapper(root, network, quality), jobs, num_workers)
-    ranges = read_ranges(root / RANGES) | read_ranges(root / JOURNAL)
-    known = [(depth, *ranges[depth]) for depth in wanted if depth in ranges]
-    text = ",".join(HEADER) + "\n" + _to_csv(known)
-    files.write_atomically(root / RANGES, text.encode())
-    entry["complete"] = True
-    files.write_json(root / "manifest.json", manifest | {"depth": entry})
-    (root / JOURNAL).unlink(missing_ok=True)
+    manifest["depth"] = entry
+    files.write_json(root / "manifest.json", manifest)
+    _write_all(mapper, jobs, num_workers)
+    _finish(root, rows, manifest)
     return len(jobs)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `depth`."""
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--teacher", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--teacher",
+        required=True,
+        metavar="NAME",
+        help="file (.tflite, .onnx, .keras, .h5), SavedModel folder or "
+        "keras_hub:PRESET",
+    )
     parser.add_argument(
         "--convention",
-        choices=teacher.CONVENTIONS,
+        choices=teachers.CONVENTIONS,
         default="metric",
         help="what the teacher puts out (%(default)s)",
+    )
+    parser.add_argument(
+        "--normalize",
+        choices=teachers.NORMALIZATIONS,
+        default="none",
+        help="of RGB in [0, 1], before the teacher (%(default)s)",
+    )
+    parser.add_argument(
+        "--input-size",
+        type=int,
+        help="side of the teacher's pictures (its own, "
+        f"{teachers.FREE_SIZE} if it takes any)",
+    )
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=(8, 16),
+        default=8,
+        help="of a map's pixel; 16 are written as PNG (%(default)s)",
     )
     parser.add_argument("--quality", type=int, default=75, help="JPEG (%(default)s)")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
@@ -240,10 +330,17 @@ def main(args: argparse.Namespace) -> None:
         )
     if not 1 <= args.quality <= 95:
         raise errors.UsageError(f"--quality must be 1 to 95. Received: {args.quality}")
+    if args.input_size is not None and args.input_size < 1:
+        raise errors.UsageError(
+            f"--input-size must be 1 or more. Received: {args.input_size}"
+        )
     count = make_depth(
         args.data,
         args.teacher,
         convention=args.convention,
+        normalize=args.normalize,
+        input_size=args.input_size,
+        bits=args.bits,
         quality=args.quality,
         num_workers=args.workers,
         force=args.force,

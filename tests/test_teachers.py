@@ -2,8 +2,8 @@
 
 import builtins
 import os
+import pickle
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from maskdepth_tf import errors
-from maskdepth_tf.dataset import teacher
+from maskdepth_tf.dataset import teachers
+from maskdepth_tf.dataset.teachers import conventions, litert, networks
 
 OFFICE_TEACHER = (
     Path(__file__).parents[2] / "shared" / "data" / "teacher" / "fast_depth_224.tflite"
@@ -48,6 +49,11 @@ def convert(function, shapes, quantised=False):
         return converter.convert()
 
 
+def load(path, *choices):
+    """The teacher in a file or folder."""
+    return teachers.load_teacher(str(path), *choices)
+
+
 def weigh(picture):
     """4 R + 2 G + B + 0.5 metres of RGB in [0, 1]."""
     import tensorflow as tf
@@ -80,7 +86,7 @@ def batch():
 
 @pytest.mark.parametrize(("name", "tolerance"), [("float", 1e-5), ("uint8", 0.06)])
 def test_metres_of_a_known_network(models, name, tolerance):
-    network = teacher.load_teacher(models / f"{name}.tflite")
+    network = load(models / f"{name}.tflite")
     assert network.input_size == 4
     pictures, metres = batch()
     predicted = network.predict(pictures)
@@ -94,32 +100,31 @@ def test_quantisation_by_hand():
     values = np.array([-6.0, 0.0, 0.2, 0.3, 122.5, 500.0], np.float32)
     # value / 0.5 + 10, rounded, clipped to 0..255
     np.testing.assert_array_equal(
-        teacher._quantise(values, details), np.array([0, 10, 10, 11, 255, 255])
+        litert._quantise(values, details), np.array([0, 10, 10, 11, 255, 255])
     )
     # (q - 10) * 0.5
     np.testing.assert_array_equal(
-        teacher._dequantise(np.array([0, 10, 255], np.uint8), details),
+        litert._dequantise(np.array([0, 10, 255], np.uint8), details),
         np.array([-5.0, 0.0, 122.5]),
     )
     plain = {"dtype": np.float32, "quantization": (0.0, 0)}
-    np.testing.assert_array_equal(teacher._quantise(values, plain), values)
-    np.testing.assert_array_equal(teacher._dequantise(values, plain), values)
+    np.testing.assert_array_equal(litert._quantise(values, plain), values)
+    np.testing.assert_array_equal(litert._dequantise(values, plain), values)
 
 
-def test_threads_share_a_teacher(models):
-    network = teacher.load_teacher(models / "float.tflite")
-    pictures = np.random.default_rng(0).integers(0, 256, (40, 2, 4, 4, 3), np.uint8)
-    with ThreadPoolExecutor(4) as pool:
-        parallel = list(pool.map(network.predict, pictures))
-    np.testing.assert_array_equal(parallel, [network.predict(p) for p in pictures])
+def test_another_process_gets_the_same_depth(models):
+    network = load(models / "float.tflite")
+    again = pickle.loads(pickle.dumps(network))
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 3), np.uint8)
+    np.testing.assert_array_equal(again.predict(pictures), network.predict(pictures))
 
 
 def test_inverse_convention_by_hand(models):
     predictions = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 4.0, 100.0, 1e9], np.float32)
     expected = [10, 10, 10, 10, 5, 2.5, 0.1, 0.1]
-    metres = teacher.inverse_to_metres(predictions)
+    metres = conventions.inverse_to_metres(predictions)
     np.testing.assert_allclose(metres, expected, rtol=1e-6)
-    network = teacher.load_teacher(models / "float.tflite", "inverse")
+    network = load(models / "float.tflite", "inverse")
     pictures, raw = batch()
     np.testing.assert_allclose(
         network.predict(pictures), np.clip(10 / raw, 0.1, 10), rtol=1e-5
@@ -129,26 +134,26 @@ def test_inverse_convention_by_hand(models):
 @given(st_numpy.arrays(np.float32, 8, elements=st.floats(2**-9, 2**12, width=32)))
 def test_inverse_convention_has_the_relative_depth_of_the_reference(predictions):
     reference = np.clip(1000 / predictions, 10, 1000) / 1000
-    metres = teacher.inverse_to_metres(predictions)
+    metres = conventions.inverse_to_metres(predictions)
     np.testing.assert_allclose(metres / 10, reference, rtol=1e-5)
 
 
 def test_relative_depth_by_hand():
     metres = np.array([[2.0, 4.0], [3.0, 10.0]], np.float32)
-    depth, near, far = teacher.to_relative(metres)
+    depth, near, far = conventions.to_relative(metres)
     assert (near, far) == (2.0, 10.0)
     np.testing.assert_array_equal(depth, [[0, 0.25], [0.125, 1]])
 
 
 def test_relative_depth_of_a_constant_map_is_zero():
-    depth, near, far = teacher.to_relative(np.full((2, 2), 3.5, np.float32))
+    depth, near, far = conventions.to_relative(np.full((2, 2), 3.5, np.float32))
     assert near == far == 3.5
     np.testing.assert_array_equal(depth, np.zeros((2, 2)))
 
 
 @given(st_numpy.arrays(np.float32, (3, 4), elements=st.floats(0, 2**10, width=32)))
 def test_relative_depth_is_finite_and_in_range(metres):
-    depth, near, far = teacher.to_relative(metres)
+    depth, near, far = conventions.to_relative(metres)
     assert np.isfinite(depth).all()
     assert depth.min() == 0
     assert depth.max() == (1 if far > near else 0)
@@ -157,18 +162,87 @@ def test_relative_depth_is_finite_and_in_range(metres):
     )
 
 
-def test_unknown_suffix_and_convention(tmp_path):
-    with pytest.raises(errors.UsageError, match="must end in .tflite. Received: .*pth"):
-        teacher.load_teacher(tmp_path / "net.pth")
-    with pytest.raises(errors.UsageError, match="one of metric, inverse. Received: up"):
-        teacher.load_teacher(tmp_path / "net.tflite", "up")
+def test_relative_conventions_by_hand(models):
+    pictures, values = batch()
+    far = load(models / "float.tflite", "relative_far").predict(pictures)
+    near = load(models / "float.tflite", "disparity").predict(pictures)
+    np.testing.assert_allclose(far, values, rtol=1e-5)
+    np.testing.assert_array_equal(near, -far)
+    # (max - v) / (max - min) of the values 4.5 and, in one corner, 0.5.
+    depth, least, greatest = conventions.to_relative(near[0])
+    np.testing.assert_allclose(depth, (4.5 - values[0]) / 4, atol=1e-6)
+    np.testing.assert_allclose([least, greatest], [-4.5, -0.5], rtol=1e-6)
+
+
+def test_what_the_manifest_says_of_conventions():
+    described = {k: v.describe() for k, v in teachers.CONVENTIONS.items()}
+    keys = ("values", "large_is", "units", "scale")
+    assert described == {
+        "metric": dict(zip(keys, ("metric", "far", "m", 1.0), strict=True)),
+        # 10 m over the distance: a value of 1 is 0.1 / m.
+        "inverse": dict(zip(keys, ("metric", "near", "1/m", 0.1), strict=True)),
+        "relative_far": dict(zip(keys, ("relative", "far", None, None), strict=True)),
+        "disparity": dict(zip(keys, ("relative", "near", None, None), strict=True)),
+    }
+    for convention in teachers.CONVENTIONS.values():
+        for name in convention.opposites:
+            opposite = teachers.CONVENTIONS[name]
+            assert opposite.large_is != convention.large_is
+
+
+def test_normalization_by_hand(models):
+    network = load(models / "float.tflite", "metric", "imagenet")
+    black = (np.zeros(3) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    expected = black @ [4, 2, 1] + 0.5
+    predicted = network.predict(np.zeros((1, 4, 4, 3), np.uint8))
+    np.testing.assert_allclose(predicted, np.full((1, 4, 4), expected), rtol=1e-5)
+
+
+def test_size_of_a_network_that_takes_one(models):
+    assert load(models / "float.tflite", "metric", "none", 4).input_size == 4
+    with pytest.raises(errors.UsageError, match="--input-size must be 4, .* 8"):
+        load(models / "float.tflite", "metric", "none", 8)
+
+
+def test_unknown_kind_and_choices(tmp_path):
+    suffixes = ".tflite, .onnx, .keras, .h5, be a folder or begin with keras_hub: "
+    with pytest.raises(errors.UsageError, match=f"end in {suffixes}Rec.*net.pth"):
+        load(tmp_path / "net.pth")
+    conventions = "metric, inverse, relative_far, disparity"
+    with pytest.raises(errors.UsageError, match=f"one of {conventions}. Received: up"):
+        load(tmp_path / "net.tflite", "up")
+    with pytest.raises(errors.UsageError, match="normalization must be one of none, "):
+        load(tmp_path / "net.tflite", "metric", "l2")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\x1b[1mBad\x1b[0m size.\n\n  Why ", "Bad size. Why"),
+        ("", "ValueError"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_errors_of_other_packages_in_one_line(text, expected):
+    assert networks.in_one_line(ValueError(text)) == expected
+
+
+def test_sha256_of_a_folder_sees_names_and_contents(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_bytes(b"1")
+    seen = {teachers.sha256_of_tree(tmp_path)}
+    (tmp_path / "a" / "x").write_bytes(b"2")
+    seen.add(teachers.sha256_of_tree(tmp_path))
+    (tmp_path / "a" / "x").rename(tmp_path / "a" / "y")
+    seen.add(teachers.sha256_of_tree(tmp_path))
+    assert len(seen) == 3
 
 
 def test_missing_file(tmp_path):
     with pytest.raises(
         errors.DataError, match="net.tflite: the teacher's file was not"
     ):
-        teacher.load_teacher(tmp_path / "net.tflite")
+        load(tmp_path / "net.tflite")
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut"])
@@ -177,7 +251,7 @@ def test_damaged_file(damage, models, tmp_path):
     path = tmp_path / "bad.tflite"
     path.write_bytes({"empty": b"", "text": b"x" * 99, "cut": content[:64]}[damage])
     with pytest.raises(errors.DataError, match="bad.tflite: not a LiteRT model, or a"):
-        teacher.load_teacher(path)
+        load(path)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +269,7 @@ def test_other_networks(shapes, function, text, tmp_path):
     path = tmp_path / "other.tflite"
     path.write_bytes(convert(function, shapes))
     with pytest.raises(errors.DataError, match=text):
-        teacher.load_teacher(path)
+        load(path)
 
 
 def test_missing_package_is_named(models, monkeypatch):
@@ -210,7 +284,7 @@ def test_missing_package_is_named(models, monkeypatch):
     with pytest.raises(
         errors.UsageError, match=r"ai-edge-litert: pip install .*teacher"
     ):
-        teacher.load_teacher(models / "float.tflite")
+        load(models / "float.tflite")
 
 
 @pytest.mark.skipif(
@@ -219,7 +293,7 @@ def test_missing_package_is_named(models, monkeypatch):
 def test_fast_depth_sees_a_room():
     from maskdepth_tf import images
 
-    network = teacher.load_teacher(OFFICE_TEACHER)
+    network = load(OFFICE_TEACHER)
     assert network.input_size == 224
     room = OFFICE_TEACHER.parents[1] / "office" / "bg" / "bg001.jpg"
     picture = images.resize(images.read_rgb(os.fspath(room)), 224).numpy()

@@ -1,0 +1,138 @@
+"""Teachers in Keras' formats, `.keras` and `.h5`."""
+
+import functools
+import os
+import shutil
+import tempfile
+import warnings
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+from maskdepth_tf import errors
+from maskdepth_tf.dataset.teachers import networks
+
+
+@keras.saving.register_keras_serializable(package="maskdepth_tf")
+class BilinearUpSampling2D(keras.layers.Layer):
+    """Enlarges maps, the corner pixels staying in the corners.
+
+    DenseDepth's file of 2018 names this layer and was trained with it. Keras'
+    `UpSampling2D` differs: it takes the corners of the picture for those of pixels.
+
+    Args:
+        size: By how much, rows and columns.
+        data_format: Only "channels_last".
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call shapes:
+        inputs: [B, H, W, C].
+        returns: [B, size[0] H, size[1] W, C].
+    """
+
+    def __init__(self, size=(2, 2), data_format="channels_last", **kwargs):
+        super().__init__(**kwargs)
+        if data_format not in (None, "channels_last"):
+            raise ValueError(
+                f"`data_format` must be channels_last. Received: {data_format}"
+            )
+        self.size = tuple(size)
+
+    def call(self, inputs):
+        size = tf.shape(inputs)[1:3] * tf.constant(self.size)
+        # `tf.image.resize` has no aligned corners any more.
+        return tf.raw_ops.ResizeBilinear(images=inputs, size=size, align_corners=True)
+
+    def get_config(self):
+        return super().get_config() | {"size": self.size}
+
+
+class KerasNetwork:
+    """A Keras model of one input; see `Network`.
+
+    Files are loaded in safe mode and without their losses and optimizers.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: The file is damaged, has unknown layers or takes something else
+            than one picture.
+    """
+
+    is_one_core = False
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        inputs = [tuple(tensor.shape) for tensor in self._model.inputs]
+        self.input_size, _ = networks.read_input(path, inputs)
+        self.takes_bytes = self._model.inputs[0].dtype == "uint8"
+
+    def predict(self, picture: np.ndarray) -> list[np.ndarray]:
+        """See `Network`."""
+        outputs = keras.tree.flatten(self._function(tf.constant(picture)))
+        return [output.numpy() for output in outputs]
+
+    @functools.cached_property
+    def _function(self):
+        model = self._model
+        # Autograph would put lines of this file before an error's own text.
+        return tf.function(lambda image: model(image, training=False), autograph=False)
+
+    @functools.cached_property
+    def _model(self):
+        try:
+            return _load(self._path)
+        except Exception as error:  # of many kinds, by what is damaged
+            raise errors.DataError(
+                f"{self._path}: not a Keras model, a damaged one or one of unknown "
+                f"layers: {networks.in_one_line(error)}"
+            ) from error
+
+    def __getstate__(self):
+        """All but the model, which each process loads for itself."""
+        loaded = ("_model", "_function")
+        return {k: v for k, v in self.__dict__.items() if k not in loaded}
+
+
+def _load(path: str) -> keras.Model:
+    layers = {"BilinearUpSampling2D": BilinearUpSampling2D}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Old files have old names of arguments, which Keras still takes.
+        warnings.filterwarnings("ignore", "Argument .* is deprecated")
+        if path.endswith(".h5") and (names := _names_with_slashes(path)):
+            path = shutil.copyfile(path, os.path.join(folder, "renamed.h5"))
+            _rename_layers(path, names)
+        return keras.saving.load_model(path, custom_objects=layers, compile=False)
+
+
+def _names_with_slashes(path: str) -> list[bytes]:
+    """Layers whose names Keras 3 would refuse, such as some of Keras 2's DenseNet."""
+    with h5py.File(path) as file:
+        return [
+            name for _, names in _layer_names(file) for name in names if b"/" in name
+        ]
+
+
+def _layer_names(file: h5py.File) -> list[tuple[str, list[bytes]]]:
+    """(attribute, names in it); long lists are cut into `layer_names0`, 1 and so on."""
+    attributes = file["model_weights"].attrs
+    keys = [key for key in attributes if key.startswith("layer_names")]
+    return [(key, [np.bytes_(name) for name in attributes[key]]) for key in keys]
+
+
+def _rename_layers(path: str, names: list[bytes]) -> None:
+    """Puts "_" for "/" in names of layers."""
+    with h5py.File(path, "r+") as file:
+        weights = file["model_weights"]
+        config = file.attrs["model_config"]
+        config = config.encode() if isinstance(config, str) else config
+        for name in names:
+            new = name.replace(b"/", b"_")
+            weights[new] = weights[name]
+            config = config.replace(b'"%s"' % name, b'"%s"' % new)
+        file.attrs["model_config"] = config
+        for key, old in _layer_names(file):
+            weights.attrs[key] = [name.replace(b"/", b"_") for name in old]

@@ -1,0 +1,84 @@
+"""Teachers in LiteRT's format, `.tflite`."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from maskdepth_tf import errors
+from maskdepth_tf.dataset.teachers import networks
+
+
+class LiteRTNetwork:
+    """A `.tflite` network, float or quantised; see `Network`.
+
+    Scale and zero point of a quantised input or output are read from the file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UsageError: The LiteRT package is not installed.
+        DataError: The file is damaged or takes something else than one picture.
+    """
+
+    takes_bytes = False
+    is_one_core = True
+
+    def __init__(self, path: str) -> None:
+        try:
+            from ai_edge_litert import interpreter
+        except ImportError as error:
+            raise errors.UsageError(
+                f"a .tflite teacher needs the package ai-edge-litert: "
+                f"{networks.INSTALL}"
+            ) from error
+        self._class = interpreter.Interpreter
+        self._content = Path(path).read_bytes()
+        try:
+            first = self._interpreter
+        except (ValueError, RuntimeError) as error:
+            raise errors.DataError(
+                f"{path}: not a LiteRT model, or a damaged one"
+            ) from error
+        inputs, self._outputs = first.get_input_details(), first.get_output_details()
+        shapes = [tuple(map(int, details["shape"])) for details in inputs]
+        self.input_size, _ = networks.read_input(path, shapes)
+        self._input = inputs[0]
+
+    def predict(self, picture: np.ndarray) -> list[np.ndarray]:
+        """See `Network`."""
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._input["index"], _quantise(picture, self._input))
+        interpreter.invoke()
+        return [
+            _dequantise(interpreter.get_tensor(details["index"]), details)
+            for details in self._outputs
+        ]
+
+    @functools.cached_property
+    def _interpreter(self):
+        made = self._class(model_content=self._content, num_threads=1)
+        made.allocate_tensors()
+        return made
+
+    def __getstate__(self):
+        """All but the interpreter, which each process makes for itself."""
+        return {k: v for k, v in self.__dict__.items() if k != "_interpreter"}
+
+
+def _quantise(values: np.ndarray, details: dict) -> np.ndarray:
+    scale, zero_point = details["quantization"]
+    dtype = np.dtype(details["dtype"])
+    if not scale:
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    steps = np.rint(values / np.float32(scale)) + zero_point
+    return np.clip(steps, limits.min, limits.max).astype(dtype)
+
+
+def _dequantise(values: np.ndarray, details: dict) -> np.ndarray:
+    scale, zero_point = details["quantization"]
+    if not scale:
+        return values.astype(np.float32)
+    return (values.astype(np.float32) - zero_point) * np.float32(scale)
