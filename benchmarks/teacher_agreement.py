@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import cli
+from maskdepth_tf import startup
 
 
 def main():
@@ -23,7 +23,7 @@ def main():
     parser.add_argument("--teacher", required=True)
     parser.add_argument("--rows", type=int, default=400)
     args = parser.parse_args()
-    cli.load_tensorflow()
+    startup.load_tensorflow()
     import tensorflow as tf
 
     from maskdepth_tf import images, labels, similarity

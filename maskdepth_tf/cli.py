@@ -49,34 +49,6 @@ def run(main: Callable[[list[str] | None], int | None], argv=None) -> int:
         return errors.DiskFullError.exit_code
 
 
-def load_tensorflow() -> None:
-    """Imports TensorFlow without its notes on the processor and missing GPUs.
-
-    To be called by a command once its arguments are read: it takes seconds. With
-    `TF_CPP_MIN_LOG_LEVEL` set in the environment nothing is held back.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ and "tensorflow" not in sys.modules:
-        _import_quietly()
-    tensorflow = importlib.import_module("tensorflow")
-    # A GPU would multiply float32 with 10 bits of mantissa, too few for the small
-    # variances of SSIM; those who want speed have mixed_bfloat16.
-    tensorflow.config.experimental.enable_tensor_float_32_execution(False)
-
-
-def _import_quietly():
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    # Its libraries write to the descriptor before they read the level.
-    stderr = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        importlib.import_module("tensorflow")
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
-
-
 def main(argv: list[str] | None = None) -> int | None:
     """Runs the subcommand that the first argument names."""
     argv = sys.argv[1:] if argv is None else argv

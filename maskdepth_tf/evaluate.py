@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from maskdepth_tf import cli, files
+from maskdepth_tf import cli, files, startup
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int | None:
         parser.error(f"--batch-size must be at least 1. Received: {args.batch_size}")
     if args.json and not Path(args.json).absolute().parent.is_dir():
         parser.error(f"the folder of --json must be there. Received: {args.json}")
-    cli.load_tensorflow()
+    startup.load_tensorflow()
     from maskdepth_tf import evaluation
 
     if args.workdir:

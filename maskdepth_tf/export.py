@@ -18,7 +18,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from maskdepth_tf import __version__, cli, files
+from maskdepth_tf import __version__, cli, files, startup
 from maskdepth_tf.errors import DiskFullError, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def export_run(workdir: str | os.PathLike, output_dir: str | os.PathLike) -> str
         StateError: If the run has no model, or it is damaged.
         UsageError: If `output_dir` cannot be written to.
     """
-    from maskdepth_tf import checkpoints  # imports TensorFlow: 5 s
+    startup.load_tensorflow()
+    from maskdepth_tf import checkpoints
 
     return export_model(checkpoints.load_model(workdir), output_dir)
 

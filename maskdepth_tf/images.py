@@ -2,20 +2,17 @@
 
 The `decode_*` functions, `resize` and `load` are TensorFlow graph operations without
 Python callbacks, so training (tf.data), prediction and the exported model run the
-very same code. The `read*` functions do the same to a file at once, behind the gate
-of `headers`.
+very same code. `read*` do the same to a file at once, behind the gate of `headers`.
 
 Conventions, for every format alike:
-- Encoded pictures are scalar strings, arrays are [H, W, C].
-- The orientation in EXIF is applied.
+- Encoded pictures are scalar strings, arrays are [H, W, C], upright as EXIF has it.
 - Transparent parts of a picture become white, of a mask black; depth has none.
 - The first frame of an animated GIF or PNG counts. Animated WebP and BMP with a
   palette are refused. What is transparent in a GIF is black.
 - 16-bit PNG keeps its upper byte, as depth all of its bits.
 - Pictures are stretched to the square that the network takes, whatever their
   aspect ratio. Resizing is antialiased and bilinear.
-
-JPEG pixels equal Pillow's bit by bit, those of CMYK within 2 of 255.
+- JPEG pixels equal Pillow's bit by bit, those of CMYK within 2 of 255.
 """
 
 import io
@@ -143,9 +140,9 @@ def load(data: tf.Tensor, stream: streams.Stream, image_size: int) -> tf.Tensor:
         mask = resize(decode_mask(data), image_size)
         return tf.cast(mask >= streams.MASK_THRESHOLD, tf.uint8)
     if stream == streams.DEPTH:
-        depth = resize(_decode_depth(data), image_size)
         step = tf.where(_has_16_bits(data), 1.0, float(streams.DEPTH_STEP))
-        return tf.cast(tf.round(depth / step) * step, tf.uint16)
+        depth = resize(_decode_depth(data), image_size) / step
+        return tf.cast(tf.round(depth) * step, tf.uint16)
     return tf.cast(tf.round(resize(decode_rgb(data), image_size)), tf.uint8)
 
 
@@ -279,7 +276,6 @@ def _decode_depth_with_alpha(data) -> tf.Tensor:
 
 
 def _widened(image) -> tf.Tensor:
-    # As decode_png does with 8 bits.
     return tf.cast(image, tf.uint16) * tf.constant(streams.DEPTH_STEP, tf.uint16)
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from maskdepth_tf import cli, pairs
+from maskdepth_tf import cli, pairs, startup
 from maskdepth_tf.errors import DataError
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def main(argv: list[str] | None = None) -> int | None:
     args = make_parser().parse_args(argv)
     found = pairs.find_pairs(args.bg, args.fg_bg)
     pairs.prepare_output(args.output, (args.bg, args.fg_bg), found, args.force)
-    from maskdepth_tf.inference import load_predictor  # imports TensorFlow: 5 s
+    startup.load_tensorflow()
+    from maskdepth_tf.inference import load_predictor
 
     # A fixed background is read once, and if it is bad, that is said once.
     read_bg = functools.lru_cache(maxsize=1)(read_picture)

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from maskdepth_tf import cli, config, files, runs
+from maskdepth_tf import cli, config, files, runs, startup
 from maskdepth_tf.errors import StateError
 
 QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
@@ -75,7 +75,7 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
         run_dir: Its folder.
         resume: Whether to go on after the last finished epoch.
     """
-    cli.load_tensorflow()
+    startup.load_tensorflow()
     from maskdepth_tf import checkpoints, evaluation, examples, export, report, training
 
     training.set_up(settings)

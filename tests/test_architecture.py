@@ -16,7 +16,7 @@ LAYERS = {
     "parts": (
         "augmentation baseline comparison figures files headers images losses metrics "
         "model overview page pictures report robustness schedules similarity "
-        "zip_directory zips"
+        "startup zip_directory zips"
     ),
     "data": "dataset.* examples input_pipeline labels packed pairs splits",
     "running": (

@@ -153,7 +153,7 @@ def test_entry_point(monkeypatch, capsys):
 
 def test_tensorflow_starts_without_a_word():
     code = (
-        "import sys; from maskdepth_tf import cli; cli.load_tensorflow()\n"
+        "import sys; from maskdepth_tf import startup; startup.load_tensorflow()\n"
         "print('tensorflow' in sys.modules, file=sys.stderr)"
     )
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}

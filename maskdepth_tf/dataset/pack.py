@@ -3,7 +3,7 @@
 The set is a labels file with a folder of pictures, or zip archives, which are read as
 they are; the labels may be in them. Pictures are checked from their headers first, then
 decoded and resized by the one decoder, each once, and both splits are drawn. All is
-written in a folder beside the output, which takes the output's name when it is complete.
+written in a folder beside the output, which takes its name when it is complete.
 """
 
 import argparse
@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import (
-    cli,
     errors,
     files,
     headers,
     labels,
     pictures,
     splits,
+    startup,
     streams,
 )
 from maskdepth_tf.dataset import progress
@@ -97,33 +97,41 @@ def pack(
         )
     found = pictures.open_pictures(roots or [labels_path.parent])
     rows = read_rows(labels_path, found)
-    sides, not_drawn = _draw_splits(rows, found, test_fraction, seed)
+    drawn = _draw_splits(rows, found, test_fraction, seed)
     partial = output.with_name(f"{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
     try:
         partial.mkdir(parents=True)
         statistics = _write_arrays(rows, found, partial, image_size)
         labels.write(partial / "labels.txt", rows)
-        named = {f"{k}/{s}": ids for k, v in sides.items() for s, ids in v.items()}
-        np.savez(partial / "splits.npz", **named)
         manifest = {
             "packed": packed.FORMAT,
             "image_size": image_size,
             "counts": _counts(rows),
             "statistics": statistics,
             "splits": {"test_fraction": test_fraction, "seed": seed}
-            | {"sizes": {name: len(ids) for name, ids in named.items()}}
-            | {"not_drawn": not_drawn},
+            | _write_splits(partial / "splits.npz", *drawn),
             "files": {name: _describe(partial / name) for name in packed.FILES},
         }
         files.write_json(partial / packed.MANIFEST, manifest)
-        if output.exists():
-            shutil.rmtree(output)
-        partial.rename(output)
+        _put(partial, output)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return manifest
+
+
+def _write_splits(path: Path, sides, not_drawn) -> dict:
+    named = {f"{k}/{side}": ids for k, v in sides.items() for side, ids in v.items()}
+    np.savez(path, **named)
+    sizes = {name: len(ids) for name, ids in named.items()}
+    return {"sizes": sizes, "not_drawn": not_drawn}
+
+
+def _put(partial: Path, output: Path) -> None:
+    if output.exists():
+        shutil.rmtree(output)
+    partial.rename(output)
 
 
 def read_rows(labels_path: Path, found: pictures.Pictures) -> list[Row]:
@@ -276,7 +284,7 @@ def main(args: argparse.Namespace) -> None:
         )
     if args.seed < 0:
         raise errors.UsageError(f"--seed must be 0 or more. Received: {args.seed}")
-    cli.load_tensorflow()
+    startup.load_tensorflow()
     manifest = pack(
         args.labels,
         args.output,
