@@ -1,4 +1,4 @@
-"""Makes data sets: `python -m maskdepth_tf.dataset compose|depth|synthesize`."""
+"""Makes and checks data sets: `python -m maskdepth_tf.dataset COMMAND`."""
 
 import argparse
 import importlib
@@ -10,6 +10,8 @@ COMMANDS = {
     "compose": ("maskdepth_tf.dataset.compose", "paste cut-outs on rooms"),
     "depth": ("maskdepth_tf.dataset.depth", "depth maps by a trained network"),
     "synthesize": ("maskdepth_tf.dataset.synthetic", "rendered rooms, exact depth"),
+    "verify": ("maskdepth_tf.dataset.verify", "find bad rows before training"),
+    "stats": ("maskdepth_tf.dataset.stats", "means, deviations, histograms, counts"),
 }
 """Name -> (module with `add_arguments(parser)` and `main(args)`, what it does)."""
 

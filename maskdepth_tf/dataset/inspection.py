@@ -1,0 +1,231 @@
+"""One row after another, looked at: what is wrong with it, and what it looks like.
+
+Every picture is read whole and decoded by `images`, so that damage behind a sound
+header shows; then it is looked at in a small size, see `measures`.
+"""
+
+import functools
+import hashlib
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from maskdepth_tf import headers, images, labels, streams
+from maskdepth_tf.dataset import measures
+from maskdepth_tf.errors import DataError
+from maskdepth_tf.headers import Header
+
+LEAST_DEPTH_RANGE = 0.02
+"""Depth maps with less between nearest and farthest are constant; good ones: 0.98."""
+_PICTURES_KEPT = 4096
+_SIGNATURE = [tf.TensorSpec([], tf.string)]
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row: a kind that `verify` lists, and a text."""
+
+    kind: str
+    text: str
+
+
+class View(NamedTuple):
+    """What a row shows of its room.
+
+    Attributes:
+        fg_bg: float32 [CELLS, CELLS, 3], means of its cells, 0 to 255.
+        outside: bool [CELLS, CELLS], cells without the figure.
+    """
+
+    fg_bg: np.ndarray
+    outside: np.ndarray
+
+
+class Depth(NamedTuple):
+    """What a row's depth looks like.
+
+    Attributes:
+        cells: uint8 [DEPTH_CELLS, DEPTH_CELLS], means of its cells.
+        contrast: `measures.depth_contrast`.
+        edge: `measures.depth_edge`.
+    """
+
+    cells: np.ndarray
+    contrast: float
+    edge: float
+
+
+class Inspected(NamedTuple):
+    """What was found in a row.
+
+    Attributes:
+        faults: Those that the row alone shows.
+        digest: SHA-256 of fg_bg; None if it cannot be read.
+        view: None where `faults` speak of background or sizes, or of no picture.
+        depth: None where a picture is missing or has a wrong size.
+    """
+
+    faults: list[Fault]
+    digest: bytes | None
+    view: View | None = None
+    depth: Depth | None = None
+
+
+class _Picture(NamedTuple):
+    header: Header
+    digest: bytes
+    pixels: tuple[np.ndarray, ...]
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _small_rgb(data):
+    return (images.load(data, streams.BG, measures.SIZE),)
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _small_mask(data):
+    mask = images.decode_mask(data)
+    small = tf.cast(tf.round(images.resize(mask, measures.SIZE)), tf.uint8)
+    return tf.reduce_min(mask), tf.reduce_max(mask), small[..., 0]
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _small_depth(data):
+    depth = images.decode_depth(data)
+    small = images.resize(depth, measures.SIZE)
+    return tf.reduce_min(depth), tf.reduce_max(depth), small[..., 0]
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _no_pixels(data):
+    return (tf.shape(images.decode_rgba(data)),)
+
+
+_SMALL = {
+    "bg": _small_rgb,
+    "fg": _no_pixels,
+    "fg_bg": _small_rgb,
+    "mask": _small_mask,
+    "depth": _small_depth,
+}
+
+
+class _Inspector:
+    """Looks at the rows of one data set."""
+
+    def __init__(self, root: str) -> None:
+        self._root = os.path.realpath(root)
+        self._resolve = labels.resolver(self._root)
+        # Rows share backgrounds and cut-outs.
+        self._try_shared = functools.lru_cache(_PICTURES_KEPT)(self._try)
+
+    def room(self, path: str) -> np.ndarray | None:
+        """Cells of a background; None if it cannot be read."""
+        picture = self._try_shared("bg", path)
+        if isinstance(picture, Fault):
+            return None
+        return measures.cells(picture.pixels[0], measures.CELLS)
+
+    def row(self, row: labels.Row) -> Inspected:
+        """What is found in a row."""
+        pictures: dict[str, _Picture] = {}
+        faults = []
+        for column, path in row._asdict().items():
+            look_at = self._try_shared if column in ("bg", "fg") else self._try
+            picture = look_at(column, path)
+            if isinstance(picture, Fault):
+                faults.append(picture)
+            else:
+                pictures[column] = picture
+        digest = pictures["fg_bg"].digest if "fg_bg" in pictures else None
+        faults = faults or _size_faults(row, pictures)
+        if faults:
+            return Inspected(faults, digest)
+        return Inspected(*_judge(pictures))
+
+    def _try(self, column: str, path: str) -> _Picture | Fault:
+        try:
+            return self._read(column, path)
+        except DataError as error:
+            missing = not os.path.lexists(os.path.join(self._root, path))
+            return Fault("missing" if missing else "unreadable", str(error))
+
+    def _read(self, column: str, path: str) -> _Picture:
+        name = self._resolve(path)
+        data, header = headers.read(name)
+        try:
+            pixels = tuple(x.numpy() for x in _SMALL[column](tf.constant(data)))
+        except tf.errors.OpError:
+            raise DataError(f"{name}: cannot be decoded, is damaged") from None
+        return _Picture(header, hashlib.sha256(data).digest(), pixels)
+
+
+_inspector = functools.cache(_Inspector)
+
+
+def inspect_rows(root: str, rows: Sequence[labels.Row]) -> list[Inspected]:
+    """Looks at rows of the data set in `root`."""
+    return [_inspector(root).row(row) for row in rows]
+
+
+def inspect_rooms(root: str, paths: Sequence[str]) -> list[np.ndarray | None]:
+    """Cells of backgrounds, float32 [CELLS, CELLS, 3]; None for unreadable ones."""
+    return [_inspector(root).room(path) for path in paths]
+
+
+def _size_faults(row, pictures) -> list[Fault]:
+    by_path = {getattr(row, column): p.header for column, p in pictures.items()}
+    whole = by_path[row.fg_bg]
+    turned = whole._replace(width=whole.height, height=whole.width)
+    faults = []
+    for column, text in labels.size_faults(row, by_path):
+        is_turned = labels.have_same_shape(by_path[getattr(row, column)], turned)
+        faults.append(Fault("transposed" if is_turned else "wrong_size", text))
+    return faults
+
+
+def _judge(pictures) -> Inspected:
+    """What the pixels of a row show."""
+    (bg,), (fg_bg,) = pictures["bg"].pixels, pictures["fg_bg"].pixels
+    mask = pictures["mask"].pixels[-1]
+    depth = pictures["depth"].pixels[-1]
+    room, shown = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
+    side = min(pictures["fg_bg"].header[1:3])
+    outside = measures.outside_cells(mask)
+    faults = _range_faults(pictures)
+    gain = measures.gain_by_transposing(bg, fg_bg, mask)
+    agrees = measures.agree(room, shown, outside, side)
+    fits = measures.agree(room, shown, outside.T, side)
+    if fits and gain > measures.TRANSPOSED_GAIN:
+        text = f"the transposed mask fits better what differs: IoU +{gain:.2f}"
+        faults.append(Fault("transposed", text))
+    elif not agrees:
+        text = "bg and fg_bg differ outside the mask"
+        faults.append(Fault("wrong_background", text))
+    return Inspected(
+        faults,
+        pictures["fg_bg"].digest,
+        View(shown, outside) if agrees else None,
+        Depth(
+            np.rint(255 * measures.cells(depth, measures.DEPTH_CELLS)).astype("uint8"),
+            measures.depth_contrast(depth, mask),
+            measures.depth_edge(depth, mask),
+        ),
+    )
+
+
+def _range_faults(pictures) -> list[Fault]:
+    faults = []
+    low, high, _ = pictures["mask"].pixels
+    if high < streams.MASK_THRESHOLD:
+        faults.append(Fault("empty_mask", f"expected a figure, received 0 to {high}"))
+    if low >= streams.MASK_THRESHOLD:
+        text = f"expected some background, received {low} to {high}"
+        faults.append(Fault("full_mask", text))
+    near, far, _ = pictures["depth"].pixels
+    if far - near < LEAST_DEPTH_RANGE:
+        text = f"expected depths from 0 to 1, received {near:.3f} to {far:.3f}"
+        faults.append(Fault("constant_depth", text))
+    return faults
