@@ -4,6 +4,9 @@ import json
 import os
 import secrets
 from collections.abc import Callable
+from pathlib import Path
+
+from maskdepth_tf.errors import UsageError
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
@@ -52,6 +55,26 @@ def save_durably(path: str | os.PathLike, write: Callable[[str], object]) -> Non
 def write_json(path: str | os.PathLike, value: object) -> None:
     """Writes a value as indented JSON, complete or not at all."""
     write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def check_output(flag: str, path: Path, source: Path) -> None:
+    """Refuses, before any work, what cannot be written or would replace a source.
+
+    Args:
+        flag: What names the output.
+        path: Where the command will write.
+        source: A file that it reads.
+
+    Raises:
+        UsageError: If the folder of `path` is missing, or `path` is no file or is
+            `source`, also by another name.
+    """
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"the folder of {flag} must be there. Received: {path}")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{flag} must be a file. Received: {path}")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise UsageError(f"{flag} would replace what is read. Received: {path}")
 
 
 def _put(path, write):

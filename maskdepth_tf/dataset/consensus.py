@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from maskdepth_tf.dataset import measures
-from maskdepth_tf.dataset.inspection import Depth, Fault, View
+from maskdepth_tf.dataset.findings import Depth, Fault, View
 
 NEIGHBOURS = 8
 """Rooms that a row's own is compared with."""
@@ -36,6 +36,8 @@ OTHER_ROOM = 0.6
 """Least t at which the other room is the right one."""
 NOISE = 2.5
 """Greatest root mean square of noise, of 255; 2.4 in good rows without a shadow."""
+QUIET_SIDE = 192
+"""Smaller pictures are noisier cell by cell: `NOISE` grows as they shrink."""
 LEAST_ROWS = 4
 """Rows of a room whose mean depth says how depth looks there."""
 INVERTED = {True: -0.75, False: -1.1}
@@ -71,22 +73,32 @@ class Rooms:
         """
         own = self._cells[name][view.outside]
         change = view.fg_bg[view.outside] - own
+        noise = NOISE * max(1.0, QUIET_SIDE / view.side)
+        rests = {}
         for place in self._nearest[name]:
             other = self._names[place]
-            if _fits_better(change, self._cells[other][view.outside] - own):
-                text = f"{other} fits better than {name}"
-                return [Fault("wrong_background", text)]
-        return []
+            step = self._cells[other][view.outside] - own
+            rests[other] = _rest_if_better(change, step, noise)
+        best = min(rests, key=rests.__getitem__, default=name)
+        if rests.get(best, np.inf) == np.inf:
+            return []
+        return [Fault("wrong_background", f"{best} fits better than {name}")]
 
 
-def _fits_better(change: np.ndarray, step: np.ndarray) -> bool:
-    """Whether `change` is rather `step` and noise than noise alone; float [N, 3]."""
+def _rest_if_better(change: np.ndarray, step: np.ndarray, noise: float) -> float:
+    """Mean square of `change - step`; infinite unless that is what is left of it.
+
+    Args:
+        change: float [N, 3], from the room that a row names to what it shows.
+        step: float [N, 3], from that room to another.
+        noise: Greatest root mean square of what may be left.
+    """
     length = np.square(step).sum()
     if length <= LEAST_STEP**2 * step.size:
-        return False
-    left = np.square(change - step).mean()
-    is_explained = left <= max(NOISE**2, np.square(change).mean() / 4)
-    return bool(is_explained and (change * step).sum() >= OTHER_ROOM * length)
+        return np.inf
+    rest = float(np.square(change - step).mean())
+    is_noise = rest <= max(noise**2, np.square(change).mean() / 4)
+    return rest if is_noise and (change * step).sum() >= OTHER_ROOM * length else np.inf
 
 
 def _nearest(vectors: np.ndarray) -> np.ndarray:
@@ -143,7 +155,8 @@ def _single_depth_faults(rooms, maps, contrast, edge) -> Iterator[tuple[int, Fau
     transposed = _correlations(maps.swapaxes(1, 2), reference)
     nearness = upright + contrast
     limits = np.where(has_own, INVERTED[True], INVERTED[False])
-    for number in np.flatnonzero(nearness < limits):
+    is_inverted = nearness < limits
+    for number in np.flatnonzero(is_inverted):
         yield (
             int(number),
             Fault(
@@ -153,12 +166,12 @@ def _single_depth_faults(rooms, maps, contrast, edge) -> Iterator[tuple[int, Fau
             ),
         )
     gain = upright - transposed + EDGE_WEIGHT * edge
-    for number in np.flatnonzero(has_own & (gain < TRANSPOSED)):
+    for number in np.flatnonzero(has_own & ~is_inverted & (gain < TRANSPOSED)):
         yield (
             int(number),
             Fault(
                 "transposed",
-                f"correlation of depth with other maps {upright[number]:.2f}, on its side "
+                f"correlation with other maps {upright[number]:.2f}, on its side "
                 f"{transposed[number]:.2f}",
             ),
         )

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from maskdepth_tf import headers, images, labels, streams
 from maskdepth_tf.dataset import measures
+from maskdepth_tf.dataset.findings import Depth, Fault, Inspected, View
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.headers import Header
 
@@ -22,55 +23,6 @@ LEAST_DEPTH_RANGE = 0.02
 """Depth maps with less between nearest and farthest are constant; good ones: 0.98."""
 _PICTURES_KEPT = 4096
 _SIGNATURE = [tf.TensorSpec([], tf.string)]
-
-
-class Fault(NamedTuple):
-    """What is wrong with a row: a kind that `verify` lists, and a text."""
-
-    kind: str
-    text: str
-
-
-class View(NamedTuple):
-    """What a row shows of its room.
-
-    Attributes:
-        fg_bg: float32 [CELLS, CELLS, 3], means of its cells, 0 to 255.
-        outside: bool [CELLS, CELLS], cells without the figure.
-    """
-
-    fg_bg: np.ndarray
-    outside: np.ndarray
-
-
-class Depth(NamedTuple):
-    """What a row's depth looks like.
-
-    Attributes:
-        cells: uint8 [DEPTH_CELLS, DEPTH_CELLS], means of its cells.
-        contrast: `measures.depth_contrast`.
-        edge: `measures.depth_edge`.
-    """
-
-    cells: np.ndarray
-    contrast: float
-    edge: float
-
-
-class Inspected(NamedTuple):
-    """What was found in a row.
-
-    Attributes:
-        faults: Those that the row alone shows.
-        digest: SHA-256 of fg_bg; None if it cannot be read.
-        view: None where `faults` speak of background or sizes, or of no picture.
-        depth: None where a picture is missing or has a wrong size.
-    """
-
-    faults: list[Fault]
-    digest: bytes | None
-    view: View | None = None
-    depth: Depth | None = None
 
 
 class _Picture(NamedTuple):
@@ -103,12 +55,16 @@ def _no_pixels(data):
     return (tf.shape(images.decode_rgba(data)),)
 
 
+# Concrete functions: checking their one argument would take as long as a picture.
 _SMALL = {
-    "bg": _small_rgb,
-    "fg": _no_pixels,
-    "fg_bg": _small_rgb,
-    "mask": _small_mask,
-    "depth": _small_depth,
+    column: function.get_concrete_function()
+    for column, function in (
+        ("bg", _small_rgb),
+        ("fg", _no_pixels),
+        ("fg_bg", _small_rgb),
+        ("mask", _small_mask),
+        ("depth", _small_depth),
+    )
 }
 
 
@@ -162,17 +118,29 @@ class _Inspector:
         return _Picture(header, hashlib.sha256(data).digest(), pixels)
 
 
-_inspector = functools.cache(_Inspector)
+_inspector: _Inspector | None = None
 
 
-def inspect_rows(root: str, rows: Sequence[labels.Row]) -> list[Inspected]:
-    """Looks at rows of the data set in `root`."""
-    return [_inspector(root).row(row) for row in rows]
+def open_set(root: str) -> None:
+    """Makes this process look at the data set in `root`, with nothing remembered."""
+    global _inspector
+    _inspector = _Inspector(root)
 
 
-def inspect_rooms(root: str, paths: Sequence[str]) -> list[np.ndarray | None]:
+def inspect_rows(rows: Sequence[labels.Row]) -> list[Inspected]:
+    """Looks at rows of the open data set."""
+    return [_opened().row(row) for row in rows]
+
+
+def inspect_rooms(paths: Sequence[str]) -> list[np.ndarray | None]:
     """Cells of backgrounds, float32 [CELLS, CELLS, 3]; None for unreadable ones."""
-    return [_inspector(root).room(path) for path in paths]
+    return [_opened().room(path) for path in paths]
+
+
+def _opened() -> _Inspector:
+    if _inspector is None:
+        raise RuntimeError("the process was given no data set")
+    return _inspector
 
 
 def _size_faults(row, pictures) -> list[Fault]:
@@ -195,19 +163,21 @@ def _judge(pictures) -> Inspected:
     side = min(pictures["fg_bg"].header[1:3])
     outside = measures.outside_cells(mask)
     faults = _range_faults(pictures)
-    gain = measures.gain_by_transposing(bg, fg_bg, mask)
     agrees = measures.agree(room, shown, outside, side)
-    fits = measures.agree(room, shown, outside.T, side)
-    if fits and gain > measures.TRANSPOSED_GAIN:
-        text = f"the transposed mask fits better what differs: IoU +{gain:.2f}"
-        faults.append(Fault("transposed", text))
-    elif not agrees:
-        text = "bg and fg_bg differ outside the mask"
-        faults.append(Fault("wrong_background", text))
+    # A mask that is empty or full says nothing of where the room must show.
+    if not any(fault.kind in ("empty_mask", "full_mask") for fault in faults):
+        gain = measures.gain_by_transposing(bg, fg_bg, mask)
+        fits = measures.agree(room, shown, outside.T, side)
+        if fits and gain > measures.TRANSPOSED_GAIN:
+            text = f"the transposed mask fits better what differs: IoU +{gain:.2f}"
+            faults.append(Fault("transposed", text))
+        elif not agrees:
+            text = "bg and fg_bg differ outside the mask"
+            faults.append(Fault("wrong_background", text))
     return Inspected(
         faults,
         pictures["fg_bg"].digest,
-        View(shown, outside) if agrees else None,
+        View(shown, outside, side) if agrees else None,
         Depth(
             np.rint(255 * measures.cells(depth, measures.DEPTH_CELLS)).astype("uint8"),
             measures.depth_contrast(depth, mask),

@@ -59,8 +59,8 @@ def outside_cells(mask: np.ndarray) -> np.ndarray:
         bool [CELLS, CELLS].
     """
     figure = (mask >= MASK_EDGE).astype(np.uint8)
-    figure = cv2.dilate(figure, _NEIGHBOURHOOD, iterations=REACH)
-    return cells(figure, CELLS) == 0
+    grown = cv2.dilate(figure, _NEIGHBOURHOOD, iterations=REACH)
+    return cells(grown, CELLS) == 0
 
 
 def cells(picture: np.ndarray, count: int) -> np.ndarray:

@@ -18,14 +18,13 @@ are; `measures` and `consensus` say by which limits and what they were tried on.
 """
 
 import argparse
-import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import workers
+from maskdepth_tf.dataset import consensus, findings, workers
 
 KINDS = (
     "bad_line",
@@ -112,28 +111,42 @@ def verify(
     )
 
 
+def _open_set(root: str) -> None:
+    from maskdepth_tf.dataset import inspection  # imports TensorFlow: 5 s
+
+    inspection.open_set(root)
+
+
+def _inspect_rooms(paths: list[str]) -> list:
+    from maskdepth_tf.dataset import inspection
+
+    return inspection.inspect_rooms(paths)
+
+
+def _inspect_rows(rows: list[labels.Row]) -> list[findings.Inspected]:
+    from maskdepth_tf.dataset import inspection
+
+    return inspection.inspect_rows(rows)
+
+
 def _picture_faults(numbered, root: str, num_workers: int) -> Iterator[Bad]:
     """Faults of the pictures of all rows."""
-    from maskdepth_tf.dataset import consensus, inspection  # import TensorFlow
-
     rows = [row for _, row in numbered]
     names = sorted({row.bg for row in rows})
-    num_workers = min(num_workers, -(-len(rows) // workers.CHUNK))
-    inspect_rooms = functools.partial(inspection.inspect_rooms, root)
-    inspect_rows = functools.partial(inspection.inspect_rows, root)
+    num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))
     first_lines: dict[bytes, int] = {}
-    judged: list[tuple[int, str, inspection.Depth]] = []
-    with workers.pool_or_none(num_workers) as executor:
-        found = workers.map_chunks(executor, inspect_rooms, names, "rooms", "pictures")
+    judged: list[tuple[int, str, findings.Depth]] = []
+    with workers.pool_or_none(num_workers, _open_set, (root,)) as executor:
+        found = workers.map_chunks(executor, _inspect_rooms, names, "rooms", "pictures")
         rooms = consensus.Rooms(dict(zip(names, found, strict=True)))
-        seen = workers.map_chunks(executor, inspect_rows, rows, "verify", "rows")
+        seen = workers.map_chunks(executor, _inspect_rows, rows, "verify", "rows")
         for (line, row), inspected in zip(numbered, seen, strict=True):
             faults = list(inspected.faults)
             if inspected.digest is not None:
                 first = first_lines.setdefault(inspected.digest, line)
                 if first != line:
-                    text = f"expected pictures of its own, received those of {first}"
-                    faults.append(inspection.Fault("duplicate", text))
+                    text = f"expected an fg_bg of its own, received line {first}'s"
+                    faults.append(findings.Fault("duplicate", text))
             if inspected.view is not None:
                 faults += rooms.faults(row.bg, inspected.view)
             if inspected.depth is not None and not faults:
@@ -162,9 +175,8 @@ def table(report: Report, name: str) -> str:
         if not found:
             continue
         rows = sorted({item.row for item in found})
-        first = ", ".join(map(str, rows[:EXAMPLES])) + (
-            ", ..." * (len(rows) > EXAMPLES)
-        )
+        more = ["..."] * (len(rows) > EXAMPLES)
+        first = ", ".join([*map(str, rows[:EXAMPLES]), *more])
         lines.append(f"{kind:18}{len(rows):9,}  {first}")
         details += [f"{name}:{i.row}: {kind}: {i.detail}" for i in found[:EXAMPLES]]
     return "\n".join(lines + details * bool(report.bad))
@@ -196,7 +208,7 @@ def main(args: argparse.Namespace) -> int:
         )
     for flag, path in (("--json", args.json), ("--drop-bad", args.drop_bad)):
         if path is not None:
-            _check_output(flag, path, args.labels)
+            files.check_output(flag, path, args.labels)
     folder = args.labels.absolute().parent
     if args.drop_bad and args.root is None and _differ(args.drop_bad.parent, folder):
         raise errors.UsageError(
@@ -216,16 +228,6 @@ def main(args: argparse.Namespace) -> int:
         labels.write(args.drop_bad, report.good)
         print(f"wrote {len(report.good):,} rows to {args.drop_bad}")
     return errors.DataError.exit_code if report.bad else 0
-
-
-def _check_output(flag: str, path: Path, labels_path: Path) -> None:
-    """Refuses before any work what cannot be written or would replace the labels."""
-    if not path.absolute().parent.is_dir():
-        raise errors.UsageError(f"the folder of {flag} must be there. Received: {path}")
-    if path.exists() and not path.is_file():
-        raise errors.UsageError(f"{flag} must be a file. Received: {path}")
-    if path.exists() and labels_path.exists() and path.samefile(labels_path):
-        raise errors.UsageError(f"{flag} must be another file than --labels: {path}")
 
 
 def _differ(a: Path, b: Path) -> bool:

@@ -49,7 +49,7 @@ def pool(
 
 def map_chunks(
     executor: ProcessPoolExecutor | None,
-    work: Callable[[Sequence], list],
+    work: Callable[..., list],
     items: Sequence,
     name: str,
     unit: str,
@@ -75,12 +75,15 @@ def map_chunks(
 
 
 @contextlib.contextmanager
-def pool_or_none(num_workers: int) -> Iterator[ProcessPoolExecutor | None]:
+def pool_or_none(
+    num_workers: int, prepare: Callable, arguments: tuple = ()
+) -> Iterator[ProcessPoolExecutor | None]:
     """As `pool`; None for one worker, who need not be another process."""
     if num_workers == 1:
+        prepare(*arguments)
         yield None
         return
-    with pool(num_workers) as executor:
+    with pool(num_workers, prepare, arguments) as executor:
         yield executor
 
 
@@ -91,6 +94,8 @@ def _start(prepare, arguments) -> None:
     # TensorFlow, should the work need it: one core a process, and no part of a GPU.
     os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    # It would call the missing GPU an error.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if prepare is not None:
         prepare(*arguments)
 
