@@ -5,6 +5,9 @@ import json
 import os
 import secrets
 from collections.abc import Callable
+from pathlib import Path
+
+from maskdepth_tf.errors import UsageError
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
@@ -59,6 +62,26 @@ def sha256_of(path: str | os.PathLike) -> str:
     """Hexadecimal SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_output(flag: str, path: Path, source: Path) -> None:
+    """Refuses, before any work, what cannot be written or would replace a source.
+
+    Args:
+        flag: What names the output.
+        path: Where the command will write.
+        source: A file that it reads.
+
+    Raises:
+        UsageError: If the folder of `path` is missing, or `path` is no file or is
+            `source`, also by another name.
+    """
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"the folder of {flag} must be there. Received: {path}")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{flag} must be a file. Received: {path}")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise UsageError(f"{flag} would replace what is read. Received: {path}")
 
 
 def _put(path, write):

@@ -13,7 +13,7 @@ import io
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -85,18 +85,63 @@ def read(
             text a fault, each as `labels.txt:48213: expected 5 tab-separated
             fields, received 4`.
     """
-    rows: list[Row] = []
-    faults: list[Fault] = []
+    numbered, faults = read_lines(path, data)
+    raise_faults(path, sorted([*faults, *repeated_rows(numbered)]), max_errors)
+    if not numbered:
+        raise DataError(f"{os.fspath(path)}: expected at least one row, received none")
+    return [row for _, row in numbered]
+
+
+def read_member(path: str | os.PathLike, source: pictures.Pictures) -> bytes | None:
+    """Bytes of a labels file that is among the pictures, not on the disk; or None."""
+    name = os.fspath(path)
+    return source.read(name) if not os.path.exists(path) and name in source else None
+
+
+def read_checked(path: str | os.PathLike, source: pictures.Pictures) -> list[Row]:
+    """Reads a labels file and checks the headers of all pictures but the cut-outs.
+
+    Args:
+        path: The file, on the disk or among the pictures.
+        source: The pictures.
+
+    Raises:
+        DataError: As `read`, or if any picture is at fault.
+    """
+    data = read_member(path, source)
+    rows = read(path, data=data)
+    raise_faults(path, find_faults(rows, source, path, foregrounds=False, data=data))
+    return rows
+
+
+def read_lines(
+    path: str | os.PathLike, data: bytes | None = None
+) -> tuple[list[tuple[int, Row]], list[tuple[int, str]]]:
+    """Reads a labels file whatever its lines are worth.
+
+    Args:
+        path: The labels file.
+        data: As `read`.
+
+    Returns:
+        numbered: Line number and row of every line that holds one.
+        faults: Line number of every other line that is not blank, and what was
+            expected and received there.
+
+    Raises:
+        DataError: If the file is missing.
+    """
+    faults: list[tuple[int, str]] = []
+    return list(_numbered_rows(path, data, faults)), faults
+
+
+def repeated_rows(numbered: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, str]]:
+    """Line number and fault of each row that an earlier line holds, too."""
     first_lines: dict[Row, int] = {}
-    for number, row in _numbered_rows(path, data, faults):
+    for number, row in numbered:
         first = first_lines.setdefault(row, number)
         if first != number:
-            faults.append((number, f"{_DUPLICATE} {first}"))
-        rows.append(row)
-    raise_faults(path, faults, max_errors)
-    if not rows:
-        raise DataError(f"{os.fspath(path)}: expected at least one row, received none")
-    return rows
+            yield number, f"{_DUPLICATE} {first}"
 
 
 def write(path: str | os.PathLike, rows: Iterable[Row]) -> None:
@@ -206,33 +251,47 @@ def _picture_faults(used, checked, every_row) -> Iterator[tuple[Row, str]]:
                 reported.add(path)
                 yield row, checked[path]
         if not bad:
-            for fault in _size_faults(row, checked):
+            for _, fault in size_faults(row, checked):
                 yield row, fault
 
 
-def _size_faults(row, checked) -> Iterator[str]:
+def size_faults(
+    row: Row, checked: Mapping[str, headers.Header]
+) -> Iterator[tuple[str, str]]:
+    """Pictures of a row whose sizes do not fit `fg_bg`, see `check_files`.
+
+    Args:
+        row: The row.
+        checked: Path -> header, of all pictures of the row but the cut-out.
+
+    Yields:
+        Column of a picture, and what was expected and received.
+    """
     whole = checked[row.fg_bg]
     mask = checked[row.mask]
     if (mask.width, mask.height) != (whole.width, whole.height):
         yield (
+            "mask",
             f"expected the mask in the size of fg_bg, {whole.width}x{whole.height}, "
-            f"received {mask.width}x{mask.height}: {row.mask}"
+            f"received {mask.width}x{mask.height}: {row.mask}",
         )
-    for path in (row.bg, row.depth):
-        if not _same_shape(checked[path], whole):
+    for column in ("bg", "depth"):
+        path = getattr(row, column)
+        if not have_same_shape(checked[path], whole):
             yield (
+                column,
                 f"expected the aspect ratio of fg_bg, {whole.width}x{whole.height}, "
-                f"received {checked[path].width}x{checked[path].height}: {path}"
+                f"received {checked[path].width}x{checked[path].height}: {path}",
             )
 
 
-def _same_shape(a, b) -> bool:
+def have_same_shape(a: headers.Header, b: headers.Header) -> bool:
     """Whether one size is the other, scaled and rounded to whole pixels."""
     difference = abs(a.width * b.height - b.width * a.height)
     return difference < max(a.width + a.height, b.width + b.height)
 
 
-def _numbered_rows(path, data, faults: list[Fault]) -> Iterator[tuple[int, Row]]:
+def _numbered_rows(path, data, faults: list) -> Iterator[tuple[int, Row]]:
     """Rows with their line numbers; what is wrong is appended to `faults`."""
     with headers.open_file(path) if data is None else io.BytesIO(data) as file:
         for number, line in enumerate(_lines(file), 1):

@@ -1,6 +1,7 @@
 """Made-up labelled sets and one tiny trained run, shared by all tests."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,12 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
         )
     labels.write(folder / "labels.txt", lines)
     return folder / "labels.txt"
+
+
+def thread_pool(num_workers, prepare, arguments):
+    """Threads in place of `workers.pool`: processes take long to import TensorFlow."""
+    prepare(*arguments)
+    return ThreadPoolExecutor(num_workers)
 
 
 @pytest.fixture(scope="session")

@@ -238,14 +238,3 @@ def test_refused_flags(tmp_path, labels_file, capsys, flags, message):
     argv = ["pack", "--labels", str(labels_file), "--output", str(tmp_path / "p")]
     assert cli.run(dataset.main, [*argv, *flags]) == 2
     assert message in capsys.readouterr().err
-
-
-def test_moments_by_hand():
-    moments = packing.Moments(2)
-    moments.add(np.uint8([[[[0, 5], [2, 5]]]]))
-    moments.add(np.uint8([[[[4, 5], [6, 5]]]]))
-    # 0, 2, 4, 6: mean 3, variance 5.
-    assert moments.result(scale=10) == {
-        "mean": [0.3, 0.5],
-        "std": [pytest.approx(0.1 * 5**0.5), 0.0],
-    }

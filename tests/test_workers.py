@@ -28,6 +28,29 @@ def test_workers_are_prepared():
         assert list(pool.map(given_times, [1, 2, 3])) == [7, 14, 21]
 
 
+def squares(items):
+    return [item**2 for item in items]
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 1000])
+def test_chunks_come_back_in_order(count, capsys):
+    results = workers.map_chunks(None, squares, range(count), "squares", "numbers")
+    assert list(results) == [item**2 for item in range(count)]
+    assert f"squares: {count} of {count} numbers" in capsys.readouterr().err
+
+
+def test_chunks_of_a_pool_come_back_in_order():
+    with workers.pool_or_none(2, take, (7,)) as pool:
+        results = workers.map_chunks(pool, squares, range(1000), "squares", "numbers")
+        assert list(results) == [item**2 for item in range(1000)]
+
+
+def test_one_worker_is_no_other_process():
+    _given.clear()
+    with workers.pool_or_none(1, take, (7,)) as pool:
+        assert (pool, _given) == (None, [7])
+
+
 def test_a_worker_that_is_killed():
     with pytest.raises(StateError, match="ended from outside.*fewer --workers"):
         with workers.pool(1) as pool:

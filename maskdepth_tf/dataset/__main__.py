@@ -1,4 +1,4 @@
-"""Makes data sets: `python -m maskdepth_tf.dataset compose|depth|synthesize`."""
+"""Makes and checks data sets: `python -m maskdepth_tf.dataset COMMAND`."""
 
 import argparse
 import importlib
@@ -14,6 +14,8 @@ COMMANDS = {
         "a labelled set as arrays to train from",
     ),
     "synthesize": ("maskdepth_tf.dataset.synthetic", "rendered rooms, exact depth"),
+    "verify": ("maskdepth_tf.dataset.verify", "find bad rows before training"),
+    "stats": ("maskdepth_tf.dataset.stats", "means, deviations, histograms, counts"),
 }
 """Name -> (module with `add_arguments(parser)` and `main(args)`, what it does)."""
 

@@ -24,38 +24,10 @@ from maskdepth_tf import (
     startup,
     streams,
 )
-from maskdepth_tf.dataset import progress
-from maskdepth_tf.labels import Row
+from maskdepth_tf.dataset import flags, progress, stats
 
 IMAGE_SIZE, TEST_FRACTION = 64, 0.3
 """Defaults: those of training."""
-
-
-class Moments:
-    """Mean and deviation of each channel, added up in whole numbers.
-
-    Args:
-        channels: Channels of the pictures.
-    """
-
-    def __init__(self, channels: int) -> None:
-        self._count = 0
-        self._sums, self._squares = [0] * channels, [0] * channels
-
-    def add(self, pixels: np.ndarray) -> None:
-        """Adds pictures: unsigned integers of at most 16 bits, [N, H, W, C]."""
-        self._count += pixels[..., 0].size
-        for channel in range(pixels.shape[-1]):
-            values = pixels[..., channel].astype(np.uint64)
-            self._sums[channel] += int(values.sum())
-            self._squares[channel] += int((values * values).sum())
-
-    def result(self, scale: int) -> dict[str, list[float]]:
-        """`mean` and `std` of the pixels over `scale`, a value a channel."""
-        means = [total / self._count for total in self._sums]
-        squares = [total / self._count for total in self._squares]
-        std = [max(q - m * m, 0) ** 0.5 for q, m in zip(squares, means, strict=True)]
-        return {"mean": [m / scale for m in means], "std": [s / scale for s in std]}
 
 
 def pack(
@@ -96,7 +68,7 @@ def pack(
             f"Received: {output}"
         )
     found = pictures.open_pictures(roots or [labels_path.parent])
-    rows = read_rows(labels_path, found)
+    rows = labels.read_checked(labels_path, found)
     drawn = _draw_splits(rows, found, test_fraction, seed)
     partial = output.with_name(f"{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
@@ -107,7 +79,7 @@ def pack(
         manifest = {
             "packed": packed.FORMAT,
             "image_size": image_size,
-            "counts": _counts(rows),
+            "counts": stats.count_pictures(rows),
             "statistics": statistics,
             "splits": {"test_fraction": test_fraction, "seed": seed}
             | _write_splits(partial / "splits.npz", *drawn),
@@ -134,20 +106,6 @@ def _put(partial: Path, output: Path) -> None:
     partial.rename(output)
 
 
-def read_rows(labels_path: Path, found: pictures.Pictures) -> list[Row]:
-    """Reads a labels file, from the disk or from among the pictures, and checks them.
-
-    Raises:
-        DataError: If a line or a picture's header is at fault.
-    """
-    name = str(labels_path)
-    data = found.read(name) if not labels_path.exists() and name in found else None
-    rows = labels.read(labels_path, data=data)
-    faults = labels.find_faults(rows, found, labels_path, foregrounds=False, data=data)
-    labels.raise_faults(labels_path, faults)
-    return rows
-
-
 def _draw_splits(rows, found, test_fraction, seed):
     """Sides of each split by its kind, and why a kind could not be drawn."""
     from maskdepth_tf import examples
@@ -159,15 +117,6 @@ def _draw_splits(rows, found, test_fraction, seed):
         except errors.DataError as error:  # too few rows, or no cut-outs to compare
             not_drawn[kind] = str(error)
     return sides, not_drawn
-
-
-def _counts(rows: Sequence[Row]) -> dict[str, int]:
-    return {
-        "rows": len(rows),
-        "backgrounds": len({labels.room_of(row.bg) for row in rows}),
-        "views": len({row.bg for row in rows if labels.room_of(row.bg) != row.bg}),
-        "foregrounds": len({row.fg for row in rows}),
-    }
 
 
 def _describe(path: Path) -> dict[str, int | str]:
@@ -189,7 +138,7 @@ def _write_arrays(rows, found, folder: Path, image_size: int) -> dict:
     statistics = {}
     with progress.track("pack", sum(map(len, names.values())), "pictures") as advance:
         for stream in streams.STREAMS:
-            moments = _write_array(
+            total = _write_array(
                 folder / f"{stream.name}.npy",
                 shapes[stream],
                 dtypes[stream],
@@ -197,7 +146,7 @@ def _write_arrays(rows, found, folder: Path, image_size: int) -> dict:
                 advance,
             )
             scale = 1 if stream == streams.MASK else np.iinfo(dtypes[stream]).max
-            statistics[stream.name] = moments.result(int(scale))
+            statistics[stream.name] = total.moments(int(scale))
     places = [{name: i for i, name in enumerate(names[s])} for s in streams.STREAMS]
     where = [
         [place[getattr(row, s.name)] for s, place in zip(names, places, strict=True)]
@@ -228,35 +177,22 @@ def _batches(found, names, stream, image_size, dtype):
 
 def _write_array(
     path: Path, shape: tuple, dtype: str, batches, advance: Callable[[int], None]
-) -> Moments:
+) -> stats.Total:
     """Writes batches as one `.npy`; plain writes, so that a full disk is an error."""
-    moments = Moments(shape[-1])
+    total = stats.Total()
     header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for batch in batches:
             file.write(batch.tobytes())
-            moments.add(batch)
+            total.add(stats.measure(batch))
             advance(len(batch))
-    return moments
+    return total
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `pack`."""
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="labels file, or its name in the archives",
-    )
-    parser.add_argument(
-        "--root",
-        nargs="+",
-        default=[],
-        metavar="PATH",
-        help="folder that the labels' paths start from, or zip archives",
-    )
+    flags.add_labelled_set(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, metavar="PIXELS")
     parser.add_argument(

@@ -5,11 +5,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from maskdepth_tf.dataset import progress
 from maskdepth_tf.errors import StateError
+
+CHUNK = 64
+"""Items of one piece of work, in `map_chunks`."""
 
 
 @contextlib.contextmanager
@@ -43,6 +47,46 @@ def pool(
         executor.shutdown(cancel_futures=True)
 
 
+def map_chunks(
+    executor: ProcessPoolExecutor | None,
+    work: Callable[..., list],
+    items: Sequence,
+    name: str,
+    unit: str,
+) -> Iterator:
+    """Results of all items, in their order, with progress on stderr.
+
+    Args:
+        executor: Who does the work; this process if None.
+        work: From a few items to as many results.
+        items: What is to be done.
+        name: What is being done.
+        unit: What an item is called, in the plural.
+
+    Yields:
+        One result an item.
+    """
+    chunks = [items[i : i + CHUNK] for i in range(0, len(items), CHUNK)]
+    mapped = map if executor is None else executor.map
+    with progress.track(name, len(items), unit) as advance:
+        for results in mapped(work, chunks):
+            yield from results
+            advance(len(results))
+
+
+@contextlib.contextmanager
+def pool_or_none(
+    num_workers: int, prepare: Callable, arguments: tuple = ()
+) -> Iterator[ProcessPoolExecutor | None]:
+    """As `pool`; None for one worker, who need not be another process."""
+    if num_workers == 1:
+        prepare(*arguments)
+        yield None
+        return
+    with pool(num_workers, prepare, arguments) as executor:
+        yield executor
+
+
 def _start(prepare, arguments) -> None:
     # Ctrl-C reaches the whole group; the main process alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -50,6 +94,8 @@ def _start(prepare, arguments) -> None:
     # TensorFlow, should the work need it: one core a process, and no part of a GPU.
     os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    # It would call the missing GPU an error.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if prepare is not None:
         prepare(*arguments)
 

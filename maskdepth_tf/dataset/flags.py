@@ -1,0 +1,22 @@
+"""Flags that commands on labelled sets share."""
+
+import argparse
+from pathlib import Path
+
+
+def add_labelled_set(parser: argparse.ArgumentParser) -> None:
+    """Adds `--labels` and `--root`: a labels file, and where its pictures are."""
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="labels file, or its name in the archives",
+    )
+    parser.add_argument(
+        "--root",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="folder that its paths start from, or zip archives",
+    )

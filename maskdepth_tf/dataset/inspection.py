@@ -1,0 +1,200 @@
+"""One row after another, looked at: what is wrong with it, and what it looks like.
+
+Every picture is read whole and decoded by `images`, so that damage behind a sound
+header shows; then it is looked at in a small size, see `measures`.
+"""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from maskdepth_tf import headers, images, labels, streams
+from maskdepth_tf.dataset import measures
+from maskdepth_tf.dataset.findings import Depth, Fault, Inspected, View
+from maskdepth_tf.errors import DataError
+from maskdepth_tf.headers import Header
+from maskdepth_tf.pictures import Pictures
+
+LEAST_DEPTH_RANGE = 0.02
+"""Depth maps with less between nearest and farthest are constant; good ones: 0.98."""
+_PICTURES_KEPT = 4096
+_SIGNATURE = [tf.TensorSpec([], tf.string)]
+
+
+class _Picture(NamedTuple):
+    header: Header
+    digest: bytes
+    pixels: tuple[np.ndarray, ...]
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _small_rgb(data):
+    return (images.load(data, streams.BG, measures.SIZE),)
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _small_mask(data):
+    mask = images.decode_mask(data)
+    small = tf.cast(tf.round(images.resize(mask, measures.SIZE)), tf.uint8)
+    return tf.reduce_min(mask), tf.reduce_max(mask), small[..., 0]
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _small_depth(data):
+    depth = images.decode_depth(data)
+    small = images.resize(depth, measures.SIZE)
+    return tf.reduce_min(depth), tf.reduce_max(depth), small[..., 0]
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _no_pixels(data):
+    return (tf.shape(images.decode_rgba(data)),)
+
+
+# Concrete functions: checking their one argument would take as long as a picture.
+_SMALL = {
+    column: function.get_concrete_function()
+    for column, function in (
+        ("bg", _small_rgb),
+        ("fg", _no_pixels),
+        ("fg_bg", _small_rgb),
+        ("mask", _small_mask),
+        ("depth", _small_depth),
+    )
+}
+
+
+class _Inspector:
+    """Looks at the rows of one data set."""
+
+    def __init__(self, found: Pictures) -> None:
+        self._found = found
+        # Rows share backgrounds and cut-outs.
+        self._try_shared = functools.lru_cache(_PICTURES_KEPT)(self._try)
+
+    def room(self, path: str) -> np.ndarray | None:
+        """Cells of a background; None if it cannot be read."""
+        picture = self._try_shared("bg", path)
+        if isinstance(picture, Fault):
+            return None
+        return measures.cells(picture.pixels[0], measures.CELLS)
+
+    def row(self, row: labels.Row) -> Inspected:
+        """What is found in a row."""
+        pictures: dict[str, _Picture] = {}
+        faults = []
+        for column, path in row._asdict().items():
+            look_at = self._try_shared if column in ("bg", "fg") else self._try
+            picture = look_at(column, path)
+            if isinstance(picture, Fault):
+                faults.append(picture)
+            else:
+                pictures[column] = picture
+        digest = pictures["fg_bg"].digest if "fg_bg" in pictures else None
+        faults = faults or _size_faults(row, pictures)
+        if faults:
+            return Inspected(faults, digest)
+        return Inspected(*_judge(pictures))
+
+    def _try(self, column: str, path: str) -> _Picture | Fault:
+        try:
+            return self._read(column, path)
+        except DataError as error:
+            kind = "unreadable" if path in self._found else "missing"
+            return Fault(kind, str(error))
+
+    def _read(self, column: str, path: str) -> _Picture:
+        data, name = self._found.read(path), self._found.place(path)
+        header = headers.check_bytes(data, name)
+        try:
+            pixels = tuple(x.numpy() for x in _SMALL[column](tf.constant(data)))
+        except tf.errors.OpError:
+            raise DataError(f"{name}: cannot be decoded, is damaged") from None
+        return _Picture(header, hashlib.sha256(data).digest(), pixels)
+
+
+_inspector: _Inspector | None = None
+
+
+def open_set(found: Pictures) -> None:
+    """Makes this process look at a data set's pictures, with nothing remembered."""
+    global _inspector
+    _inspector = _Inspector(found)
+
+
+def inspect_rows(rows: Sequence[labels.Row]) -> list[Inspected]:
+    """Looks at rows of the open data set."""
+    return [_opened().row(row) for row in rows]
+
+
+def inspect_rooms(paths: Sequence[str]) -> list[np.ndarray | None]:
+    """Cells of backgrounds, float32 [CELLS, CELLS, 3]; None for unreadable ones."""
+    return [_opened().room(path) for path in paths]
+
+
+def _opened() -> _Inspector:
+    if _inspector is None:
+        raise RuntimeError("the process was given no data set")
+    return _inspector
+
+
+def _size_faults(row, pictures) -> list[Fault]:
+    by_path = {getattr(row, column): p.header for column, p in pictures.items()}
+    whole = by_path[row.fg_bg]
+    turned = whole._replace(width=whole.height, height=whole.width)
+    faults = []
+    for column, text in labels.size_faults(row, by_path):
+        is_turned = labels.have_same_shape(by_path[getattr(row, column)], turned)
+        faults.append(Fault("transposed" if is_turned else "wrong_size", text))
+    return faults
+
+
+def _judge(pictures) -> Inspected:
+    """What the pixels of a row show."""
+    (bg,), (fg_bg,) = pictures["bg"].pixels, pictures["fg_bg"].pixels
+    mask = pictures["mask"].pixels[-1]
+    depth = pictures["depth"].pixels[-1]
+    room, shown = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
+    side = min(pictures["fg_bg"].header[1:3])
+    outside = measures.outside_cells(mask)
+    faults = _range_faults(pictures)
+    agrees = measures.agree(room, shown, outside, side)
+    # A mask that is empty or full says nothing of where the room must show.
+    if not any(fault.kind in ("empty_mask", "full_mask") for fault in faults):
+        gain = measures.gain_by_transposing(bg, fg_bg, mask)
+        fits = measures.agree(room, shown, outside.T, side)
+        if fits and gain > measures.TRANSPOSED_GAIN:
+            text = f"the transposed mask fits better what differs: IoU +{gain:.2f}"
+            faults.append(Fault("transposed", text))
+        elif not agrees:
+            text = "bg and fg_bg differ outside the mask"
+            faults.append(Fault("wrong_background", text))
+    return Inspected(
+        faults,
+        pictures["fg_bg"].digest,
+        View(shown, outside, side) if agrees else None,
+        Depth(
+            np.rint(255 * measures.cells(depth, measures.DEPTH_CELLS)).astype("uint8"),
+            measures.depth_contrast(depth, mask),
+            measures.depth_edge(depth, mask),
+        ),
+    )
+
+
+def _range_faults(pictures) -> list[Fault]:
+    faults = []
+    low, high, _ = pictures["mask"].pixels
+    if high < streams.MASK_THRESHOLD:
+        faults.append(Fault("empty_mask", f"expected a figure, received 0 to {high}"))
+    if low >= streams.MASK_THRESHOLD:
+        text = f"expected some background, received {low} to {high}"
+        faults.append(Fault("full_mask", text))
+    near, far, _ = pictures["depth"].pixels
+    if far - near < LEAST_DEPTH_RANGE:
+        text = f"expected depths from 0 to 1, received {near:.3f} to {far:.3f}"
+        faults.append(Fault("constant_depth", text))
+    return faults

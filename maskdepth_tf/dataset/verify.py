@@ -1,0 +1,236 @@
+"""Finds every bad row of a labelled set before it costs a training run.
+
+All pictures are read and decoded once. A row is bad if
+
+    bad_line            its line in the labels file does not hold five paths
+    duplicate           the line, or the very bytes of fg_bg, came before
+    missing, unreadable a file is not there; is no picture, damaged or outside
+    wrong_size          a picture does not have the shape of fg_bg
+    transposed          mask or depth, on its side, fits better
+    wrong_background    bg and fg_bg differ outside the mask, or another room of
+                        the set fits better
+    inverted_depth      near and far changed places
+    constant_depth      depth is the same everywhere
+    empty_mask, full_mask   no figure, nothing but figure
+
+Of background, turned and inverted pictures only those are called bad that surely
+are; `measures` and `consensus` say by which limits and what they were tried on.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from maskdepth_tf import errors, files, labels, pictures, startup
+from maskdepth_tf.dataset import consensus, findings, flags, workers
+
+KINDS = (
+    "bad_line",
+    "duplicate",
+    "missing",
+    "unreadable",
+    "wrong_size",
+    "transposed",
+    "wrong_background",
+    "inverted_depth",
+    "constant_depth",
+    "empty_mask",
+    "full_mask",
+)
+"""Kinds of faults, in the order of the table."""
+EXAMPLES = 3
+"""Faults of a kind that are spelled out."""
+
+
+class Bad(NamedTuple):
+    """A fault of a row.
+
+    Attributes:
+        row: Line in the labels file, from 1.
+        fault: One of `KINDS`.
+        detail: What was expected or received.
+    """
+
+    row: int
+    fault: str
+    detail: str
+
+
+class Report(NamedTuple):
+    """What is wrong with a labelled set.
+
+    Attributes:
+        num_rows: Lines that are not blank.
+        bad: Faults, by row; a row may have several.
+        good: Rows without a fault, in the file's order.
+    """
+
+    num_rows: int
+    bad: list[Bad]
+    good: list[labels.Row]
+
+
+def verify(
+    labels_path: str | os.PathLike,
+    found: pictures.Pictures,
+    num_workers: int = 1,
+) -> Report:
+    """Looks for all faults of all rows.
+
+    Args:
+        labels_path: The labels file.
+        found: The pictures that it names.
+        num_workers: Processes; the report does not depend on it.
+
+    Raises:
+        DataError: If the labels file is missing or empty.
+    """
+    data = labels.read_member(labels_path, found)
+    numbered, faults = labels.read_lines(labels_path, data)
+    if not numbered and not faults:
+        raise errors.DataError(
+            f"{os.fspath(labels_path)}: expected at least one row, received none"
+        )
+    bad = {Bad(line, "bad_line", text) for line, text in faults}
+    repeated = list(labels.repeated_rows(numbered))
+    bad.update(Bad(line, "duplicate", text) for line, text in repeated)
+    again = {line for line, _ in repeated}
+    bad.update(
+        _picture_faults(
+            [item for item in numbered if item[0] not in again],
+            found,
+            num_workers,
+        )
+    )
+    lines = {item.row for item in bad}
+    return Report(
+        num_rows=len(numbered) + len(faults),
+        bad=sorted(bad, key=lambda item: (item.row, KINDS.index(item.fault), item)),
+        good=[row for line, row in numbered if line not in lines],
+    )
+
+
+def _open_set(found: pictures.Pictures) -> None:
+    startup.load_tensorflow()
+    from maskdepth_tf.dataset import inspection
+
+    inspection.open_set(found)
+
+
+def _inspect_rooms(paths: list[str]) -> list:
+    from maskdepth_tf.dataset import inspection
+
+    return inspection.inspect_rooms(paths)
+
+
+def _inspect_rows(rows: list[labels.Row]) -> list[findings.Inspected]:
+    from maskdepth_tf.dataset import inspection
+
+    return inspection.inspect_rows(rows)
+
+
+def _picture_faults(
+    numbered, source: pictures.Pictures, num_workers: int
+) -> Iterator[Bad]:
+    """Faults of the pictures of all rows."""
+    rows = [row for _, row in numbered]
+    names = sorted({row.bg for row in rows})
+    num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))
+    first_lines: dict[bytes, int] = {}
+    judged: list[tuple[int, str, findings.Depth]] = []
+    with workers.pool_or_none(num_workers, _open_set, (source,)) as executor:
+        found = workers.map_chunks(executor, _inspect_rooms, names, "rooms", "pictures")
+        rooms = consensus.Rooms(dict(zip(names, found, strict=True)))
+        seen = workers.map_chunks(executor, _inspect_rows, rows, "verify", "rows")
+        for (line, row), inspected in zip(numbered, seen, strict=True):
+            faults = list(inspected.faults)
+            if inspected.digest is not None:
+                first = first_lines.setdefault(inspected.digest, line)
+                if first != line:
+                    text = f"expected an fg_bg of its own, received line {first}'s"
+                    faults.append(findings.Fault("duplicate", text))
+            if inspected.view is not None:
+                faults += rooms.faults(row.bg, inspected.view)
+            if inspected.depth is not None and not faults:
+                judged.append((line, row.bg, inspected.depth))
+            yield from (Bad(line, *fault) for fault in faults)
+    shown = [name for _, name, _ in judged]
+    depths = [depth for _, _, depth in judged]
+    for number, fault in consensus.depth_faults(shown, depths):
+        yield Bad(judged[number][0], *fault)
+
+
+def table(report: Report, name: str) -> str:
+    """The report as lines for a terminal.
+
+    Args:
+        report: What `verify` found.
+        name: What the labels file is called.
+    """
+    num_bad = report.num_rows - len(report.good)
+    lines = [f"{name}: {report.num_rows:,} rows, {num_bad:,} bad"]
+    if report.bad:
+        lines.append(f"\n{'fault':18}{'rows':>9}  lines")
+    details = [""]
+    for kind in KINDS:
+        found = [item for item in report.bad if item.fault == kind]
+        if not found:
+            continue
+        rows = sorted({item.row for item in found})
+        more = ["..."] * (len(rows) > EXAMPLES)
+        first = ", ".join([*map(str, rows[:EXAMPLES]), *more])
+        lines.append(f"{kind:18}{len(rows):9,}  {first}")
+        details += [f"{name}:{i.row}: {kind}: {i.detail}" for i in found[:EXAMPLES]]
+    return "\n".join(lines + details * bool(report.bad))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `verify`."""
+    flags.add_labelled_set(parser)
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="where to write the faults"
+    )
+    parser.add_argument(
+        "--drop-bad",
+        type=Path,
+        metavar="FILE",
+        help="where to write a labels file of the good rows",
+    )
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs `verify` with parsed flags; 3 if a row is bad."""
+    if args.workers < 1:
+        raise errors.UsageError(
+            f"--workers must be 1 or more. Received: {args.workers}"
+        )
+    for flag, path in (("--json", args.json), ("--drop-bad", args.drop_bad)):
+        if path is not None:
+            files.check_output(flag, path, args.labels)
+    folder = args.labels.absolute().parent
+    if args.drop_bad and not args.root and _differ(args.drop_bad.parent, folder):
+        raise errors.UsageError(
+            "--drop-bad must be in the folder of --labels, which its paths start from, "
+            f"unless --root is given. Received: {args.drop_bad}"
+        )
+    found = pictures.open_pictures(args.root or [folder])
+    report = verify(args.labels, found, args.workers)
+    print(table(report, os.fspath(args.labels)))
+    if args.json:
+        bad = [item._asdict() for item in report.bad]
+        files.write_json(args.json, {"rows": report.num_rows, "bad": bad})
+    if args.drop_bad:
+        if not report.good:
+            raise errors.DataError(
+                f"{args.drop_bad}: expected a good row to write, received none"
+            )
+        labels.write(args.drop_bad, report.good)
+        print(f"wrote {len(report.good):,} rows to {args.drop_bad}")
+    return errors.DataError.exit_code if report.bad else 0
+
+
+def _differ(a: Path, b: Path) -> bool:
+    return a.resolve() != b.resolve()
