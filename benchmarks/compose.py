@@ -110,7 +110,9 @@ def compare(composer, num_rows, rounds, folder):
         }
 
         def run(pool):
-            list(pool.map(compose._work, ["write_rows"] * len(jobs), *zip(*jobs, strict=True)))
+            futures = [pool.submit(compose._work, "write_rows", *job) for job in jobs]
+            for future in futures:
+                future.result()
 
         for pool in pools.values():
             run(pool)  # until all processes have started

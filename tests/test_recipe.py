@@ -131,6 +131,10 @@ def test_scaling_draws_no_halo_from_hidden_colours():
         ({"scale": (0.0, 0.4)}, "--scale must be two numbers"),
         ({"scale": (0.5, 1.1)}, "--scale must be two numbers"),
         ({"scale": (float("nan"), 0.5)}, "--scale must be two numbers"),
+        ({"figures": (0, 2)}, "--figures must be two whole .* Received: 0 2"),
+        ({"figures": (3, 2)}, "--figures must be two whole .* Received: 3 2"),
+        ({"motion_blur": 1.1}, "--motion-blur must be 0 to 1. Received: 1.1"),
+        ({"motion_blur": float("nan")}, "--motion-blur must be 0 to 1. Received: nan"),
     ],
 )
 def test_recipe_refuses(arguments, text):

@@ -25,5 +25,3 @@ def test_jpeg_is_pillows(height, width, is_grey, subsampling, quality, seed):
     options = {"quality": quality, "subsampling": subsampling}
     Image.fromarray(pixels).save(buffer, "JPEG", **options)
     assert writing.encode_jpeg(pixels, quality, subsampling) == buffer.getvalue()
-
-

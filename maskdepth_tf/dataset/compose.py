@@ -5,7 +5,10 @@ Every row shows one cut-out, plain or mirrored, on one room:
     fg_bg = alpha * cut-out + (1 - alpha) * room        mask = alpha on black
 
 The room is the stored `Background/bg<n>.jpg` as decoded, so that outside the mask
-`fg_bg` differs from it by its own JPEG compression alone. Rows are numbered from 1:
+`fg_bg` differs from it by its own JPEG compression alone, and by the shadows where
+`--shadow` asks for them: the mask is of the figures alone. With `--figures` it is of
+all of them; the labels name the first, so that a split by cut-outs does not know of
+the others. Rows are numbered from 1:
 
     Background/bg1.jpg              the room, resized to the picture size, quality 95
     Background/bg1@1.jpg            the same room in another framing, if asked for
@@ -35,7 +38,7 @@ import PIL
 
 import maskdepth_tf
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import progress, sources, workers, writing
+from maskdepth_tf.dataset import presets, progress, sources, workers, writing
 from maskdepth_tf.dataset.recipe import Recipe
 from maskdepth_tf.dataset.rows import MASK_QUALITY, ROWS_PER_PART, Composer, row_paths
 
@@ -253,25 +256,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="rows of each cut-out, room and mirroring (%(default)s)",
     )
-    parser.add_argument("--image-size", type=int, default=224, metavar="PIXELS")
-    parser.add_argument(
-        "--scale",
-        type=float,
-        nargs=2,
-        metavar=("MIN", "MAX"),
-        help="longer side of the figure as a share of the picture; "
-        "without it cut-outs are pasted as they are",
-    )
-    parser.add_argument(
-        "--views",
-        type=int,
-        default=0,
-        metavar="K",
-        help="other framings of each room, nearer, aside or tilted and in other light; "
-        "half of the rows show one, and these rows only train",
-    )
-    parser.add_argument("--quality", type=int, default=30, help="JPEG (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
+    presets.add_arguments(parser)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
         "--force", action="store_true", help="replace a data set in the output folder"
@@ -284,18 +269,11 @@ def main(args: argparse.Namespace) -> None:
         value = getattr(args, flag)
         if value is not None and value < 1:
             raise errors.UsageError(f"--{flag} must be 1 or more. Received: {value}")
-    recipe = Recipe(
-        image_size=args.image_size,
-        scale=tuple(args.scale) if args.scale else None,
-        quality=args.quality,
-        seed=args.seed,
-        views=args.views,
-    )
     num_rows = compose(
         args.foregrounds,
         args.backgrounds,
         args.output,
-        recipe,
+        presets.from_arguments(args),
         num_rows=args.rows,
         placements=args.placements,
         num_workers=args.workers,

@@ -25,6 +25,11 @@ class Recipe:
         quality: JPEG quality of the composites.
         seed: Seed of pairing, mirroring, sizes, places and views; not negative.
         views: Other framings of each room; half of the rows show one of them.
+        shadow: Whether figures throw shadows on the room.
+        contact: Whether figures stand on the floor, larger ones nearer.
+        match: Whether colour and light of figures go towards the room's.
+        figures: Least and greatest number of figures; the labels name the first.
+        motion_blur: Share of the figures that are blurred as if they moved.
     """
 
     image_size: int = 224
@@ -32,6 +37,11 @@ class Recipe:
     quality: int = 30
     seed: int = 0
     views: int = 0
+    shadow: bool = False
+    contact: bool = False
+    match: bool = False
+    figures: tuple[int, int] = (1, 1)
+    motion_blur: float = 0.0
 
     def __post_init__(self) -> None:
         if self.image_size < 8:
@@ -52,6 +62,15 @@ class Recipe:
             raise errors.UsageError(
                 "--scale must be two numbers with 0 < MIN <= MAX <= 1. "
                 f"Received: {self.scale[0]} {self.scale[1]}"
+            )
+        if not 1 <= self.figures[0] <= self.figures[1]:
+            raise errors.UsageError(
+                "--figures must be two whole numbers with 1 <= MIN <= MAX. "
+                f"Received: {self.figures[0]} {self.figures[1]}"
+            )
+        if not 0 <= self.motion_blur <= 1:
+            raise errors.UsageError(
+                f"--motion-blur must be 0 to 1. Received: {self.motion_blur}"
             )
 
 

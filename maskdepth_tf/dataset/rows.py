@@ -6,9 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import labels
-from maskdepth_tf.dataset import sources, views, writing
+from maskdepth_tf.dataset import realism, sources, views, writing
 from maskdepth_tf.dataset.pairing import Pairing, generator
+from maskdepth_tf.dataset.realism import Layer
 from maskdepth_tf.dataset.recipe import Recipe, paste, place
+
+# Streams of random numbers: what one option draws changes nothing of another. The
+# pairing has 1 to 3.
+PLACE, IS_VIEW, VIEW = 0, 4, 5
+COUNT, OTHERS, CONTACT, MATCH, MOTION, SHADOW = range(6, 12)
+ATTEMPTS = 8
+"""Figures tried for each one beside the first: some would hide it."""
 
 ROWS_PER_PART = 80_000
 MASK_QUALITY = 95
@@ -58,7 +66,7 @@ class Composer:
         """Which view of its room row `index` shows; 0 is the room as it is."""
         if self.recipe.views == 0:
             return 0
-        draws = generator(self.recipe.seed, 4, index)
+        draws = self._draws(IS_VIEW, index)
         return int(draws.integers(1, self.recipe.views + 1) * draws.integers(2))
 
     def write_views(self, background: int) -> list[str]:
@@ -69,7 +77,7 @@ class Composer:
         """
         lines = []
         for number in range(1, self.recipe.views + 1):
-            draws = generator(self.recipe.seed, 5, background, number)
+            draws = self._draws(VIEW, background, number)
             data = sources.encode_room(views.view(self.rooms[background], draws))
             path = room_path(background, number)
             (self.output / path).write_bytes(data)
@@ -85,14 +93,10 @@ class Composer:
         pairing, lines = self.pairing(), []
         for index in range(first, last):
             foreground, background, mirrored = pairing[index]
-            cutout = self.cutouts[foreground]
-            cutout = cutout[:, ::-1] if mirrored else cutout
-            draws = generator(self.recipe.seed, 0, index)
-            layer = place(cutout, self.recipe, draws)
             view = self.view_of(index)
             row = row_paths(index, foreground, background, view)
             room = self._read_view(row.bg) if view else self.rooms[background]
-            composite, mask = paste(room, *layer)
+            composite, mask = self._picture(index, room, foreground, mirrored)
             for path, data in (
                 (row.fg_bg, writing.encode_jpeg(composite, self.recipe.quality)),
                 (row.mask, writing.encode_jpeg(mask, MASK_QUALITY)),
@@ -101,6 +105,69 @@ class Composer:
                     file.write(data)
                 lines.append(f"{writing.sha256(data)}  {path}")
         return lines
+
+    def _picture(
+        self, index: int, room: np.ndarray, foreground: int, mirrored: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Composite, uint8 [S, S, 3], and mask, uint8 [S, S], of a row."""
+        draws = self._draws(PLACE, index)
+        layers = [self._layer(foreground, mirrored, room, draws, (index, 0))]
+        layers += self._others(index, room, layers[0])
+        if self.recipe.contact:  # what stands further down stands nearer
+            layers.sort(key=realism.foot)
+        if self.recipe.shadow:
+            room = realism.shade(room, layers, self._draws(SHADOW, index))
+        composite, mask = paste(room, *layers[0])
+        for layer in layers[1:]:
+            composite, above = paste(composite, *layer)
+            mask = realism.union(mask, above)
+        return composite, mask
+
+    def _others(self, index: int, room: np.ndarray, first: Layer) -> list[Layer]:
+        """Figures beside the first, which never hide more than half of it."""
+        count = self._draws(COUNT, index).integers(*self.recipe.figures, endpoint=True)
+        layers: list[Layer] = []
+        if count == 1:
+            return layers
+        own = paste(room, *first)[1].astype(np.int64)
+        cover = np.zeros_like(room[..., 0])
+        for attempt in range(ATTEMPTS * (int(count) - 1)):
+            draws = self._draws(OTHERS, index, attempt)
+            foreground, mirrored = draws.integers((len(self.cutouts), 2))
+            key = (index, attempt + 1)
+            layer = self._layer(foreground, bool(mirrored), room, draws, key)
+            covered = realism.union(cover, paste(room, *layer)[1])
+            if (own * covered).sum() <= 255 * own.sum() / 2:
+                layers, cover = [*layers, layer], covered
+            if len(layers) == count - 1:
+                break
+        return layers
+
+    def _layer(
+        self,
+        foreground: int,
+        mirrored: bool,
+        room: np.ndarray,
+        draws: np.random.Generator,
+        key: tuple[int, int],
+    ) -> Layer:
+        """A figure as it is pasted; `draws` places it, `key` decides on the rest."""
+        recipe, cutout = self.recipe, self.cutouts[foreground]
+        cutout = cutout[:, ::-1] if mirrored else cutout
+        cutout, left, top = place(cutout, recipe, draws)
+        if recipe.contact:
+            draws = self._draws(CONTACT, *key)
+            top = realism.stand(cutout, recipe.image_size, draws)
+        if recipe.match:
+            cutout = realism.match(cutout, room, self._draws(MATCH, *key))
+        if recipe.motion_blur:
+            draws = self._draws(MOTION, *key)
+            if draws.random() < recipe.motion_blur:
+                return realism.motion_blur((cutout, left, top), draws)
+        return cutout, left, top
+
+    def _draws(self, stream: int, *key: int) -> np.random.Generator:
+        return generator(self.recipe.seed, stream, *key)
 
     def _read_view(self, path: str) -> np.ndarray:
         from maskdepth_tf import images  # imports TensorFlow: 5 s
