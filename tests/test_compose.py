@@ -163,8 +163,8 @@ def test_manifest_and_fingerprints(made, pictures):
     manifest = json.loads((made / "manifest.json").read_text())
     assert manifest["recipe"] == {
         **{"image_size": 32, "scale": [0.3, 0.9], "quality": 90, "seed": 0},
-        "views": 0,
-        "mask_quality": 95,
+        **{"views": 0, "shadow": False, "contact": False, "match": False},
+        **{"figures": [1, 1], "motion_blur": 0.0, "mask_quality": 95},
     }
     assert manifest["counts"] == {"rows": 70, "foregrounds": 3, "backgrounds": 2}
     files = digests(made)

@@ -24,6 +24,12 @@ def test_one_round_is_the_whole_product(foregrounds, backgrounds, seed):
     assert [pairing[num_rows + index] for index in range(num_rows)] == rows
 
 
+def test_sources_are_those_of_the_row():
+    pairing = Pairing(4, 6, seed=1)
+    for index in range(60):
+        assert pairing.sources(index) == pairing[index][:2]
+
+
 @given(foregrounds=SIZES, backgrounds=SIZES, num_rows=st.integers(1, 200))
 def test_first_rows_use_all_sources_evenly(foregrounds, backgrounds, num_rows):
     pairing = Pairing(foregrounds, backgrounds, seed=3)

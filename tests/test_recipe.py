@@ -29,6 +29,17 @@ def test_paste_blends_with_alpha_and_keeps_the_rest():
     assert (room == 100).all()
 
 
+@pytest.mark.parametrize("alpha", range(0, 256, 15))
+def test_paste_rounds_to_the_nearest(alpha):
+    values = np.arange(256)
+    room = np.broadcast_to(values[:, None, None], (256, 256, 3)).astype(np.uint8)
+    layer = np.full((256, 256, 4), alpha, np.uint8)
+    layer[..., :3] = values[None, :, None]
+    composite, _ = paste(room, layer, 0, 0)
+    exact = (alpha * values[None, :] + (255 - alpha) * values[:, None]) / 255
+    np.testing.assert_array_equal(composite[..., 1], np.rint(exact))
+
+
 @pytest.mark.parametrize(
     ("left", "top", "rows", "columns"),
     [
@@ -120,6 +131,10 @@ def test_scaling_draws_no_halo_from_hidden_colours():
         ({"scale": (0.0, 0.4)}, "--scale must be two numbers"),
         ({"scale": (0.5, 1.1)}, "--scale must be two numbers"),
         ({"scale": (float("nan"), 0.5)}, "--scale must be two numbers"),
+        ({"figures": (0, 2)}, "--figures must be two whole .* Received: 0 2"),
+        ({"figures": (3, 2)}, "--figures must be two whole .* Received: 3 2"),
+        ({"motion_blur": 1.1}, "--motion-blur must be 0 to 1. Received: 1.1"),
+        ({"motion_blur": float("nan")}, "--motion-blur must be 0 to 1. Received: nan"),
     ],
 )
 def test_recipe_refuses(arguments, text):

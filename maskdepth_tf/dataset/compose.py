@@ -5,7 +5,10 @@ Every row shows one cut-out, plain or mirrored, on one room:
     fg_bg = alpha * cut-out + (1 - alpha) * room        mask = alpha on black
 
 The room is the stored `Background/bg<n>.jpg` as decoded, so that outside the mask
-`fg_bg` differs from it by its own JPEG compression alone. Rows are numbered from 1:
+`fg_bg` differs from it by its own JPEG compression alone, and by the shadows where
+`--shadow` asks for them: the mask is of the figures alone. With `--figures` it is of
+all of them; the labels name the first, so that a split by cut-outs does not know of
+the others. Rows are numbered from 1:
 
     Background/bg1.jpg              the room, resized to the picture size, quality 95
     Background/bg1@1.jpg            the same room in another framing, if asked for
@@ -26,22 +29,19 @@ import importlib.metadata
 import math
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL
 
 import maskdepth_tf
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import progress, sources, views, workers, writing
-from maskdepth_tf.dataset.pairing import Pairing, generator
-from maskdepth_tf.dataset.recipe import Recipe, paste, place
+from maskdepth_tf.dataset import presets, progress, sources, workers, writing
+from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.dataset.rows import MASK_QUALITY, ROWS_PER_PART, Composer, row_paths
 
-ROWS_PER_PART = 80_000
-MASK_QUALITY = 95
-"""JPEG quality of the masks. On 20 office cut-outs the mask, once binary again, has an
-IoU with the alpha of 0.9993; it is 0.9966 at 75 and 0.9926 at the composites' 30."""
 PLACEMENTS = 20
 """Placements of the reference for each cut-out, room and mirroring."""
 CHUNK = 64
@@ -56,103 +56,13 @@ OUTPUT_FILES = (
 """Files of a data set beside the pictures."""
 
 
-def room_path(background: int, view: int) -> str:
-    """Path of a room, counted from 0; view 0 is the room as it is."""
-    suffix = f"{labels.VIEW_MARK}{view}" if view else ""
-    return f"Background/bg{background + 1}{suffix}.jpg"
-
-
-def row_paths(index: int, foreground: int, background: int, view: int) -> labels.Row:
-    """Paths of row `index`; index, foreground and background are counted from 0."""
-    part, number = f"data_{index // ROWS_PER_PART + 1}", index + 1
-    return labels.Row(
-        bg=room_path(background, view),
-        fg=f"Foreground/fg{foreground + 1}.png",
-        fg_bg=f"{part}/Fg-Bg/fg-bg{number}.jpg",
-        mask=f"{part}/Fg-Bg-Mask/fg-bg-mask{number}.jpg",
-        depth=f"{part}/Depth/depth{number}.jpg",
-    )
-
-
-@dataclass(frozen=True)
-class Composer:
-    """Makes any row by its index; what a worker process is given.
-
-    Attributes:
-        recipe: How rows are made.
-        cutouts: uint8 [h, w, 4] each.
-        rooms: uint8 [S, S, 3] each, as stored and decoded.
-        output: The data set's folder.
-    """
-
-    recipe: Recipe
-    cutouts: list[np.ndarray]
-    rooms: list[np.ndarray]
-    output: Path
-
-    def pairing(self) -> Pairing:
-        """The pairing of this recipe and these sources."""
-        return Pairing(len(self.cutouts), len(self.rooms), self.recipe.seed)
-
-    def view_of(self, index: int) -> int:
-        """Which view of its room row `index` shows; 0 is the room as it is."""
-        if self.recipe.views == 0:
-            return 0
-        draws = generator(self.recipe.seed, 4, index)
-        return int(draws.integers(1, self.recipe.views + 1) * draws.integers(2))
-
-    def write_views(self, background: int) -> list[str]:
-        """Writes all views of a room.
-
-        Returns:
-            Lines of `files.sha256`, one a view.
-        """
-        lines = []
-        for number in range(1, self.recipe.views + 1):
-            draws = generator(self.recipe.seed, 5, background, number)
-            data = sources.encode_room(views.view(self.rooms[background], draws))
-            path = room_path(background, number)
-            (self.output / path).write_bytes(data)
-            lines.append(f"{writing.sha256(data)}  {path}")
-        return lines
-
-    def write_rows(self, first: int, last: int) -> list[str]:
-        """Writes composites and masks of rows `first` to `last`, excluded.
-
-        Returns:
-            Lines of `files.sha256`, two a row.
-        """
-        pairing, lines = self.pairing(), []
-        for index in range(first, last):
-            foreground, background, mirrored = pairing[index]
-            cutout = self.cutouts[foreground]
-            cutout = cutout[:, ::-1] if mirrored else cutout
-            draws = generator(self.recipe.seed, 0, index)
-            layer = place(cutout, self.recipe, draws)
-            view = self.view_of(index)
-            row = row_paths(index, foreground, background, view)
-            room = self._read_view(row.bg) if view else self.rooms[background]
-            composite, mask = paste(room, *layer)
-            for path, data in (
-                (row.fg_bg, writing.encode_jpeg(composite, self.recipe.quality)),
-                (row.mask, writing.encode_jpeg(mask, MASK_QUALITY)),
-            ):
-                (self.output / path).write_bytes(data)
-                lines.append(f"{writing.sha256(data)}  {path}")
-        return lines
-
-    def _read_view(self, path: str) -> np.ndarray:
-        from maskdepth_tf import images  # imports TensorFlow: 5 s
-
-        return images.read_rgb(self.output / path)
-
-
 _composer: Composer | None = None
 
 
 def _receive(composer: Composer) -> None:
     global _composer
     _composer = composer
+    cv2.setNumThreads(1)  # the processes share the cores, not threads within them
 
 
 def _work(method: str, *args: int) -> list[str]:
@@ -196,7 +106,7 @@ def _write_rows(
     files.write_atomically(composer.output / "files.sha256", sums)
     pairing = composer.pairing()
     rows = (
-        row_paths(index, *pairing[index][:2], composer.view_of(index))
+        row_paths(index, *pairing.sources(index), composer.view_of(index))
         for index in range(num_rows)
     )
     labels.write(composer.output / "labels.txt", rows)
@@ -263,6 +173,7 @@ def _manifest(recipe: Recipe, num_rows: int, entries: dict, output: Path) -> dic
         "versions": {
             "maskdepth_tf": maskdepth_tf.__version__,
             "numpy": np.__version__,
+            "opencv": cv2.__version__,
             "pillow": PIL.__version__,
             "tensorflow": importlib.metadata.version("tensorflow"),
         },
@@ -345,25 +256,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="rows of each cut-out, room and mirroring (%(default)s)",
     )
-    parser.add_argument("--image-size", type=int, default=224, metavar="PIXELS")
-    parser.add_argument(
-        "--scale",
-        type=float,
-        nargs=2,
-        metavar=("MIN", "MAX"),
-        help="longer side of the figure as a share of the picture; "
-        "without it cut-outs are pasted as they are",
-    )
-    parser.add_argument(
-        "--views",
-        type=int,
-        default=0,
-        metavar="K",
-        help="other framings of each room, nearer, aside or tilted and in other light; "
-        "half of the rows show one, and these rows only train",
-    )
-    parser.add_argument("--quality", type=int, default=30, help="JPEG (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
+    presets.add_arguments(parser)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
         "--force", action="store_true", help="replace a data set in the output folder"
@@ -376,18 +269,11 @@ def main(args: argparse.Namespace) -> None:
         value = getattr(args, flag)
         if value is not None and value < 1:
             raise errors.UsageError(f"--{flag} must be 1 or more. Received: {value}")
-    recipe = Recipe(
-        image_size=args.image_size,
-        scale=tuple(args.scale) if args.scale else None,
-        quality=args.quality,
-        seed=args.seed,
-        views=args.views,
-    )
     num_rows = compose(
         args.foregrounds,
         args.backgrounds,
         args.output,
-        recipe,
+        presets.from_arguments(args),
         num_rows=args.rows,
         placements=args.placements,
         num_workers=args.workers,

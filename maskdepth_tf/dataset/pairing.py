@@ -24,18 +24,24 @@ class Pairing:
 
     def __init__(self, num_foregrounds: int, num_backgrounds: int, seed: int) -> None:
         self._seed = seed
-        self._foregrounds = generator(seed, 1).permutation(num_foregrounds)
-        self._backgrounds = generator(seed, 2).permutation(num_backgrounds)
+        self._foregrounds = generator(seed, 1).permutation(num_foregrounds).tolist()
+        self._backgrounds = generator(seed, 2).permutation(num_backgrounds).tolist()
+        self._num_pairs = num_foregrounds * num_backgrounds
         self._cycle = math.lcm(num_foregrounds, num_backgrounds)
+
+    def sources(self, index: int) -> tuple[int, int]:
+        """Cut-out and room (both counted from 0) of row `index`."""
+        pair = index % self._num_pairs
+        # Counting both up in step meets `cycle` pairs; a shift by one after each
+        # cycle meets the others, without a table of all of them.
+        shifted = pair + pair // self._cycle
+        return (
+            self._foregrounds[pair % len(self._foregrounds)],
+            self._backgrounds[shifted % len(self._backgrounds)],
+        )
 
     def __getitem__(self, index: int) -> tuple[int, int, bool]:
         """Cut-out, room (both counted from 0) and mirroring of row `index`."""
-        num_pairs = len(self._foregrounds) * len(self._backgrounds)
-        turn, pair = divmod(index, num_pairs)
-        # Counting both up in step meets `cycle` pairs; a shift by one after each
-        # cycle meets the others, without a table of all of them.
-        foreground = self._foregrounds[pair % len(self._foregrounds)]
-        shifted = pair + pair // self._cycle
-        background = self._backgrounds[shifted % len(self._backgrounds)]
+        turn, pair = divmod(index, self._num_pairs)
         first = int(generator(self._seed, 3, pair).integers(2))
-        return int(foreground), int(background), bool((first + turn) % 2)
+        return *self.sources(index), bool((first + turn) % 2)
