@@ -81,8 +81,7 @@ def pack(
             "image_size": image_size,
             "counts": stats.count_pictures(rows),
             "statistics": statistics,
-            "splits": {"test_fraction": test_fraction, "seed": seed}
-            | _write_splits(partial / "splits.npz", *drawn),
+            "splits": _write_splits(partial, test_fraction, seed, *drawn),
             "files": {name: _describe(partial / name) for name in packed.FILES},
         }
         files.write_json(partial / packed.MANIFEST, manifest)
@@ -93,11 +92,15 @@ def pack(
     return manifest
 
 
-def _write_splits(path: Path, sides, not_drawn) -> dict:
+def _write_splits(folder: Path, test_fraction, seed, sides, not_drawn) -> dict:
     named = {f"{k}/{side}": ids for k, v in sides.items() for side, ids in v.items()}
-    np.savez(path, **named)
-    sizes = {name: len(ids) for name, ids in named.items()}
-    return {"sizes": sizes, "not_drawn": not_drawn}
+    np.savez(folder / "splits.npz", **named)
+    return {
+        "test_fraction": test_fraction,
+        "seed": seed,
+        "sizes": {name: len(ids) for name, ids in named.items()},
+        "not_drawn": not_drawn,
+    }
 
 
 def _put(partial: Path, output: Path) -> None:
