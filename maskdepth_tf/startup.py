@@ -8,10 +8,11 @@ import sys
 def load_tensorflow() -> None:
     """Imports TensorFlow without its notes on the processor and missing GPUs.
 
-    To be called by a command once its arguments are read: it takes seconds. With
-    `TF_CPP_MIN_LOG_LEVEL` set in the environment nothing is held back.
+    To be called by a command once its arguments are read: it takes seconds. With a
+    `TF_CPP_MIN_LOG_LEVEL` below 3 in the environment nothing is held back.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ and "tensorflow" not in sys.modules:
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if level == "3" and "tensorflow" not in sys.modules:
         _import_quietly()
     tensorflow = importlib.import_module("tensorflow")
     # A GPU would multiply float32 with 10 bits of mantissa, too few for the small
@@ -20,7 +21,6 @@ def load_tensorflow() -> None:
 
 
 def _import_quietly():
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # Its libraries write to the descriptor before they read the level.
     stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -37,7 +37,7 @@ import numpy as np
 import PIL
 
 import maskdepth_tf
-from maskdepth_tf import errors, files, labels
+from maskdepth_tf import errors, files, labels, startup
 from maskdepth_tf.dataset import presets, progress, sources, workers, writing
 from maskdepth_tf.dataset.recipe import Recipe
 from maskdepth_tf.dataset.rows import MASK_QUALITY, ROWS_PER_PART, Composer, row_paths
@@ -210,7 +210,8 @@ def compose(
         DataError: A source is missing, damaged or no cut-out.
         UsageError: The output folder is not empty or holds the sources.
     """
-    from maskdepth_tf import images  # imports TensorFlow: 5 s
+    startup.load_tensorflow()
+    from maskdepth_tf import images
 
     cutout_paths = sources.list_pictures(foregrounds)
     room_paths = sources.list_pictures(backgrounds)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors, files, labels
+from maskdepth_tf import errors, files, labels, startup
 from maskdepth_tf.dataset import plausibility, progress, teachers, workers
 from maskdepth_tf.dataset.teachers import conventions
 
@@ -133,6 +133,7 @@ _mapper: Mapper | None = None
 
 def _receive(mapper: Mapper) -> None:
     global _mapper
+    startup.load_tensorflow()
     _mapper = mapper
 
 
@@ -255,6 +256,7 @@ def make_depth(
         StateError: Maps of another teacher are there already.
     """
     rows = _name_maps(root / "labels.txt", bits)
+    startup.load_tensorflow()
     network = teachers.load_teacher(teacher, convention, normalize, input_size)
     more = {"normalize": normalize, "bits": bits, "quality": quality}
     entry = _describe(network, teacher, convention, more)

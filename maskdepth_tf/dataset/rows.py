@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import labels
+from maskdepth_tf import labels, startup
 from maskdepth_tf.dataset import realism, sources, views, writing
 from maskdepth_tf.dataset.pairing import Pairing, generator
 from maskdepth_tf.dataset.realism import Layer
@@ -170,6 +170,7 @@ class Composer:
         return generator(self.recipe.seed, stream, *key)
 
     def _read_view(self, path: str) -> np.ndarray:
-        from maskdepth_tf import images  # imports TensorFlow: 5 s
+        startup.load_tensorflow()
+        from maskdepth_tf import images
 
         return images.read_rgb(self.output / path)

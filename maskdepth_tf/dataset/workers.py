@@ -94,8 +94,6 @@ def _start(prepare, arguments) -> None:
     # TensorFlow, should the work need it: one core a process, and no part of a GPU.
     os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    # It would call the missing GPU an error.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if prepare is not None:
         prepare(*arguments)
 
