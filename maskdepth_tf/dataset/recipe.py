@@ -124,9 +124,11 @@ def paste(
     inside = cutout[max(0, -top) : size - top, max(0, -left) : size - left]
     rows = slice(max(0, top), max(0, top) + inside.shape[0])
     columns = slice(max(0, left), max(0, left) + inside.shape[1])
+    if not inside.size:
+        return composite, mask
     mask[rows, columns] = inside[..., 3]
     # Three equal channels: NumPy is slow where one is to be spread over three.
-    alpha = np.repeat(inside[..., 3:], 3, axis=2).astype(np.uint16)
+    alpha = cv2.merge([inside[..., 3]] * 3).astype(np.uint16)
     mixed = alpha * inside[..., :3]
     mixed += (255 - alpha) * composite[rows, columns]
     # The nearest whole number to mixed / 255, which is never half way between two.
