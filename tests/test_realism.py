@@ -182,13 +182,13 @@ def composer(**options):
 
 
 def picture(made, index):
-    foreground, background, mirrored = made.pairing()[index]
+    foreground, background, mirrored = made.pairing[index]
     return made._picture(index, made.rooms[background], foreground, mirrored)
 
 
 def layers_of(made, index):
     """The row's figures, the one that the labels name first."""
-    foreground, background, mirrored = made.pairing()[index]
+    foreground, background, mirrored = made.pairing[index]
     room, draws = made.rooms[background], generator(0, rows.PLACE, index)
     first = made._layer(foreground, mirrored, room, draws, (index, 0))
     return [first, *made._others(index, room, first)]
@@ -256,7 +256,7 @@ def test_the_mask_is_of_all_figures_and_half_of_the_first_shows(plain):
         np.testing.assert_array_equal(mask, functools.reduce(realism.union, alphas))
         others = functools.reduce(realism.union, [0 * own, *alphas[1:]])
         assert (own * (others / 255)).sum() <= 0.5 * own.sum()
-        room = made.rooms[made.pairing()[index][1]]
+        room = made.rooms[made.pairing[index][1]]
         np.testing.assert_array_equal(composite[mask == 0], room[mask == 0])
     assert counts == {1, 2, 3}
 

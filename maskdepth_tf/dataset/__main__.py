@@ -7,6 +7,7 @@ import sys
 from maskdepth_tf import cli
 
 COMMANDS = {
+    "build": ("maskdepth_tf.dataset.build", "compose, depth and pack in one"),
     "compose": ("maskdepth_tf.dataset.compose", "paste cut-outs on rooms"),
     "depth": ("maskdepth_tf.dataset.depth", "depth maps by a trained network"),
     "pack": (

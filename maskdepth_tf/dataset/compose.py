@@ -37,10 +37,10 @@ import numpy as np
 import PIL
 
 import maskdepth_tf
-from maskdepth_tf import errors, files, labels, startup
+from maskdepth_tf import errors, files, labels
 from maskdepth_tf.dataset import presets, progress, sources, workers, writing
 from maskdepth_tf.dataset.recipe import Recipe
-from maskdepth_tf.dataset.rows import MASK_QUALITY, ROWS_PER_PART, Composer, row_paths
+from maskdepth_tf.dataset.rows import MASK_QUALITY, ROWS_PER_PART, Composer
 
 PLACEMENTS = 20
 """Placements of the reference for each cut-out, room and mirroring."""
@@ -104,12 +104,7 @@ def _write_rows(
     lines += _write_pictures(composer, num_rows, num_workers)
     sums = "".join(f"{line}\n" for line in lines).encode()
     files.write_atomically(composer.output / "files.sha256", sums)
-    pairing = composer.pairing()
-    rows = (
-        row_paths(index, *pairing.sources(index), composer.view_of(index))
-        for index in range(num_rows)
-    )
-    labels.write(composer.output / "labels.txt", rows)
+    labels.write(composer.output / "labels.txt", map(composer.row, range(num_rows)))
 
 
 def _prepare_output(output: Path, force: bool) -> None:
@@ -140,7 +135,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _check_apart(output: Path, folder: Path) -> None:
+def check_apart(output: Path, folder: Path) -> None:
+    """Raises a UsageError if an output folder contains source pictures."""
     if folder.resolve().is_relative_to(output.resolve()):
         raise errors.UsageError(
             f"--output must not contain the source pictures in {folder}. "
@@ -210,37 +206,43 @@ def compose(
         DataError: A source is missing, damaged or no cut-out.
         UsageError: The output folder is not empty or holds the sources.
     """
-    startup.load_tensorflow()
-    from maskdepth_tf import images
-
-    cutout_paths = sources.list_pictures(foregrounds)
-    room_paths = sources.list_pictures(backgrounds)
-    if num_rows is None:
-        num_rows = placements * 2 * len(cutout_paths) * len(room_paths)
     for folder in (foregrounds, backgrounds):
-        _check_apart(output, folder)
+        check_apart(output, folder)
     # Everything that may be at fault is read before an older data set is cleared.
-    largest = 2 * recipe.image_size if recipe.scale else None
-    cutouts = [sources.read_cutout(path, largest) for path in cutout_paths]
-    rooms = [sources.read_room(path, recipe.image_size) for path in room_paths]
-    _prepare_output(output, force)
-    entries = {}
-    for number, path in enumerate(cutout_paths, 1):
-        stored = f"Foreground/fg{number}.png"
-        data = writing.encode_png(cutouts[number - 1])
-        entries[stored] = _store(output / stored, data, path)
-    for number, path in enumerate(room_paths, 1):
-        stored = f"Background/bg{number}.jpg"
-        data = sources.encode_room(rooms[number - 1])
-        entries[stored] = _store(output / stored, data, path)
-        # From now on what the file shows, not what was put into it.
-        rooms[number - 1] = images.read_rgb(output / stored)
-    _write_rows(
-        Composer(recipe, cutouts, rooms, output), num_rows, num_workers, entries
+    given = sources.read_sources(
+        foregrounds, backgrounds, recipe.image_size, recipe.scale is not None
     )
+    if num_rows is None:
+        num_rows = placements * given.num_combinations
+    _prepare_output(output, force)
+    composer, entries = store_sources(given, output, recipe)
+    _write_rows(composer, num_rows, num_workers, entries)
     manifest = _manifest(recipe, num_rows, entries, output)
     files.write_json(output / "manifest.json", manifest)
     return num_rows
+
+
+def store_sources(
+    given: sources.Sources, output: Path, recipe: Recipe
+) -> tuple[Composer, dict]:
+    """Stores cut-outs and rooms in a data set.
+
+    Returns:
+        composer: Makes its rows.
+        entries: What the manifest says of them, by path.
+    """
+    from maskdepth_tf import images
+
+    entries, rooms = {}, []
+    for number, (path, cutout) in enumerate(given.cutouts.items(), 1):
+        stored = f"Foreground/fg{number}.png"
+        entries[stored] = _store(output / stored, writing.encode_png(cutout), path)
+    for number, (path, room) in enumerate(given.rooms.items(), 1):
+        stored = f"Background/bg{number}.jpg"
+        entries[stored] = _store(output / stored, sources.encode_room(room), path)
+        # From now on what the file shows, not what was put into it.
+        rooms.append(images.read_rgb(output / stored))
+    return Composer(recipe, list(given.cutouts.values()), rooms, output), entries
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -82,21 +82,34 @@ class Mapper:
         from maskdepth_tf import images
 
         picture = images.read_rgb(self._root / fg_bg)
-        resized = images.resize(picture, self._network.input_size).numpy()
-        return np.rint(resized).astype(np.uint8)
+        return to_input(picture, self._network.input_size)
 
     def _note(self, depth: str, near: float, far: float) -> None:
-        line = _to_csv([(depth, near, far)]).encode()
+        line = to_csv([(depth, near, far)]).encode()
         # Unbuffered: lines of several processes must not be mixed.
         with (self._root / JOURNAL).open("ab", buffering=0) as file:
             file.write(line)
 
 
-def _to_csv(rows: Iterable[tuple[str, float, float]]) -> str:
+def to_input(picture: np.ndarray, size: int) -> np.ndarray:
+    """uint8 [H, W, 3] -> uint8 [S, S, 3], what a teacher is shown."""
+    from maskdepth_tf import images
+
+    return np.rint(images.resize(picture, size).numpy()).astype(np.uint8)
+
+
+def to_csv(rows: Iterable[tuple[str, float, float]]) -> str:
+    """Lines of a file of ranges."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows((depth, f"{near:.6g}", f"{far:.6g}") for depth, near, far in rows)
     return text.getvalue()
+
+
+def ranges_header(is_metric: bool) -> str:
+    """First line of a file of ranges."""
+    unit = "_m" if is_metric else ""
+    return f"{FIRST_COLUMN},near{unit},far{unit}\n"
 
 
 def read_ranges(path: Path) -> Ranges:
@@ -209,9 +222,8 @@ def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
     ranges = read_ranges(root / RANGES) | read_ranges(root / JOURNAL)
     paths = dict.fromkeys(row.depth for row in rows)
     known = [(depth, *ranges[depth]) for depth in paths if depth in ranges]
-    unit = "_m" if entry["network"]["values"] == "metric" else ""
-    header = f"{FIRST_COLUMN},near{unit},far{unit}\n"
-    files.write_atomically(root / RANGES, (header + _to_csv(known)).encode())
+    header = ranges_header(entry["network"]["values"] == "metric")
+    files.write_atomically(root / RANGES, (header + to_csv(known)).encode())
     if entry["bits"] == 16:
         labels.write(root / "labels.txt", rows)
         if "labels.txt" in manifest.get("files", {}):

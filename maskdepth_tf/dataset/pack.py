@@ -7,24 +7,12 @@ written in a folder beside the output, which takes its name when it is complete.
 """
 
 import argparse
-import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from maskdepth_tf import (
-    errors,
-    files,
-    headers,
-    labels,
-    pictures,
-    splits,
-    startup,
-    streams,
-)
-from maskdepth_tf.dataset import flags, progress, stats
+from maskdepth_tf import errors, headers, labels, pictures
+from maskdepth_tf.dataset import arrays, flags
 
 IMAGE_SIZE, TEST_FRACTION = 64, 0.3
 """Defaults: those of training."""
@@ -60,137 +48,29 @@ def pack(
         UsageError: The output exists.
         DiskFullError: There is no room for the arrays.
     """
-    from maskdepth_tf import packed  # imports TensorFlow: 5 s
+    arrays.check_output(output, force)
+    from maskdepth_tf import input_pipeline
 
-    if output.exists() and not (force and (output / packed.MANIFEST).is_file()):
-        raise errors.UsageError(
-            "--output must not exist; --force replaces a packed set in it. "
-            f"Received: {output}"
-        )
     found = pictures.open_pictures(roots or [labels_path.parent])
     rows = labels.read_checked(labels_path, found)
-    drawn = _draw_splits(rows, found, test_fraction, seed)
+    depths = (found.read(row.depth) for row in rows)
+    depth_dtype = "uint16" if any(map(headers.has_16_bits, depths)) else "uint8"
+
+    def batches(stream, names):
+        return input_pipeline.decoded_batches(names, found, stream, image_size)
+
     partial = output.with_name(f"{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
     try:
         partial.mkdir(parents=True)
-        statistics = _write_arrays(rows, found, partial, image_size)
-        labels.write(partial / "labels.txt", rows)
-        manifest = {
-            "packed": packed.FORMAT,
-            "image_size": image_size,
-            "counts": stats.count_pictures(rows),
-            "statistics": statistics,
-            "splits": _write_splits(partial, test_fraction, seed, *drawn),
-            "files": {name: _describe(partial / name) for name in packed.FILES},
-        }
-        files.write_json(partial / packed.MANIFEST, manifest)
-        _put(partial, output)
+        drawn = arrays.write_splits(rows, found, partial, test_fraction, seed)
+        statistics = arrays.write_arrays(
+            rows, partial, image_size, depth_dtype, batches
+        )
+        return arrays.finish(rows, partial, output, image_size, statistics, drawn)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return manifest
-
-
-def _write_splits(folder: Path, test_fraction, seed, sides, not_drawn) -> dict:
-    named = {f"{k}/{side}": ids for k, v in sides.items() for side, ids in v.items()}
-    np.savez(folder / "splits.npz", **named)
-    return {
-        "test_fraction": test_fraction,
-        "seed": seed,
-        "sizes": {name: len(ids) for name, ids in named.items()},
-        "not_drawn": not_drawn,
-    }
-
-
-def _put(partial: Path, output: Path) -> None:
-    if output.exists():
-        shutil.rmtree(output)
-    partial.rename(output)
-
-
-def _draw_splits(rows, found, test_fraction, seed):
-    """Sides of each split by its kind, and why a kind could not be drawn."""
-    from maskdepth_tf import examples
-
-    sides, not_drawn = {}, {}
-    for kind in splits.KINDS:
-        try:
-            sides[kind] = examples.draw_split(rows, found, kind, test_fraction, seed)
-        except errors.DataError as error:  # too few rows, or no cut-outs to compare
-            not_drawn[kind] = str(error)
-    return sides, not_drawn
-
-
-def _describe(path: Path) -> dict[str, int | str]:
-    return {"bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
-
-
-def _write_arrays(rows, found, folder: Path, image_size: int) -> dict:
-    """Writes all `.npy` files; the streams' means and deviations."""
-    names = {
-        stream: list(dict.fromkeys(getattr(row, stream.name) for row in rows))
-        for stream in streams.STREAMS
-    }
-    depths = map(found.read, names[streams.DEPTH])
-    shallow = not any(map(headers.has_16_bits, depths))
-    dtypes = {s: "uint8" if shallow else s.dtype for s in streams.STREAMS}
-    shapes = {s: (len(names[s]), image_size, image_size, s.channels) for s in names}
-    sizes = [np.dtype(dtypes[s]).itemsize * math.prod(shapes[s]) for s in names]
-    _check_room(folder, sum(sizes))
-    statistics = {}
-    with progress.track("pack", sum(map(len, names.values())), "pictures") as advance:
-        for stream in streams.STREAMS:
-            total = _write_array(
-                folder / f"{stream.name}.npy",
-                shapes[stream],
-                dtypes[stream],
-                _batches(found, names[stream], stream, image_size, dtypes[stream]),
-                advance,
-            )
-            scale = 1 if stream == streams.MASK else np.iinfo(dtypes[stream]).max
-            statistics[stream.name] = total.moments(int(scale))
-    places = [{name: i for i, name in enumerate(names[s])} for s in streams.STREAMS]
-    where = [
-        [place[getattr(row, s.name)] for s, place in zip(names, places, strict=True)]
-        for row in rows
-    ]
-    np.save(folder / "places.npy", np.array(where, np.uint32))
-    return statistics
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise errors.DiskFullError(
-            f"{folder.parent}: the arrays need {needed / 1e9:.2f} GB. "
-            f"Received: {free / 1e9:.2f} GB free"
-        )
-
-
-def _batches(found, names, stream, image_size, dtype):
-    from maskdepth_tf import input_pipeline
-
-    batches = input_pipeline.decoded_batches(names, found, stream, image_size)
-    for batch in batches:
-        if dtype != stream.dtype:
-            batch = (batch // streams.DEPTH_STEP).astype(dtype)
-        yield batch
-
-
-def _write_array(
-    path: Path, shape: tuple, dtype: str, batches, advance: Callable[[int], None]
-) -> stats.Total:
-    """Writes batches as one `.npy`; plain writes, so that a full disk is an error."""
-    total = stats.Total()
-    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for batch in batches:
-            file.write(batch.tobytes())
-            total.add(stats.measure(batch))
-            advance(len(batch))
-    return total
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -223,7 +103,6 @@ def main(args: argparse.Namespace) -> None:
         )
     if args.seed < 0:
         raise errors.UsageError(f"--seed must be 0 or more. Received: {args.seed}")
-    startup.load_tensorflow()
     manifest = pack(
         args.labels,
         args.output,
@@ -233,8 +112,4 @@ def main(args: argparse.Namespace) -> None:
         seed=args.seed,
         force=args.force,
     )
-    for kind, reason in manifest["splits"]["not_drawn"].items():
-        print(f"no {kind} split: {reason}")
-    size = sum(file["bytes"] for file in manifest["files"].values())
-    rows = manifest["counts"]["rows"]
-    print(f"{rows} rows packed in {args.output}, {size / 1e6:.1f} MB")
+    print(arrays.report(manifest, args.output))

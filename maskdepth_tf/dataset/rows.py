@@ -1,5 +1,6 @@
 """One row of a data set of composites: its paths and its pictures, by its index."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,7 @@ class Composer:
     rooms: list[np.ndarray]
     output: Path
 
+    @functools.cached_property
     def pairing(self) -> Pairing:
         """The pairing of this recipe and these sources."""
         return Pairing(len(self.cutouts), len(self.rooms), self.recipe.seed)
@@ -90,21 +92,32 @@ class Composer:
         Returns:
             Lines of `files.sha256`, two a row.
         """
-        pairing, lines = self.pairing(), []
+        lines = []
         for index in range(first, last):
-            foreground, background, mirrored = pairing[index]
-            view = self.view_of(index)
-            row = row_paths(index, foreground, background, view)
-            room = self._read_view(row.bg) if view else self.rooms[background]
-            composite, mask = self._picture(index, room, foreground, mirrored)
-            for path, data in (
-                (row.fg_bg, writing.encode_jpeg(composite, self.recipe.quality)),
-                (row.mask, writing.encode_jpeg(mask, MASK_QUALITY)),
-            ):
+            row, composite, mask = self.encode_row(index)
+            for path, data in ((row.fg_bg, composite), (row.mask, mask)):
                 with open(f"{self.output}/{path}", "wb") as file:
                     file.write(data)
                 lines.append(f"{writing.sha256(data)}  {path}")
         return lines
+
+    def encode_row(self, index: int) -> tuple[labels.Row, bytes, bytes]:
+        """A row's paths, and its composite and mask as JPEG."""
+        foreground, background, mirrored = self.pairing[index]
+        row = self.row(index)
+        is_view = labels.room_of(row.bg) != row.bg
+        room = self._read_view(row.bg) if is_view else self.rooms[background]
+        composite, mask = self._picture(index, room, foreground, mirrored)
+        return (
+            row,
+            writing.encode_jpeg(composite, self.recipe.quality),
+            writing.encode_jpeg(mask, MASK_QUALITY),
+        )
+
+    def row(self, index: int) -> labels.Row:
+        """A row's paths."""
+        foreground, background = self.pairing.sources(index)
+        return row_paths(index, foreground, background, self.view_of(index))
 
     def _picture(
         self, index: int, room: np.ndarray, foreground: int, mirrored: bool

@@ -1,11 +1,12 @@
 """The user's cut-outs and rooms, read once and checked."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from maskdepth_tf import errors, streams
+from maskdepth_tf import errors, startup, streams
 from maskdepth_tf.dataset import writing
 
 BACKGROUND_QUALITY = 95
@@ -87,3 +88,41 @@ def read_room(path: Path, image_size: int) -> np.ndarray:
 def encode_room(room: np.ndarray) -> bytes:
     """The JPEG that a data set keeps of a room."""
     return writing.encode_jpeg(room, BACKGROUND_QUALITY, "4:4:4")
+
+
+class Sources(NamedTuple):
+    """All cut-outs and rooms, by the files that they come from, in order.
+
+    Attributes:
+        cutouts: uint8 [h, w, 4] each.
+        rooms: uint8 [S, S, 3] each.
+    """
+
+    cutouts: dict[Path, np.ndarray]
+    rooms: dict[Path, np.ndarray]
+
+    @property
+    def num_combinations(self) -> int:
+        """Cut-outs, plain and mirrored, on rooms."""
+        return 2 * len(self.cutouts) * len(self.rooms)
+
+
+def read_sources(
+    foregrounds: Path, backgrounds: Path, image_size: int, is_scaled: bool
+) -> Sources:
+    """Reads a folder of cut-outs and one of rooms.
+
+    Args:
+        foregrounds: Cut-outs, pictures with an alpha channel.
+        backgrounds: Rooms.
+        image_size: Side of the rooms, in pixels.
+        is_scaled: Whether cut-outs will be, so that they need not be larger.
+
+    Raises:
+        DataError: One is missing, damaged or no cut-out.
+    """
+    startup.load_tensorflow()
+    largest = 2 * image_size if is_scaled else None
+    cutouts = {p: read_cutout(p, largest) for p in list_pictures(foregrounds)}
+    rooms = {p: read_room(p, image_size) for p in list_pictures(backgrounds)}
+    return Sources(cutouts, rooms)

@@ -1,0 +1,314 @@
+"""Builds a packed set from cut-outs and rooms, without a file for each picture.
+
+The arrays are those that `compose`, `depth` and `pack` give, byte by byte. The work is
+cut into `shards`: it does not matter how many processes make them, or on which machine,
+and a build that was killed goes on after the shards that are there.
+
+While a build is under way, `OUTPUT.partial` holds the plan as `build.yaml`, sums of the
+sources, `Background/`, `Foreground/` and `shards/<number>.npz`.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import functools
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from maskdepth_tf import (
+    errors,
+    files,
+    pictures,
+    schema,
+    startup,
+)
+from maskdepth_tf.dataset import (
+    arrays,
+    compose,
+    depth,
+    plausibility,
+    progress,
+    sources,
+    teachers,
+    workers,
+)
+from maskdepth_tf.dataset.shards import SHARD_STREAMS, Build, Encoded, Shards
+from maskdepth_tf.dataset.teachers import conventions
+
+PLAN, SOURCES = "build.yaml", "sources.json"
+TRIAL_ROWS = 16
+"""Rows that a dry run makes to tell the time that all will take."""
+
+
+def build(plan: Build, *, num_workers: int = 1, force: bool = False) -> dict:
+    """Builds a packed set, or goes on with one.
+
+    Args:
+        plan: What to build.
+        num_workers: Processes; the set does not depend on it.
+        force: Whether to replace a packed set, and a build of another plan.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        DataError: A source or the teacher is at fault.
+        UsageError: The output exists.
+        StateError: A build of another plan or other sources is under way there.
+        DiskFullError: There is no room.
+    """
+    output = Path(plan.output)
+    arrays.check_output(output, force)
+    partial = _partial(plan)
+    shards, entries = prepare(plan, force)
+    check = _make_all(shards, num_workers)
+    rows = [shards.composer.row(index) for index in range(shards.num_rows)]
+    found = pictures.Folder(partial)
+    drawn = arrays.write_splits(
+        rows, found, partial, plan.test_fraction, plan.recipe.seed
+    )
+    batches = functools.partial(_batches, shards, found)
+    statistics = arrays.write_arrays(rows, partial, plan.image_size, "uint8", batches)
+    ranges = np.concatenate([_stored(shards, n)["ranges"] for n in range(shards.count)])
+    known = [
+        (row.depth, *pair) for row, pair in zip(rows, ranges.tolist(), strict=True)
+    ]
+    header = depth.ranges_header(conventions.CONVENTIONS[plan.convention].is_metric)
+    text = header + depth.to_csv(known)
+    files.write_atomically(partial / depth.RANGES, text.encode())
+    manifest = arrays.finish(
+        rows,
+        partial,
+        output,
+        plan.image_size,
+        statistics,
+        drawn,
+        build=schema.to_dict(plan),
+        teacher={"sha256": shards.teacher.sha256, "check": check},
+        sources=entries,
+    )
+    for name in ("shards", "Background", "Foreground"):
+        shutil.rmtree(output / name)
+    (output / SOURCES).unlink()
+    return manifest
+
+
+def _partial(plan: Build) -> Path:
+    output = Path(plan.output)
+    return output.with_name(f"{output.name}.partial")
+
+
+def prepare(plan: Build, force: bool = False) -> tuple[Shards, dict]:
+    """Reads all that shards are made of, and stores it beside the output.
+
+    Args:
+        plan: What to build.
+        force: Whether to throw away a build of another plan.
+
+    Returns:
+        shards: Makes the shards.
+        entries: What the manifest says of the sources.
+    """
+    foregrounds, backgrounds = Path(plan.foregrounds), Path(plan.backgrounds)
+    for folder in (foregrounds, backgrounds):
+        compose.check_apart(Path(plan.output), folder)
+    recipe = plan.recipe
+    read = sources.read_sources(
+        foregrounds, backgrounds, recipe.image_size, recipe.scale is not None
+    )
+    teacher = teachers.load_teacher(
+        plan.teacher, plan.convention, plan.normalize, plan.input_size
+    )
+    partial = _partial(plan)
+    _claim(partial, plan, force)
+    composer, entries = compose.store_sources(read, partial, recipe)
+    _check_same(partial / SOURCES, entries | {"teacher": teacher.sha256})
+    num_rows = plan.rows or plan.placements * read.num_combinations
+    folder = partial / "shards"
+    folder.mkdir(exist_ok=True)
+    return Shards(plan, num_rows, composer, teacher, folder), entries
+
+
+def _claim(partial: Path, plan: Build, force: bool) -> None:
+    """Makes the folder of a build, or finds that it is the same build's."""
+    text = yaml.safe_dump(schema.to_dict(plan), sort_keys=False)
+    path = partial / PLAN
+    if partial.exists() and (not path.exists() or path.read_text() != text):
+        if not force and path.exists():
+            raise errors.StateError(
+                f"{partial}: a build of another plan is under way there, see {PLAN}; "
+                "--force throws it away"
+            )
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    files.write_atomically(path, text.encode())
+
+
+def _check_same(path: Path, entries: dict) -> None:
+    if path.exists() and json.loads(path.read_bytes()) != entries:
+        raise errors.StateError(
+            f"{path}: the build was begun with other cut-outs, rooms or another "
+            "teacher; --force throws it away"
+        )
+    files.write_json(path, entries)
+
+
+def _check_teacher(shards: Shards) -> dict:
+    """As `depth` does it, on the first rows."""
+    partial = shards.composer.output
+    encoded, rows = Encoded(), []
+    for index in range(min(plausibility.NUM_ROWS, shards.num_rows)):
+        row, composite, mask = shards.composer.encode_row(index)
+        encoded.add(row.fg_bg, composite)
+        for name, data in ((row.fg_bg, composite), (row.mask, mask)):
+            path = partial / "first" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        rows.append(row)
+    check = plausibility.check_teacher(
+        partial / "first",
+        rows,
+        lambda name: shards.distance(encoded.read(name)),
+        shards.plan.convention,
+    )
+    shutil.rmtree(partial / "first")
+    return check
+
+
+_shards: Shards | None = None
+
+
+def _receive(shards: Shards) -> None:
+    global _shards
+    startup.load_tensorflow()
+    _shards = shards
+
+
+def _make(number: int) -> int:
+    if _shards is None:
+        raise RuntimeError("the worker was given no shards")
+    return _shards.make(number)
+
+
+def _make_views(background: int) -> int:
+    if _shards is None:
+        raise RuntimeError("the worker was given no shards")
+    return len(_shards.composer.write_views(background))
+
+
+def _make_all(shards: Shards, num_workers: int) -> dict:
+    """Makes views and the shards that are not there yet; the check of the teacher."""
+    left = [n for n in range(shards.count) if shards.read(n) is None]
+    done = shards.num_rows - sum(len(shards.rows_of(n)) for n in left)
+    rooms = range(len(shards.composer.rooms)) if shards.plan.recipe.views else ()
+    # Processes even for one worker: what they make is made on one core.
+    with workers.pool(num_workers, _receive, (shards,)) as pool:
+        for future in [pool.submit(_make_views, room) for room in rooms]:
+            future.result()
+        check = _check_teacher(shards)
+        with progress.track("build", shards.num_rows, "rows") as advance:
+            advance(done)
+            futures = [pool.submit(_make, number) for number in left]
+            for future in concurrent.futures.as_completed(futures):
+                advance(future.result())
+    return check
+
+
+def _stored(shards: Shards, number: int) -> dict[str, np.ndarray]:
+    found = shards.read(number)
+    if found is None:
+        raise errors.StateError(f"{shards.path(number)}: damaged; build again")
+    return found
+
+
+def _batches(shards, found, stream, names) -> Iterator[np.ndarray]:
+    from maskdepth_tf import input_pipeline
+
+    if stream in SHARD_STREAMS:
+        return (_stored(shards, n)[stream.name] for n in range(shards.count))
+    return input_pipeline.decoded_batches(names, found, stream, shards.plan.image_size)
+
+
+def load_plan(paths: Sequence[str], overrides: Sequence[str]) -> Build:
+    """Reads a plan: YAML files, later ones over earlier ones, and "a.b=value" lines.
+
+    Raises:
+        UsageError: A file, a key or a value is wrong.
+    """
+    values = schema.to_dict(Build())
+    layers = [schema.read_yaml(path) for path in paths]
+    for layer in layers + [schema.parse_override(text) for text in overrides]:
+        schema.merge(values, layer)
+    return schema.build(Build, values)
+
+
+def describe(plan: Build, num_workers: int) -> str:
+    """What a build would do, from the making of a few rows; leaves nothing."""
+    folder = tempfile.mkdtemp(prefix="maskdepth_build_")
+    try:
+        trial = dataclasses.replace(plan, output=os.path.join(folder, "set"))
+        shards, _ = prepare(trial)
+        if plan.recipe.views:
+            for room in range(len(shards.composer.rooms)):
+                shards.composer.write_views(room)
+        check = _check_teacher(shards)
+        shards.rows(range(1))  # warm
+        start = time.perf_counter()
+        shards.rows(range(min(TRIAL_ROWS, shards.num_rows)))
+        seconds = (time.perf_counter() - start) / min(TRIAL_ROWS, shards.num_rows)
+    finally:
+        shutil.rmtree(folder)
+    pixels = plan.image_size**2
+    num_bytes = shards.num_rows * pixels * (3 + 1 + 1)
+    shard_bytes = shards.num_rows * pixels * (3 + 1 + 2)
+    hours = shards.num_rows * seconds / num_workers / 3600
+    return "\n".join(
+        [
+            f"rows     {shards.num_rows:,} in {shards.count:,} shards",
+            f"packed   {num_bytes / 1e9:.2f} GB",
+            f"shards   {shard_bytes / 1e9:.2f} GB, until all is packed",
+            f"rate     {1 / seconds:.0f} rows/s a process",
+            f"time     {hours:.2f} h with {num_workers} processes, "
+            "if they do not slow each other",
+            f"teacher  {check}",
+        ]
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `build`."""
+    parser.add_argument("--config", action="append", default=[], metavar="FILE")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides"
+    )
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--dry-run", action="store_true", help="tell rows, bytes and time, make nothing"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace a packed set, and a build of another plan that is under way",
+    )
+
+
+def main(args: argparse.Namespace) -> None:
+    """Runs `build` with parsed flags."""
+    if args.workers < 1:
+        raise errors.UsageError(
+            f"--workers must be 1 or more. Received: {args.workers}"
+        )
+    plan = load_plan(args.config, args.overrides)
+    if args.dry_run:
+        print(describe(plan, args.workers))
+        return
+    manifest = build(plan, num_workers=args.workers, force=args.force)
+    print(arrays.report(manifest, Path(plan.output)))

@@ -1,0 +1,197 @@
+"""Shards of a packed set: runs of rows that depend on a plan and their number alone.
+
+A shard is composed, given depth by the teacher, encoded, decoded and resized, as
+`compose`, `depth` and `pack` do it one after the other with a file for each picture.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from maskdepth_tf import errors, files, headers, labels, streams
+from maskdepth_tf.dataset import compose, depth, plausibility, teachers, writing
+from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.dataset.rows import Composer
+from maskdepth_tf.dataset.teachers import conventions
+
+SHARD_STREAMS = (streams.FG_BG, streams.MASK, streams.DEPTH)
+"""What a shard holds; backgrounds are kept once."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A plan.
+
+    Attributes:
+        foregrounds: Folder of cut-outs, pictures with an alpha channel.
+        backgrounds: Folder of rooms.
+        output: Folder of the packed set.
+        rows: Rows; null for `placements` of each cut-out, room and mirroring.
+        placements: Used without `rows`.
+        recipe: How rows are composed; its seed is also that of the splits.
+        teacher: As `depth --teacher`; so the next three.
+        convention: What it puts out.
+        normalize: What it takes.
+        input_size: Side of its pictures; null for its own.
+        depth_quality: JPEG quality of the maps.
+        image_size: Side of the arrays' pictures, in pixels.
+        test_fraction: Share that tests, of both splits.
+        shard_rows: Rows of a shard.
+    """
+
+    foregrounds: str = "foregrounds"
+    backgrounds: str = "backgrounds"
+    output: str = "data/build"
+    rows: int | None = None
+    placements: int = compose.PLACEMENTS
+    recipe: Recipe = Recipe()
+    teacher: str = "teacher.tflite"
+    convention: str = "metric"
+    normalize: str = "none"
+    input_size: int | None = None
+    depth_quality: int = 75
+    image_size: int = 64
+    test_fraction: float = 0.3
+    shard_rows: int = 1000
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("rows", 1, None),
+            ("placements", 1, None),
+            ("depth_quality", 1, 95),
+            ("image_size", 1, 4096),
+            ("shard_rows", 1, None),
+        ):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= (most or value):
+                limit = f"at least {least}" if most is None else f"{least} to {most}"
+                raise errors.UsageError(f"{name} must be {limit}. Received: {value}")
+        if not 0 < self.test_fraction < 1:
+            raise errors.UsageError(
+                f"test_fraction must be between 0 and 1. Received: {self.test_fraction}"
+            )
+
+
+class Encoded:
+    """Pictures in memory, as `pictures.Pictures`."""
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._data: dict[str, bytes] = {}
+
+    def add(self, name: str, data: bytes) -> None:
+        """Takes an encoded picture."""
+        self._data[name] = data
+
+    def read(self, name: str) -> bytes:
+        """Its bytes."""
+        return self._data[name]
+
+    def header(self, name: str) -> headers.Header:
+        """What they say of the picture."""
+        return headers.check_bytes(self._data[name], name)
+
+    def place(self, name: str) -> str:
+        """Its name."""
+        return name
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._data
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Makes any shard by its number; what a worker process is given.
+
+    Attributes:
+        plan: The plan.
+        num_rows: Rows of all shards.
+        composer: Makes composites and masks.
+        teacher: Makes depth.
+        folder: Where shards are kept.
+    """
+
+    plan: Build
+    num_rows: int
+    composer: Composer
+    teacher: teachers.Teacher
+    folder: Path
+
+    @property
+    def count(self) -> int:
+        """How many shards there are."""
+        return -(-self.num_rows // self.plan.shard_rows)
+
+    def rows_of(self, number: int) -> range:
+        """Indices of a shard's rows."""
+        first = number * self.plan.shard_rows
+        return range(first, min(first + self.plan.shard_rows, self.num_rows))
+
+    def path(self, number: int) -> Path:
+        """A shard's file."""
+        return self.folder / f"{number:06d}.npz"
+
+    def read(self, number: int) -> dict[str, np.ndarray] | None:
+        """A shard's arrays by stream, and `ranges`; None if it is not there, whole."""
+        try:
+            with np.load(self.path(number)) as stored:
+                return {name: stored[name] for name in stored.files}
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return None
+
+    def make(self, number: int) -> int:
+        """Writes a shard; its rows."""
+        found = self.rows(self.rows_of(number))
+        path = self.path(number)
+
+        def write(partial):
+            with open(partial, "xb") as file:
+                np.savez(file, **found)
+
+        files.save_durably(path, write)
+        return len(self.rows_of(number))
+
+    def rows(self, indices: Sequence[int]) -> dict[str, np.ndarray]:
+        """Arrays of some rows."""
+        from maskdepth_tf import input_pipeline
+
+        encoded, rows, ranges = Encoded(), [], []
+        for index in indices:
+            row, composite, mask = self.composer.encode_row(index)
+            encoded.add(row.fg_bg, composite)
+            encoded.add(row.mask, mask)
+            data, near, far = self._depth(row, composite)
+            encoded.add(row.depth, data)
+            rows.append(row)
+            ranges.append((near, far))
+        found = {
+            stream.name: input_pipeline.decode(
+                [getattr(row, stream.name) for row in rows],
+                encoded,
+                stream,
+                self.plan.image_size,
+            )
+            for stream in SHARD_STREAMS
+        }
+        return found | {"ranges": np.array(ranges, np.float64)}
+
+    def distance(self, composite: bytes) -> np.ndarray:
+        """The teacher's answer to a composite, float32 [S, S]."""
+        import tensorflow as tf
+
+        from maskdepth_tf import images
+
+        picture = images.decode_rgb(tf.constant(composite))
+        return self.teacher.predict(
+            depth.to_input(picture, self.teacher.input_size)[None]
+        )[0]
+
+    def _depth(self, row: labels.Row, composite: bytes) -> tuple[bytes, float, float]:
+        distance = self.distance(composite)
+        plausibility.check_finite(Path(row.fg_bg), distance)
+        relative, near, far = conventions.to_relative(distance)
+        pixels = np.rint(255 * relative).astype(np.uint8)
+        return writing.encode_jpeg(pixels, self.plan.depth_quality), near, far
