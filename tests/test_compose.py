@@ -14,7 +14,7 @@ from PIL import Image
 
 from maskdepth_tf import cli, errors, images, labels
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import compose, sources, writing
+from maskdepth_tf.dataset import compose, rows, sources, writing
 from maskdepth_tf.dataset.recipe import Recipe
 
 OFFICE = Path(__file__).parents[2] / "shared" / "data" / "office"
@@ -71,8 +71,8 @@ def test_labels_have_the_layout_of_the_reference(made):
 
 
 def test_parts_hold_80000_rows():
-    assert compose.row_paths(79_999, 0, 0, 0).fg_bg == "data_1/Fg-Bg/fg-bg80000.jpg"
-    assert compose.row_paths(80_000, 0, 0, 0).mask == (
+    assert rows.row_paths(79_999, 0, 0, 0).fg_bg == "data_1/Fg-Bg/fg-bg80000.jpg"
+    assert rows.row_paths(80_000, 0, 0, 0).mask == (
         "data_2/Fg-Bg-Mask/fg-bg-mask80001.jpg"
     )
 

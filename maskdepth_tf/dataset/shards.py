@@ -137,7 +137,8 @@ class Shards:
     def read(self, number: int) -> dict[str, np.ndarray] | None:
         """A shard's arrays by stream, and `ranges`; None if it is not there, whole."""
         try:
-            with np.load(self.path(number)) as stored:
+            # Opened here: what is no zip `np.load` would leave open.
+            with self.path(number).open("rb") as file, np.load(file) as stored:
                 return {name: stored[name] for name in stored.files}
         except (OSError, ValueError, zipfile.BadZipFile):
             return None
