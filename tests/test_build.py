@@ -1,14 +1,17 @@
 """Builds: the arrays of three commands by one, whatever happens on the way."""
 
 import json
+import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from conftest import thread_pool
 from PIL import Image
 
-from maskdepth_tf import cli, errors, packed
+from maskdepth_tf import cli, errors, packed, schema
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import (
     build,
@@ -234,3 +237,9 @@ def test_a_process_without_shards(monkeypatch, work):
     monkeypatch.setattr(build, "_shards", None)
     with pytest.raises(RuntimeError, match="the worker was given no shards"):
         work(0)
+
+
+def test_the_documented_plan_is_the_default():
+    text = (Path(__file__).parent.parent / "docs" / "data_format.md").read_text()
+    (documented,) = re.findall(r"```yaml\n(foregrounds:.*?)```", text, re.DOTALL)
+    assert yaml.safe_load(documented) == schema.to_dict(shards.Build())
