@@ -80,8 +80,8 @@ def write_text(
         "Pictures of places with something put into them, each with the place alone, "
         "the mask of\nwhat was put in and a depth map.\n",
         f"![Rows of the set]({urllib.parse.quote(picture)})\n",
-        "Rows spread over the set, by their lines in the labels file. In colour, red "
-        "is near and\nblue is far.\n",
+        "Rows spread over the set, by their lines in the labels file. Depth is in "
+        "colour: red is\nnear, blue is far.\n",
         "## Contents\n",
         _table(("what", "count"), _counts(found)),
         _table(("channels", "mean", "deviation"), _moments(found)),
