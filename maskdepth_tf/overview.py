@@ -89,12 +89,12 @@ def _lay_out(panels, size) -> np.ndarray:
         pen.text((left, baseline), caption, _INK, font, anchor="ls")
         pen.text((left + cell, baseline), remark, _FAINT, font, anchor="rs")
         if caption == "depth":
-            _legend(canvas, pen, font, left + cell, baseline)
+            draw_legend(canvas, pen, font, left + cell, baseline)
     return np.asarray(canvas)
 
 
-def _legend(canvas, pen, font, right, baseline) -> None:
-    """Draws near, the colours and far, ending at `right`."""
+def draw_legend(canvas, pen, font, right: int, baseline: int) -> None:
+    """Draws near, the colours and far, ending at `right` [pixels]."""
     ramp = np.tile(np.linspace(0, 1, 54), (9, 1))
     bar = Image.fromarray(figures.depth_to_color(ramp))
     pen.text((right, baseline), "far", _FAINT, font, anchor="rs")

@@ -14,9 +14,9 @@ PACKAGE = ROOT / "maskdepth_tf"
 LAYERS = {
     "contract": "__init__ config errors schema streams",
     "parts": (
-        "augmentation baseline comparison figures files headers images losses metrics "
-        "model overview page pictures report robustness schedules similarity "
-        "startup zip_directory zips"
+        "augmentation baseline comparison contact_sheet figures files headers images "
+        "losses metrics model overview page pictures report robustness schedules "
+        "similarity startup zip_directory zips"
     ),
     "data": "dataset.* examples input_pipeline labels packed pairs splits",
     "running": (

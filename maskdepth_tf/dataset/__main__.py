@@ -7,16 +7,15 @@ import sys
 from maskdepth_tf import cli
 
 COMMANDS = {
-    "build": ("maskdepth_tf.dataset.build", "compose, depth and pack in one"),
     "compose": ("maskdepth_tf.dataset.compose", "paste cut-outs on rooms"),
     "depth": ("maskdepth_tf.dataset.depth", "depth maps by a trained network"),
-    "pack": (
-        "maskdepth_tf.dataset.pack",
-        "a labelled set as arrays to train from",
-    ),
+    "pack": ("maskdepth_tf.dataset.pack", "a labelled set as arrays to train from"),
+    "build": ("maskdepth_tf.dataset.build", "compose, depth and pack in one"),
     "synthesize": ("maskdepth_tf.dataset.synthetic", "rendered rooms, exact depth"),
     "verify": ("maskdepth_tf.dataset.verify", "find bad rows before training"),
     "stats": ("maskdepth_tf.dataset.stats", "means, deviations, histograms, counts"),
+    "show": ("maskdepth_tf.dataset.show", "rows as a picture to look at"),
+    "card": ("maskdepth_tf.dataset.card", "a data set card in Markdown"),
 }
 """Name -> (module with `add_arguments(parser)` and `main(args)`, what it does)."""
 

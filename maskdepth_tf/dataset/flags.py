@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from maskdepth_tf import errors
+
 
 def add_labelled_set(parser: argparse.ArgumentParser) -> None:
     """Adds `--labels` and `--root`: a labels file, and where its pictures are."""
@@ -20,3 +22,9 @@ def add_labelled_set(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="folder that its paths start from, or zip archives",
     )
+
+
+def check_suffix(flag: str, path: Path, suffix: str) -> None:
+    """Refuses, with a UsageError, an output that would be called something else."""
+    if path.suffix.lower() != suffix:
+        raise errors.UsageError(f"{flag} must end in {suffix}. Received: {path}")

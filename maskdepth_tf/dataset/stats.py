@@ -17,11 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from maskdepth_tf import errors, files, labels, pictures, startup, streams
-from maskdepth_tf.dataset import flags, workers
+from maskdepth_tf.dataset import decoding, flags, workers
 
 BINS = 10
 """Bins of the histograms, equal parts of [0, 1]."""
-COLUMNS = ("bg", "fg_bg", "mask", "depth")
 _PICTURES_KEPT = 4096
 
 
@@ -100,30 +99,17 @@ class _Reader:
             (self._measure_shared if column == "bg" else self._measure)(
                 column, getattr(row, column)
             )
-            for column in COLUMNS
+            for column in decoding.COLUMNS
         ]
 
     def _measure(self, column, name) -> Sums:
-        pixels = self._decode(column, name)
+        pixels = decoding.decode(self._source, column, name)
         if column == "depth":
             depth = np.rint(pixels * streams.DEPTH_SCALE)
             return measure(depth.astype(np.uint16), has_bins=True)
         if column == "mask":
             return measure((pixels >= streams.MASK_THRESHOLD).astype(np.uint8))
         return measure(pixels)
-
-    def _decode(self, column, name) -> np.ndarray:
-        import tensorflow as tf
-
-        from maskdepth_tf import images
-
-        decoders = {"depth": images.decode_depth, "mask": images.decode_mask}
-        data = tf.constant(self._source.read(name))
-        try:
-            return decoders.get(column, images.decode_rgb)(data).numpy()
-        except tf.errors.OpError:
-            where = self._source.place(name)
-            raise errors.DataError(f"{where}: cannot be decoded, is damaged") from None
 
 
 _reader: _Reader | None = None
@@ -163,20 +149,23 @@ def stats(
         DataError: If a line or a picture is bad; `verify` finds all that are.
     """
     rows = labels.read_checked(labels_path, source)
-    totals = {column: Total() for column in COLUMNS}
+    totals = {column: Total() for column in decoding.COLUMNS}
     areas: Counter = Counter()
     num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))
     with workers.pool_or_none(num_workers, _open_set, (source,)) as executor:
         for found in workers.map_chunks(executor, _read_rows, rows, "stats", "rows"):
-            for column, sums in zip(COLUMNS, found, strict=True):
+            for column, sums in zip(decoding.COLUMNS, found, strict=True):
                 totals[column].add(sums)
-            mask = found[COLUMNS.index("mask")]
+            mask = found[decoding.COLUMNS.index("mask")]
             areas[min(mask.totals[0] * BINS // mask.pixels, BINS - 1)] += 1
     scales = {"bg": 255, "fg_bg": 255, "mask": 1, "depth": streams.DEPTH_SCALE}
     depth = totals["depth"]
     return {
         **count_pictures(rows),
-        **{column: totals[column].moments(scales[column]) for column in COLUMNS},
+        **{
+            column: totals[column].moments(scales[column])
+            for column in decoding.COLUMNS
+        },
         "mask_area": [areas[place] / len(rows) for place in range(BINS)],
         "depth_histogram": [depth.bins[i] / depth.pixels for i in range(BINS)],
     }
@@ -204,7 +193,7 @@ def table(found: dict[str, Any], name: str) -> str:
     counts = ("rows", "backgrounds", "views", "foregrounds")
     lines = [f"{name}: " + ", ".join(f"{found[key]:,} {key}" for key in counts), ""]
     lines.append(f"{'':10}{'mean':27}deviation")
-    for column in COLUMNS:
+    for column in decoding.COLUMNS:
         mean, deviation = (
             " ".join(f"{value:.6f}" for value in found[column][key])
             for key in ("mean", "deviation")

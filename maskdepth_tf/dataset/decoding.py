@@ -1,0 +1,36 @@
+"""Pictures of a labelled set as pixels, by the column that names them."""
+
+import numpy as np
+
+from maskdepth_tf import errors, pictures
+
+COLUMNS = ("bg", "fg_bg", "mask", "depth")
+"""Columns of the labels file whose pictures make an example."""
+
+
+def decode(source: pictures.Pictures, column: str, name: str) -> np.ndarray:
+    """Reads and decodes one picture of full size; imports TensorFlow.
+
+    Args:
+        source: Where it is.
+        column: One of `COLUMNS`.
+        name: The picture, in which nothing but damage is looked for.
+
+    Returns:
+        uint8 [H, W, 3]; of a mask uint8 [H, W, 1]; of depth float32 [H, W, 1] in
+        [0, 1].
+
+    Raises:
+        DataError: If it is missing or damaged.
+    """
+    import tensorflow as tf
+
+    from maskdepth_tf import images
+
+    decoders = {"depth": images.decode_depth, "mask": images.decode_mask}
+    data = tf.constant(source.read(name))
+    try:
+        return decoders.get(column, images.decode_rgb)(data).numpy()
+    except tf.errors.OpError:
+        where = source.place(name)
+        raise errors.DataError(f"{where}: cannot be decoded, is damaged") from None

@@ -1,0 +1,66 @@
+"""Draws rows of a labelled set: spread over it, one at full size, or bad ones."""
+
+import argparse
+from pathlib import Path
+
+from maskdepth_tf import errors, files, pictures, startup
+from maskdepth_tf.dataset import flags
+
+ROWS, MOST_ROWS = 12, 500
+"""Rows of a sheet, if nothing is said and at most."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `show`."""
+    flags.add_labelled_set(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE.png", help="where to draw"
+    )
+    parser.add_argument(
+        "--rows",
+        type=int,
+        metavar="N",
+        help=f"rows that are shown, spread over all ({ROWS})",
+    )
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--row", type=int, metavar="LINE", help="show this row alone, large"
+    )
+    choice.add_argument(
+        "--worst",
+        type=Path,
+        metavar="FAULTS.json",
+        help="show the rows that `verify --json` calls bad",
+    )
+
+
+def main(args: argparse.Namespace) -> None:
+    """Runs `show` with parsed flags."""
+    _check(args)
+    source = pictures.open_pictures(args.root or [args.labels.absolute().parent])
+    startup.load_tensorflow()
+    from maskdepth_tf import images
+    from maskdepth_tf.dataset import sheets
+
+    count = args.rows or ROWS
+    if args.row is not None:
+        drawn = sheets.row_sheet(args.labels, source, args.row)
+    elif args.worst:
+        drawn = sheets.fault_sheet(args.labels, source, args.worst, count)
+    else:
+        drawn = sheets.sheet(args.labels, source, count)
+    images.write_image(args.output, drawn)
+    print(f"wrote {args.output}")
+
+
+def _check(args) -> None:
+    flags.check_suffix("--output", args.output, ".png")
+    files.check_output("--output", args.output, args.labels)
+    if args.rows is not None and not 1 <= args.rows <= MOST_ROWS:
+        raise errors.UsageError(
+            f"--rows must be 1 to {MOST_ROWS}. Received: {args.rows}"
+        )
+    if args.rows is not None and args.row is not None:
+        raise errors.UsageError(
+            f"--rows must be left out where --row is given. Received: {args.rows}"
+        )
