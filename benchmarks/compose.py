@@ -60,7 +60,7 @@ def read_pictures(foregrounds, backgrounds):
 
 def prepare(composer, num_rows):
     """What the 2020 system's loop starts from: pictures of Pillow and places."""
-    pairing = composer.pairing()
+    pairing = composer.pairing
     for index in range(num_rows):
         foreground, background, mirrored = pairing[index]
         cutout = composer.cutouts[foreground]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from maskdepth_tf import errors, files, labels, pictures, startup, streams
@@ -22,6 +23,8 @@ from maskdepth_tf.dataset import decoding, flags, workers
 BINS = 10
 """Bins of the histograms, equal parts of [0, 1]."""
 _PICTURES_KEPT = 4096
+# OpenCV counts in float32, exact up to twice this.
+_COUNTED = 2**23
 
 
 class Sums(NamedTuple):
@@ -47,6 +50,8 @@ def measure(values: np.ndarray, has_bins: bool = False) -> Sums:
         values: uint8 or uint16 [..., H, W, C].
         has_bins: Whether to count the pixels of each bin; uint16 only.
     """
+    if values.dtype == np.uint8:
+        return _measure_bytes(values.reshape(-1, 1, values.shape[-1]))
     channels = values.reshape(-1, values.shape[-1]).astype(np.int64)
     bins: tuple[int, ...] = ()
     if has_bins:
@@ -54,6 +59,20 @@ def measure(values: np.ndarray, has_bins: bool = False) -> Sums:
         bins = tuple(np.bincount(places.ravel(), minlength=BINS).tolist())
     totals, squares = channels.sum(axis=0), np.square(channels).sum(axis=0)
     return Sums(len(channels), tuple(totals.tolist()), tuple(squares.tolist()), bins)
+
+
+def _measure_bytes(pixels: np.ndarray) -> Sums:
+    """As `measure`, from how often each value occurs: a tenth of the time."""
+    levels = np.arange(256)
+    channels = range(pixels.shape[-1])
+    counts = np.zeros((len(channels), 256), np.int64)
+    for start in range(0, len(pixels), _COUNTED):
+        part = pixels[start : start + _COUNTED]
+        for channel in channels:
+            found = cv2.calcHist([part], [channel], None, [256], [0, 256])
+            counts[channel] += found.ravel().astype(np.int64)
+    totals, squares = counts @ levels, counts @ levels**2
+    return Sums(len(pixels), tuple(totals.tolist()), tuple(squares.tolist()))
 
 
 class Total:
