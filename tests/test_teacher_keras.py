@@ -1,7 +1,6 @@
 """Teachers in Keras' files, old and new, and KerasHub's presets."""
 
 import hashlib
-import importlib.util
 import json
 import pickle
 
@@ -9,28 +8,11 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from teacher_checks import load, pictures, survives_pickling
 
 from maskdepth_tf import errors
 from maskdepth_tf.dataset import teachers
 from maskdepth_tf.dataset.teachers import keras_file
-
-HAS_HUB = importlib.util.find_spec("keras_hub") is not None
-needs_hub = pytest.mark.skipif(not HAS_HUB, reason="keras-hub is not installed")
-
-
-def pictures(side):
-    """Two noisy pictures, uint8 [2, side, side, 3]."""
-    return np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
-
-
-def load(path, **more):
-    return teachers.load_teacher(str(path), **more)
-
-
-def survives_pickling(network, batch):
-    """Whether another process would get the same depth."""
-    again = pickle.loads(pickle.dumps(network))
-    return np.array_equal(again.predict(batch), network.predict(batch))
 
 
 def keras_model(side, **more):
@@ -214,7 +196,6 @@ def preset(tmp_path_factory):
     )
 
 
-@needs_hub
 def test_depth_anything_of_keras_hub(preset, tmp_path):
     folder, expected, sha256 = preset
     network = teachers.load_teacher(f"keras_hub:{folder}")

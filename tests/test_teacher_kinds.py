@@ -1,33 +1,14 @@
 """Teachers in SavedModel and ONNX: made here, then loaded."""
 
 import builtins
-import importlib.util
-import pickle
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from teacher_checks import load, pictures, survives_pickling
 
 from maskdepth_tf import errors
 from maskdepth_tf.dataset import teachers
-
-HAS_ONNX = importlib.util.find_spec("onnxruntime") is not None
-needs_onnx = pytest.mark.skipif(not HAS_ONNX, reason="onnxruntime is not installed")
-
-
-def pictures(side):
-    """Two noisy pictures, uint8 [2, side, side, 3]."""
-    return np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
-
-
-def load(path, **more):
-    return teachers.load_teacher(str(path), **more)
-
-
-def survives_pickling(network, batch):
-    """Whether another process would get the same depth."""
-    again = pickle.loads(pickle.dumps(network))
-    return np.array_equal(again.predict(batch), network.predict(batch))
 
 
 def save(folder, function, *specs):
@@ -143,7 +124,6 @@ def write_onnx(path, shape, axis, kind=1, num_inputs=1):
     return path
 
 
-@needs_onnx
 @pytest.mark.parametrize(
     ("shape", "axis", "kind", "white"),
     [
@@ -164,7 +144,6 @@ def test_onnx_file(shape, axis, kind, white, tmp_path):
     assert load(path).input_size == (8 if 8 in shape else 448)
 
 
-@needs_onnx
 @pytest.mark.parametrize(
     ("shape", "more", "text"),
     [
@@ -185,7 +164,6 @@ def test_other_onnx_networks(shape, more, text, tmp_path):
         load(path)
 
 
-@needs_onnx
 def test_damaged_onnx_file(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"damaged")
     with pytest.raises(errors.DataError, match="net.onnx: not an ONNX model, or a dam"):
