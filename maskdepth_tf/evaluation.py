@@ -62,7 +62,7 @@ def keras_scorable(model: keras.Model) -> Scorable:
             "a model must take the pictures "
             f"{' and '.join(sorted(names))}. Received: {model.name}"
         )
-    run = tf.function(lambda inputs: model(inputs, training=False))
+    run = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
     return Scorable(run, model.inputs[0].shape[1], num_parameters(model))
 
 

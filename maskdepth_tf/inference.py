@@ -113,7 +113,9 @@ def keras_function(model: keras.Model) -> Callable:
     """`Inference.pictures` of a model as a graph, traced once for any batch."""
     inference = Inference(model)
     signature = inference.pictures_signature()
-    return tf.function(inference.pictures).get_concrete_function(*signature)
+    return tf.function(inference.pictures, autograph=False).get_concrete_function(
+        *signature
+    )
 
 
 def find_saved_model(path: str | os.PathLike) -> str | None:

@@ -23,6 +23,9 @@ Load = Callable[[tf.Tensor], augmentation.Example]
 _BATCH = 64
 Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
+# AutoGraph would take seconds to find that there is nothing for it to convert.
+_as_it_is = tf.autograph.experimental.do_not_convert
+
 
 def load_files(rows: Sequence[Row], root: str, image_size: int) -> Load:
     """Reads, decodes and resizes an example from its four files.
@@ -132,7 +135,7 @@ def decoded_batches(
         tf.data.Dataset.from_generator(read_batches, output_signature=encoded)
         .unbatch()
         .map(
-            lambda data: images.load(data, stream, image_size),
+            _as_it_is(lambda data: images.load(data, stream, image_size)),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -244,10 +247,12 @@ def make_training_dataset(
     """
     rows = tf.constant(ids, tf.int64)
 
+    @_as_it_is
     def load_one(slot: tf.Tensor, step: tf.Tensor) -> tuple:
         draws = augmentation.example_draws(seed, step // steps_per_epoch, slot)
         return load(rows[slot]), draws
 
+    @_as_it_is
     def load_ids(step: tf.Tensor) -> tf.data.Dataset:
         slots = example_ids(
             step,
@@ -266,7 +271,7 @@ def make_training_dataset(
         # Whole batches at a time: one operation on 32 pictures costs little more
         # than on one.
         .map(
-            lambda batch, draws: split_example(augment(batch, draws)),
+            _as_it_is(lambda batch, draws: split_example(augment(batch, draws))),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -281,7 +286,7 @@ def make_evaluation_dataset(
     return (
         tf.data.Dataset.from_tensor_slices(np.asarray(ids, np.int64))
         .map(
-            lambda index: split_example(load(index)),
+            _as_it_is(lambda index: split_example(load(index))),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )

@@ -1,5 +1,6 @@
 """Of `images`: resizing, what training loads, and writing."""
 
+import io
 import os
 
 import numpy as np
@@ -107,6 +108,32 @@ class TestLoad:
         tall = encode(Image.new("RGB", (31, 77), (7, 8, 9)), "PNG")
         loaded = [images.load(data, streams.BG, 16).numpy() for data in (wide, tall)]
         assert difference(*loaded) <= 1
+
+    @pytest.mark.parametrize(
+        ("side", "ratio"),
+        [(40, 1), (47, 1), (48, 2), (90, 2), (98, 2), (96, 4), (196, 4), (192, 8)],
+    )
+    @pytest.mark.parametrize("progressive", [False, True])
+    def test_large_jpegs_are_decoded_at_a_part_of_their_size(
+        self, side, ratio, progressive
+    ):
+        picture = Image.fromarray(smooth_rgb(side, side + 8))
+        data = encode(picture, "JPEG", quality=90, progressive=progressive)
+        smaller = Image.open(io.BytesIO(data))
+        smaller.draft("RGB", ((side + 8) // ratio, side // ratio))
+        assert smaller.size == ((side + 8) // ratio, side // ratio)
+        expected = np.round(images.resize(np.array(smaller), 16))
+        loaded = images.load(tf.constant(data), streams.BG, 16).numpy()
+        np.testing.assert_array_equal(loaded, expected)
+        whole = images.resize(images.decode_rgb(tf.constant(data)), 16).numpy()
+        assert np.abs(loaded - whole).mean() <= 3
+
+    def test_a_large_jpeg_that_lies_on_its_side_is_put_upright(self):
+        picture = Image.fromarray(smooth_rgb(200, 300))
+        lying = encode(picture, "JPEG", exif=b"Exif\0\0" + tiff(6))
+        loaded = images.load(tf.constant(lying), streams.BG, 16).numpy()
+        straight = images.load(encode(picture, "JPEG"), streams.BG, 16).numpy()
+        np.testing.assert_array_equal(loaded, np.rot90(straight, -1))
 
     @pytest.mark.skipif(not OFFICE.exists(), reason="no ../shared/data")
     def test_real_rooms_are_rounded_means(self):

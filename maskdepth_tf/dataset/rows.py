@@ -138,8 +138,11 @@ class Composer:
 
     def _others(self, index: int, room: np.ndarray, first: Layer) -> list[Layer]:
         """Figures beside the first, which never hide more than half of it."""
-        count = self._draws(COUNT, index).integers(*self.recipe.figures, endpoint=True)
+        fewest, most = self.recipe.figures
         layers: list[Layer] = []
+        if most == 1:
+            return layers  # at once: the draw takes as long as placing the figure
+        count = self._draws(COUNT, index).integers(fewest, most, endpoint=True)
         if count == 1:
             return layers
         own = paste(room, *first)[1].astype(np.int64)
