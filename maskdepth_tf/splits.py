@@ -3,7 +3,9 @@
 `random` shuffles rows, as the reference did: every background and every foreground
 is on both sides, so that it measures memory as much as skill. `unseen` keeps whole
 backgrounds and whole foregrounds apart, together with their mirrors and
-near-duplicates. Rows that show a view of a room (`labels.room_of`) only train.
+near-duplicates. Rows that show a view of a room (`labels.room_of`) only train. A row
+without a known cut-out (`labels.knows_cutout`) goes where its background goes: `unseen`
+then says nothing of foregrounds.
 """
 
 from collections.abc import Sequence
@@ -63,7 +65,7 @@ def unseen_split(
         seed: Seed of the choice.
         bg_groups: Group of every background that is no view; a group is never
             divided, and views go where their room goes.
-        fg_groups: Group of every foreground.
+        fg_groups: Group of every foreground that is known.
 
     Returns:
         Sorted row numbers, int64: `train`; `test`, where both pictures are new;
@@ -72,7 +74,8 @@ def unseen_split(
     new_bg = _held_out(bg_groups, test_fraction, [seed, 0])
     new_fg = _held_out(fg_groups, test_fraction, [seed, 1])
     bg = np.array([labels.room_of(row.bg) in new_bg for row in rows])
-    fg = np.array([row.fg in new_fg for row in rows])
+    known = np.array([labels.knows_cutout(row) for row in rows])
+    fg = np.where(known, [row.fg in new_fg for row in rows], bg)
     may_test = ~shows_view(rows)
     sides = {
         "train": ~bg & ~fg,

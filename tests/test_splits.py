@@ -259,3 +259,20 @@ def test_empty_side(make, side):
     )
     with pytest.raises(DataError, match=message):
         make()
+
+
+def test_unknown_cutouts_go_where_their_background_goes():
+    rows = [row._replace(fg=row.bg) for row in rows_of(20, 5)]
+    fg_groups: dict[str, int] = {}
+    bg_groups = own_groups({row.bg for row in rows})
+    split = splits.unseen_split(rows, 0.3, 0, bg_groups, fg_groups)
+    sizes = {side: len(ids) for side, ids in split.items()}
+    assert sizes == {"train": 70, "test": 30, "new_bg": 0, "new_fg": 0}
+    known = rows_of(20, 20)
+    whole = unseen(known)
+    mixed = splits.unseen_split(
+        [*known, *rows], 0.3, 0, bg_groups, own_groups({row.fg for row in known})
+    )
+    assert {s: ids[ids < 400].tolist() for s, ids in mixed.items()} == {
+        s: ids.tolist() for s, ids in whole.items()
+    }
