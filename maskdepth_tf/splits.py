@@ -31,6 +31,9 @@ NEAR_DUPLICATE = 0.12
 """Greatest share of differing bits at which two pictures count as one: unrelated
 pictures differ in about half of theirs."""
 
+# Compared at once: the distances of all would take 8 times the memory of the answer.
+_ROWS_AT_ONCE = 1000
+
 
 def random_split(rows: Sequence[Row], test_fraction: float, seed: int) -> Split:
     """Shuffles rows into two sides.
@@ -140,12 +143,25 @@ def group_near_duplicates(thumbnails: dict[str, np.ndarray]) -> dict[str, int]:
     names = sorted(thumbnails)
     plain = np.array([difference_hash(thumbnails[name]) for name in names])
     mirror = np.array([difference_hash(thumbnails[name][:, ::-1]) for name in names])
-    distance = np.minimum(_distances(plain, plain), _distances(plain, mirror))
-    group = np.arange(len(names))
-    for first, second in zip(*np.nonzero(distance <= NEAR_DUPLICATE), strict=True):
-        low, high = sorted((group[first], group[second]))
-        group[group == high] = low
+    near = _near_duplicates(plain, mirror)
+    group = np.full(len(names), -1)
+    for first in range(len(names)):
+        reached = np.array([first] if group[first] < 0 else [], int)
+        while len(reached):
+            group[reached] = first
+            reached = np.flatnonzero(near[reached].any(axis=0) & (group < 0))
     return dict(zip(names, group.tolist(), strict=True))
+
+
+def _near_duplicates(plain, mirror):
+    """Which pictures nearly equal which others or their mirrors: bool [N, N]."""
+    near = np.zeros((len(plain), len(plain)), bool)
+    for start in range(0, len(plain), _ROWS_AT_ONCE):
+        block = plain[start : start + _ROWS_AT_ONCE]
+        distance = np.minimum(_distances(block, plain), _distances(block, mirror))
+        near[start : start + _ROWS_AT_ONCE] = distance <= NEAR_DUPLICATE
+    # Hashes of mirrors are not mirrors of hashes: equal neighbours are False in both.
+    return near | near.T
 
 
 def _distances(a, b):

@@ -224,6 +224,14 @@ def test_a_chain_of_near_copies_is_one_group():
     assert len(set(splits.group_near_duplicates(two).values())) == 2
 
 
+def test_many_pictures_of_one_camera_are_one_group():
+    # More than are compared at once; in pairs of pictures they would take minutes.
+    pictures = {f"{i:04}": thumbnail(i == 1200) for i in range(1300)}
+    groups = splits.group_near_duplicates(pictures)
+    assert groups.pop("1200") == 1200
+    assert set(groups.values()) == {0}
+
+
 def test_groups_do_not_depend_on_the_order_of_names():
     pictures = {f"{i:02}": thumbnail(i // 2) for i in range(12)}
     backwards = dict(reversed(pictures.items()))
