@@ -74,6 +74,8 @@ _SPLITS = {
 _LABELS = {"new_bg": "new background", "new_fg": "new foreground"}
 
 _RANDOM_TEST = "random rows: their backgrounds and foregrounds were trained on too"
+# Nothing was held out for its foreground: as where no cut-out is known.
+_BACKGROUNDS_TEST = "backgrounds that were never trained on"
 
 
 def results(scores: Mapping, split: str | None) -> Iterator[Html]:
@@ -93,7 +95,7 @@ def results(scores: Mapping, split: str | None) -> Iterator[Html]:
             "p", "No figures: the run has not been evaluated.", class_="faint"
         )
         return
-    notes = _SPLITS | ({"test": _RANDOM_TEST} if split == "random" else {})
+    notes = _SPLITS | _test_note(splits, split)
     if "test" in splits:
         yield element("p", f"On the test split: {notes['test']}.")
         yield element("div", *_tiles(splits["test"]), class_="tiles")
@@ -105,6 +107,15 @@ def results(scores: Mapping, split: str | None) -> Iterator[Html]:
         note = element("p", f"{_RULES[output].note} {_TABLE_NOTE}", class_="note")
         table = element("div", _table(output, splits), class_="scroll")
         yield element("div", note, table, class_="card")
+
+
+def _test_note(splits: Mapping, split: str | None) -> dict[str, str]:
+    """What the test side means, where it is not what it usually is."""
+    if split == "random":
+        return {"test": _RANDOM_TEST}
+    if split == "unseen" and not splits.keys() & _LABELS.keys():
+        return {"test": _BACKGROUNDS_TEST}
+    return {}
 
 
 def at(value: Any, *keys: str) -> Any:

@@ -145,7 +145,7 @@ def draw_split(
         split = splits.random_split(rows, test_fraction, seed)
     else:
         rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
-        cutouts = {row.fg for row in rows}
+        cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
         split = splits.unseen_split(
             rows, test_fraction, seed, _groups(rooms, found), _groups(cutouts, found)
         )
@@ -195,6 +195,8 @@ def fingerprint(labels_path: str, examples: Examples) -> str:
 
 
 def _groups(names: set[str], found: pictures.Pictures) -> dict[str, int]:
+    if not names:
+        return {}
     ordered = sorted(names)
     thumbnails = _thumbnails(ordered, found)
     return splits.group_near_duplicates(dict(zip(ordered, thumbnails, strict=True)))

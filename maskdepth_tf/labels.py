@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
     Attributes:
         bg: The scene alone.
-        fg: The cut-out that was put into it.
+        fg: The cut-out that was put into it; `bg` again if none is known.
         fg_bg: The scene with the cut-out.
         mask: Where the cut-out is.
         depth: Relative depth of `fg_bg`.
@@ -64,6 +64,11 @@ def room_of(bg: str) -> str:
     A background that is no view is returned as it is.
     """
     return _VIEW.sub("", bg)
+
+
+def knows_cutout(row: Row) -> bool:
+    """Whether a row names its cut-out; one that does not repeats its background."""
+    return row.fg != row.bg
 
 
 def read(
@@ -334,13 +339,13 @@ def _parse(line) -> tuple[Row | None, str | None]:
     if len(fields) != 5:
         return None, f"expected 5 tab-separated fields, received {len(fields)}"
     for field in fields:
-        if fault := _path_fault(field):
+        if fault := path_fault(field):
             return None, f"{fault}, received {field[:200]!r}"
     return Row._make(fields), None
 
 
-def _path_fault(path) -> str | None:
-    """What a path must be and is not, or None."""
+def path_fault(path: str) -> str | None:
+    """What a path must be to stand in a labels file and is not, or None."""
     if _CONTROL.search(path):
         return "expected a path without control characters"
     if path != path.strip():

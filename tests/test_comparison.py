@@ -96,7 +96,7 @@ def test_splits_stand_in_their_order_and_unknown_ones_last():
 @pytest.mark.parametrize(
     ("split", "words"),
     [
-        ("unseen", "backgrounds and foregrounds that were never trained on"),
+        ("unseen", "backgrounds that were never trained on"),
         (None, "backgrounds and foregrounds that were never trained on"),
         (
             "random",
@@ -106,6 +106,12 @@ def test_splits_stand_in_their_order_and_unknown_ones_last():
 )
 def test_test_split_means_what_the_run_made_it(split, words):
     text = markup(scores(splits={"test": scores()}), split)
+    assert f"<p>On the test split: {words}.</p>" in text
+
+
+def test_test_split_with_foregrounds_held_out():
+    text = markup(scores(splits={"test": scores(), "new_fg": scores()}), "unseen")
+    words = "backgrounds and foregrounds that were never trained on"
     assert f"<p>On the test split: {words}.</p>" in text
 
 

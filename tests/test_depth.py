@@ -2,16 +2,20 @@
 
 import contextlib
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from maskdepth_tf import cli, errors, files, images, labels
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import depth, teachers, workers
+from maskdepth_tf.dataset import depth, index, teachers, workers
+from maskdepth_tf.headers import Header
 
 
 class RedTeacher:
@@ -312,8 +316,39 @@ def test_damaged_manifest(text, match, data, network):
 def test_pictures_are_resized_for_the_teacher(data, network):
     Image.fromarray(np.full((40, 30, 3), 51, np.uint8)).save(data / "fg_bg" / "2.png")
     make(data)
-    assert images.read_depth(data / "depth" / "2.jpg").shape == (16, 16, 1)
+    # Of the picture's shape, which the rows of a set must have: 16 * 30 / 40.
+    assert images.read_depth(data / "depth" / "2.jpg").shape == (16, 12, 1)
     assert depth.read_ranges(data / "depth_range.csv")["depth/2.jpg"] == (3.0, 3.0)
+
+
+def test_maps_that_index_names_are_written(data, network):
+    for name in ("labels.txt", "manifest.json"):
+        (data / name).unlink()
+    for folder, count in (("bg", 1), ("mask", 20)):
+        (data / folder).mkdir()
+        for number in range(count):
+            shutil.copy(data / "m.png", data / folder / f"{number}.png")
+    (data / "bg/0.png").rename(data / "bg/room.png")
+    _, rows = index.index(data)
+    labels.write(data / "labels.txt", rows)
+    assert make(data) == 20
+    labels.check_files(rows, data, data / "labels.txt")
+    assert index.index(data)[1] == rows
+
+
+@given(height=st.integers(1, 5000), width=st.integers(1, 5000))
+def test_map_has_the_shape_of_its_picture(height, width):
+    shaped = depth.to_shape(np.zeros((16, 16), np.float32), height, width)
+    assert max(shaped.shape) == 16
+    made = Header("PNG", shaped.shape[1], shaped.shape[0], animated=False)
+    assert labels.have_same_shape(made, Header("PNG", width, height, animated=False))
+
+
+def test_map_of_a_wide_picture_by_hand():
+    distance = np.float32([[1, 2, 3, 4], [3, 4, 5, 6], [0, 0, 0, 0], [2, 2, 2, 2]])
+    expected = [[2, 3, 4, 5], [1, 1, 1, 1]]
+    np.testing.assert_array_equal(depth.to_shape(distance, 300, 600), expected)
+    np.testing.assert_array_equal(depth.to_shape(distance, 7, 7), distance)
 
 
 def test_names_with_commas_keep_their_range(data, network):

@@ -112,6 +112,11 @@ def test_a_row_says_what_it_is_made_of(small, drawn):
     assert lines[3].startswith("mask: ")
     assert "mask/1.png: No such file" in lines[3]
     assert lines[4:] == ["depth: depth/1.png, 16 x 16", "cut-out: fg/0.png"]
+    row = labels.read(small)[0]
+    unknown = small.with_name("unknown.txt")
+    labels.write(unknown, [row._replace(fg=row.bg)])
+    sheets.row_sheet(unknown, Folder(small.parent), 1)
+    assert drawn[1].lines[-1] == "cut-out: not known"
 
 
 def test_a_row_is_as_large_as_its_pictures(tmp_path):

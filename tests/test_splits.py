@@ -224,6 +224,14 @@ def test_a_chain_of_near_copies_is_one_group():
     assert len(set(splits.group_near_duplicates(two).values())) == 2
 
 
+def test_many_pictures_of_one_camera_are_one_group():
+    # More than are compared at once; in pairs of pictures they would take minutes.
+    pictures = {f"{i:04}": thumbnail(i == 1200) for i in range(1300)}
+    groups = splits.group_near_duplicates(pictures)
+    assert groups.pop("1200") == 1200
+    assert set(groups.values()) == {0}
+
+
 def test_groups_do_not_depend_on_the_order_of_names():
     pictures = {f"{i:02}": thumbnail(i // 2) for i in range(12)}
     backwards = dict(reversed(pictures.items()))
@@ -259,3 +267,20 @@ def test_empty_side(make, side):
     )
     with pytest.raises(DataError, match=message):
         make()
+
+
+def test_unknown_cutouts_go_where_their_background_goes():
+    rows = [row._replace(fg=row.bg) for row in rows_of(20, 5)]
+    fg_groups: dict[str, int] = {}
+    bg_groups = own_groups({row.bg for row in rows})
+    split = splits.unseen_split(rows, 0.3, 0, bg_groups, fg_groups)
+    sizes = {side: len(ids) for side, ids in split.items()}
+    assert sizes == {"train": 70, "test": 30, "new_bg": 0, "new_fg": 0}
+    known = rows_of(20, 20)
+    whole = unseen(known)
+    mixed = splits.unseen_split(
+        [*known, *rows], 0.3, 0, bg_groups, own_groups({row.fg for row in known})
+    )
+    assert {s: ids[ids < 400].tolist() for s, ids in mixed.items()} == {
+        s: ids.tolist() for s, ids in whole.items()
+    }

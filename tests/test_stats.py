@@ -56,6 +56,10 @@ def test_by_hand(by_hand):
     counts = {key: found[key] for key in ("rows", "backgrounds", "views")}
     assert counts == {"rows": 2, "backgrounds": 1, "views": 1}
     assert found["foregrounds"] == 1
+    rows = labels.read(by_hand / "labels.txt")
+    unknown = [row._replace(fg=row.bg) for row in rows]
+    assert stats_module.count_pictures([*rows, *unknown])["foregrounds"] == 1
+    assert stats_module.count_pictures(unknown)["foregrounds"] == 0
     # Red: 0, 1, 1, 1.
     assert found["bg"]["mean"] == [0.75, 0.2, 1.0]
     assert found["bg"]["deviation"] == pytest.approx([0.1875**0.5, 0, 0], abs=1e-12)

@@ -7,6 +7,7 @@ import sys
 from maskdepth_tf import cli
 
 COMMANDS = {
+    "index": ("maskdepth_tf.dataset.index", "labels of pictures in other layouts"),
     "compose": ("maskdepth_tf.dataset.compose", "paste cut-outs on rooms"),
     "depth": ("maskdepth_tf.dataset.depth", "depth maps by a trained network"),
     "pack": ("maskdepth_tf.dataset.pack", "a labelled set as arrays to train from"),

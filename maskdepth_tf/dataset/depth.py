@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from maskdepth_tf import errors, files, labels, startup
@@ -55,7 +56,7 @@ class Mapper:
 
     def predict(self, fg_bg: str) -> np.ndarray:
         """Distances in one composite, float32 [S, S]."""
-        return self._network.predict(self._read(fg_bg)[None])[0]
+        return self._network.predict(self._read(fg_bg)[0][None])[0]
 
     def write_maps(self, jobs: list[tuple[str, str]]) -> int:
         """Maps of (path of fg_bg, path of depth) each; their number.
@@ -65,11 +66,12 @@ class Mapper:
         """
         from maskdepth_tf import images
 
-        pictures = [self._read(fg_bg) for fg_bg, _ in jobs]
+        pictures, sizes = zip(*(self._read(fg_bg) for fg_bg, _ in jobs), strict=True)
         maps = self._network.predict(np.stack(pictures))
-        for (fg_bg, depth), distance in zip(jobs, maps, strict=True):
+        for (fg_bg, depth), size, distance in zip(jobs, sizes, maps, strict=True):
             plausibility.check_finite(self._root / fg_bg, distance)
-            relative, near, far = conventions.to_relative(distance)
+            shaped = to_shape(distance, *size)
+            relative, near, far = conventions.to_relative(shaped)
             # Before the map: a map that exists then always has its range.
             self._note(depth, near, far)
             path = self._root / depth
@@ -78,11 +80,13 @@ class Mapper:
             images.write_image(path, pixels, quality=self._quality)
         return len(jobs)
 
-    def _read(self, fg_bg: str) -> np.ndarray:
+    def _read(self, fg_bg: str) -> tuple[np.ndarray, tuple[int, int]]:
+        """What the teacher is shown, and the picture's own height and width."""
         from maskdepth_tf import images
 
         picture = images.read_rgb(self._root / fg_bg)
-        return to_input(picture, self._network.input_size)
+        height, width = picture.shape[:2]
+        return to_input(picture, self._network.input_size), (height, width)
 
     def _note(self, depth: str, near: float, far: float) -> None:
         line = to_csv([(depth, near, far)]).encode()
@@ -96,6 +100,13 @@ def to_input(picture: np.ndarray, size: int) -> np.ndarray:
     from maskdepth_tf import images
 
     return np.rint(images.resize(picture, size).numpy()).astype(np.uint8)
+
+
+def to_shape(distance: np.ndarray, height: int, width: int) -> np.ndarray:
+    """float32 [S, S] -> that of a picture [height, width] whose longer side is S."""
+    scale = len(distance) / max(height, width)
+    size = (max(1, round(scale * width)), max(1, round(scale * height)))
+    return cv2.resize(distance, size, interpolation=cv2.INTER_AREA)
 
 
 def to_csv(rows: Iterable[tuple[str, float, float]]) -> str:

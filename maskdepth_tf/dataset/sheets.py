@@ -98,7 +98,7 @@ def row_sheet(
             text = str(error)
         panels.append(panel)
         lines.append(f"{caption}: {text}")
-    lines.append(f"cut-out: {row.fg}")
+    lines.append(f"cut-out: {row.fg if labels.knows_cutout(row) else 'not known'}")
     own = max((max(panel.shape) for panel in panels if panel is not None), default=0)
     side = min(max(own, LEAST_SIDE), MOST_SIDE)
     return contact_sheet.draw([contact_sheet.Entry(panels, lines)], side)

@@ -191,14 +191,14 @@ def stats(
 
 
 def count_pictures(rows: Sequence[labels.Row]) -> dict[str, int]:
-    """`rows`, `backgrounds` without their views, `views` and `foregrounds`."""
+    """`rows`, `backgrounds` without their views, `views` and known `foregrounds`."""
     shown = {row.bg for row in rows}
     rooms = {labels.room_of(bg) for bg in shown}
     return {
         "rows": len(rows),
         "backgrounds": len(rooms),
         "views": sum(labels.room_of(bg) != bg for bg in shown),
-        "foregrounds": len({row.fg for row in rows}),
+        "foregrounds": len({row.fg for row in rows if labels.knows_cutout(row)}),
     }
 
 

@@ -1,0 +1,111 @@
+"""Pictures in a folder a stream, matched by their paths below it without suffix.
+
+`mask`, `depth`: of the same path, `fg_bg/a/1.jpg` with `mask/a/1.png`; none left over.
+`bg`, `fg`: of the same path or that of a folder above it, `bg/a.jpg`, not both; where
+there is one picture and its path is no row's, it goes with all.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from maskdepth_tf import errors, pairs
+
+SHARED = ("bg", "fg")
+"""Columns of which rows may share a picture."""
+MOST_NAMED = 5
+
+Pictures = dict[str, str]
+"""Path below a stream's folder without suffix -> path below the set's."""
+
+
+def match(root: Path, names: Mapping[str, str]) -> Iterator[tuple[str, Pictures]]:
+    """Finds the rows of a set.
+
+    Args:
+        root: Folder of the set.
+        names: Column, `fg_bg` among them -> the name of its folder.
+
+    Yields:
+        Path of `fg_bg`, and the paths of its row by column; in order of the former.
+
+    Raises:
+        DataError: If a folder has no pictures, or some match none or several.
+    """
+    found = {column: list_pictures(root, name) for column, name in names.items()}
+    for column in found.keys() & SHARED:
+        found[column] = _match_above(root, column, found)
+    for column in names:
+        _check_matched(root, "fg_bg", column, found)
+        if column not in SHARED:
+            _check_matched(root, column, "fg_bg", found)
+    for key, where in found["fg_bg"].items():
+        yield where, {column: found[column][key] for column in names}
+
+
+def list_pictures(root: Path, name: str) -> Pictures:
+    """Pictures below a folder in order of their paths; hidden ones are left out."""
+
+    def stop(error: OSError) -> None:
+        raise errors.DataError(f"{error.filename}: {error.strerror}")
+
+    paths = []
+    for folder, inner, here in os.walk(root / name, onerror=stop):
+        inner[:] = [entry for entry in inner if entry[0] != "."]
+        paths += [Path(folder, entry) for entry in here if entry[0] != "."]
+    found: Pictures = {}
+    for path in sorted(paths):
+        if path.suffix.lower() in pairs.SUFFIXES:
+            own = path.relative_to(root).as_posix()
+            key = path.relative_to(root / name).with_suffix("").as_posix()
+            if found.setdefault(key, own) != own:
+                raise errors.DataError(
+                    f"{root}: expected names that differ by more than the suffix, "
+                    f"received {found[key]} and {own}"
+                )
+    if not found:
+        suffixes = ", ".join(pairs.SUFFIXES)
+        raise errors.DataError(
+            f"{root / name}: expected pictures ({suffixes}), received none"
+        )
+    return found
+
+
+def few(names: list[str]) -> str:
+    """How many names there are, and the first of them."""
+    more = ["..."] * (len(names) > MOST_NAMED)
+    return f"{len(names)}: {', '.join(names[:MOST_NAMED] + more)}"
+
+
+def _match_above(root: Path, column: str, found: Mapping[str, Pictures]) -> Pictures:
+    """Pictures of a shared column by the paths of `fg_bg`, those that have one."""
+    shown = found[column]
+    near = {key: _same_or_above(key, shown) for key in found["fg_bg"]}
+    if len(shown) == 1 and not any(near.values()):
+        (only,) = shown.values()
+        return dict.fromkeys(near, only)
+    several = [found["fg_bg"][key] for key, paths in near.items() if len(paths) > 1]
+    if several:
+        raise errors.DataError(
+            f"{root}: expected for each fg_bg one {column} of the same path or that of "
+            f"a folder above it, suffixes aside, received several for {few(several)}"
+        )
+    return {key: path for key, paths in near.items() for path in paths}
+
+
+def _same_or_above(key: str, shown: Pictures) -> list[str]:
+    parts = key.split("/")
+    above = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return [shown[path] for path in above if path in shown]
+
+
+def _check_matched(
+    root: Path, column: str, other: str, found: Mapping[str, Pictures]
+) -> None:
+    alone = [path for key, path in found[column].items() if key not in found[other]]
+    if alone:
+        above = " or that of a folder above it" if other in SHARED else ""
+        raise errors.DataError(
+            f"{root}: expected for each {column} one {other} of the same path{above}, "
+            f"suffixes aside, received none for {few(alone)}"
+        )

@@ -1,0 +1,199 @@
+"""Labels of pictures that lie in another layout; no picture is opened or moved.
+
+Either a table names the pictures of each row by paths from its folder, `metadata.jsonl`
+or any CSV with a header: its columns are `bg` or `bg_file_name`, as Hugging Face's
+ImageFolder has them, and so on; plain `file_name` is `fg_bg`. Or there is a folder a
+stream, and `folders` says which pictures go together. A table comes first; one that
+does not name both `bg` and `fg_bg` is none of rows.
+
+Without `fg` no cut-out is known, and rows repeat their background there. Without
+`depth` they name maps that are not there yet, `fg_bg/a/1.jpg` one of `depth/a/1.jpg`,
+and the command `depth` writes them.
+"""
+
+import argparse
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from maskdepth_tf import errors, files, labels, pictures
+from maskdepth_tf.dataset import flags, folders, tables
+
+NAMES = {
+    "bg": "bg",
+    "background": "bg",
+    "fg": "fg",
+    "foreground": "fg",
+    "fg_bg": "fg_bg",
+    "mask": "mask",
+    "fg_bg_mask": "mask",
+    "depth": "depth",
+}
+"""What folders and columns may be called, with hyphens too -> column of the labels."""
+PAIR = {"bg", "fg_bg"}
+"""Columns that tell a layout."""
+
+Located = tuple[int | str, dict[str, str]]
+"""Where a row comes from, a line or a picture, and its paths by column."""
+
+
+class Layout(NamedTuple):
+    """A layout that was recognised.
+
+    Attributes:
+        source: The table, or the folder of folders.
+        names: Column of the labels -> what it is called there.
+    """
+
+    source: Path
+    names: dict[str, str]
+
+
+def index(root: Path) -> tuple[Layout, list[labels.Row]]:
+    """Finds the rows of a folder of pictures.
+
+    Returns:
+        The layout, and the rows: in a table's order, else by path of `fg_bg`.
+
+    Raises:
+        DataError: No layout, or more than one, is recognised; pictures are missing,
+            match none or several, or may not stand in a labels file.
+    """
+    layout = _recognise(root)
+    read = folders.match if layout.source.is_dir() else tables.read
+    found: list[Located] = list(read(layout.source, layout.names))
+    faults = list(_faults(found, pictures.Folder(root)))
+    labels.raise_faults(layout.source, faults)
+    return layout, [_complete(paths) for _, paths in found]
+
+
+def _recognise(root: Path) -> Layout:
+    found = [path for path in sorted(root.iterdir()) if path.name[0] != "."]
+    named = [path for path in found if _is_of_rows(path)]
+    if len(named) > 1:
+        received = ", ".join(path.name for path in named)
+        raise errors.DataError(
+            f"{root}: expected one table of rows, received {received}"
+        )
+    if named:
+        layout = _layout(named[0], tables.columns(named[0]))
+    else:
+        layout = _layout(root, [path.name for path in found if path.is_dir()])
+    if not layout.names.keys() >= PAIR:
+        raise errors.DataError(
+            f"{root}: expected folders bg, fg_bg and mask, or a CSV or metadata.jsonl "
+            f"with such columns, received {folders.few([path.name for path in found])}"
+        )
+    if "mask" not in layout.names:
+        raise errors.DataError(
+            f"{layout.source}: expected a mask for each fg_bg, grey, of its size, 255 "
+            f"where the foreground is, received {', '.join(layout.names.values())}"
+        )
+    return layout
+
+
+def _is_of_rows(path: Path) -> bool:
+    return tables.is_table(path) and PAIR <= set(map(_column, tables.columns(path)))
+
+
+def _column(name: str) -> str | None:
+    """Column of the labels that a folder or a table's column is; None for others."""
+    if name == "file_name":
+        return "fg_bg"
+    plain = name.strip().lower().removesuffix("_file_name")
+    return NAMES.get(plain.replace("-", "_"))
+
+
+def _layout(source: Path, names: Iterable[str]) -> Layout:
+    found: dict[str, str] = {}
+    for name in names:
+        column = _column(name)
+        if column and found.setdefault(column, name) != name:
+            raise errors.DataError(
+                f"{source}: expected one {column}, received {found[column]} and {name}"
+            )
+    return Layout(source, found)
+
+
+def _complete(paths: Mapping[str, str]) -> labels.Row:
+    """A row, also of a picture whose cut-out or depth is not there."""
+    stem = os.path.splitext(paths["fg_bg"])[0]
+    folder, _, rest = stem.partition("/")
+    # As those of composites, JPEG; `depth` gives those of 16 bits their own suffix.
+    depth = f"depth/{rest if _column(folder) == 'fg_bg' else stem}.jpg"
+    return labels.Row(**{"fg": paths["bg"], "depth": depth, **paths})
+
+
+def _faults(
+    found: Iterable[Located], source: pictures.Pictures
+) -> Iterator[labels.Fault]:
+    """Paths that may not be in labels or name no file; rows and depths there twice."""
+    first_rows: dict[labels.Row, int | str] = {}
+    shown: dict[str, str] = {}
+    for where, paths in found:
+        for column, path in paths.items():
+            if fault := labels.path_fault(path):
+                yield where, f"{fault}, received {path[:200]!r}"
+            elif path not in source:
+                text = f"expected {column} to be a file that no link leads out to"
+                yield where, f"{text}, received {path!r}"
+        row = _complete(paths)
+        first = first_rows.setdefault(row, where)
+        if first != where:
+            yield where, f"expected every row once, received again line {first}'s"
+        other = shown.setdefault(row.depth, row.fg_bg)
+        if "depth" not in paths and other != row.fg_bg:
+            text = f"expected a depth for each fg_bg, received {row.depth} for"
+            yield where, f"{text} {other} and {row.fg_bg}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `index`."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the pictures")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="labels file (labels.txt in FOLDER); its paths start from FOLDER",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace labels that are there"
+    )
+
+
+def main(args: argparse.Namespace) -> None:
+    """Runs `index` with parsed flags."""
+    if not args.folder.is_dir():
+        raise errors.UsageError(f"FOLDER must be a folder. Received: {args.folder}")
+    output = args.output or args.folder / "labels.txt"
+    flags.check_suffix("--output", output, ".txt")
+    files.check_output("--output", output, args.folder)
+    if os.path.lexists(output) and not args.force:
+        if args.output:
+            raise errors.UsageError(f"{output}: exists; --force replaces it")
+        count = len(labels.read(output))
+        print(f"{output}: is there already, {count:,} rows; nothing to do")
+        return
+    layout, rows = index(args.folder)
+    labels.write(output, rows)
+    print(_report(layout, rows, args.folder, output))
+
+
+def _report(layout: Layout, rows: list[labels.Row], root: Path, output: Path) -> str:
+    kind = "folders" if layout.source.is_dir() else "a table with columns"
+    names = ", ".join(layout.names.values())
+    lines = [f"{layout.source}: {kind} {names}; {len(rows):,} rows in {output}"]
+    if output.resolve().parent != root.resolve():
+        lines.append(f"its paths start from {root}: give other commands --root")
+    if "fg" not in layout.names:
+        lines.append(
+            "no cut-outs are named: the unseen split keeps backgrounds apart, and "
+            "foregrounds not"
+        )
+    if "depth" not in layout.names:
+        lines.append(
+            f"no depth: `maskdepth dataset depth --data {root} --teacher NAME` writes "
+            f"the maps that {root / 'labels.txt'} names"
+        )
+    return "\n".join(lines)
