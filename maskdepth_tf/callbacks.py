@@ -2,6 +2,7 @@
 
 import csv
 import io
+import signal
 import time
 from pathlib import Path
 
@@ -12,64 +13,166 @@ import rich.progress
 import tensorflow as tf
 
 from maskdepth_tf import checkpoints, files, images, report
-from maskdepth_tf.errors import NonFiniteError, StateError
+from maskdepth_tf.errors import NonFiniteError, StateError, Stopped
 
 MONITOR = "val_loss"
 """What the best epoch is least in: the loss on validation rows, whole and in
 evaluation mode."""
+SAVE_SECONDS = 300.0
+"""Time after which the state is saved in the middle of an epoch [s]."""
 PICTURES_SECONDS = 60.0
 """Least time from one drawing of the pictures to the next [s]."""
 
 
-class RunState(keras.callbacks.Callback):
-    """Keeps `metrics.csv`, the best and the last model, in that order.
+class StopRequest:
+    """Turns SIGTERM and SIGINT into a wish: the step that is under way is finished.
 
-    The last model is the commit: a run resumes after its epoch, whatever else of a
-    later epoch had been written, and the rows of that later epoch are written anew.
+    A context manager. The second signal does what it would do without this.
+
+    Attributes:
+        signum: The signal that came; None so far.
+    """
+
+    signum: int | None = None
+
+    def __enter__(self) -> "StopRequest":
+        self._before = {
+            signum: signal.signal(signum, self._note)
+            for signum in (signal.SIGTERM, signal.SIGINT)
+        }
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+
+    def _note(self, signum: int, frame: object) -> None:
+        self.signum = signum
+        self.__exit__()
+
+
+class RunState(keras.callbacks.Callback):
+    """Keeps `metrics.csv`, the best model and the state that training goes on from.
+
+    The state is the commit: a run resumes after its step, whatever else of a later
+    one had been written, and that is written anew. It is saved after every epoch, in
+    one that takes long every `SAVE_SECONDS`, and when a signal asks to stop.
 
     Args:
         run_dir: Run folder.
-        first_epoch: Epoch that training starts at, counted from 0.
+        progress: How far the run has come.
         examples: Training examples of an epoch, for the rate.
+        stop: Whether a signal has come.
 
     Raises:
-        NonFiniteError: After an epoch, if its validation loss is NaN or infinite.
+        NonFiniteError: If a loss or a weight is NaN or infinite; nothing of it is
+            saved.
+        Stopped: After a step, if a signal asked to stop.
     """
 
-    def __init__(self, run_dir: Path, first_epoch: int, examples: int):
+    def __init__(
+        self,
+        run_dir: Path,
+        progress: checkpoints.Progress,
+        examples: int,
+        stop: StopRequest,
+    ):
         super().__init__()
         self._run_dir = run_dir
+        self._progress = progress
         self._examples = examples
-        self.history = read_metrics(run_dir)[:first_epoch]
+        self._stop = stop
+        self._saved_at = time.perf_counter()
+        if progress.history:
+            write_metrics(run_dir, progress.history)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.perf_counter()
-        self._trained = None
-        # After the epoch's last step it would be the next epoch's.
-        self._learning_rate = float(self.model.optimizer.learning_rate)
+        if self._progress.epoch:
+            self._restore_metrics()
+        else:
+            # After the epoch's last step it would be the next epoch's.
+            rate = float(self.model.optimizer.learning_rate)
+            self._progress.epoch = {"learning_rate": rate, "trained": 0.0}
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not np.isfinite((logs or {}).get("loss", 0.0)):
+            raise NonFiniteError(f"the loss is {logs['loss']}")
+        if self._stop.signum is not None:
+            self._save_epoch_under_way()
+            raise self._stopped(self._stop.signum)
+        if time.perf_counter() - self._saved_at > SAVE_SECONDS:
+            self._save_epoch_under_way()
 
     def on_test_begin(self, logs=None):
         # Validation inside `fit`: what came before it is the training itself.
-        self._trained = time.perf_counter() - self._started
+        self._note_time()
+        self._trained_metrics = self._metric_values()
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self._stop.signum is not None:
+            self._check_weights()
+            self._save(self._trained_metrics)
+            raise self._stopped(self._stop.signum)
 
     def on_epoch_end(self, epoch, logs=None):
-        row = {"epoch": epoch + 1, "learning_rate": self._learning_rate}
+        known = self._progress.epoch
+        row = {"epoch": epoch + 1, "learning_rate": known["learning_rate"]}
         row |= {key: float(value) for key, value in (logs or {}).items()}
         if not np.isfinite(row[MONITOR]):
-            # The epoch's last step may break the weights after its loss was taken.
-            raise NonFiniteError(
-                f"{self._run_dir}: the validation loss must stay finite. Received: "
-                f"{row[MONITOR]} after epoch {epoch + 1}. Epochs before it are kept; "
-                "lower optimizer.learning_rate"
-            )
-        row["seconds"] = time.perf_counter() - self._started
-        row["images_per_second"] = self._examples / (self._trained or row["seconds"])
-        best = min((past[MONITOR] for past in self.history), default=np.inf)
-        self.history.append(row)
-        write_metrics(self._run_dir, self.history)
+            raise NonFiniteError(f"the validation loss is {row[MONITOR]}")
+        self._check_weights()
+        since = time.perf_counter() - self._started
+        row["seconds"] = known["trained"] + since
+        row["images_per_second"] = self._examples / max(known["trained"], 1e-9)
+        history = self._progress.history
+        best = min((past[MONITOR] for past in history), default=np.inf)
+        history.append(row)
+        self._progress.epoch = {}
+        write_metrics(self._run_dir, history)
         if row[MONITOR] < best:
             checkpoints.save_model(self.model, self._run_dir / checkpoints.BEST)
-        checkpoints.save_model(self.model, self._run_dir / checkpoints.LAST)
+        self._save([])
+        if self._stop.signum is not None:
+            raise self._stopped(self._stop.signum)
+
+    def _note_time(self) -> None:
+        now = time.perf_counter()
+        self._progress.epoch["trained"] += now - self._started
+        self._started = now
+
+    def _save_epoch_under_way(self) -> None:
+        self._check_weights()
+        self._note_time()
+        self._save(self._metric_values())
+
+    def _check_weights(self) -> None:
+        # A step may break them after its loss was taken.
+        if not checkpoints.is_finite(self.model):
+            raise NonFiniteError("a weight is NaN or infinite")
+
+    def _save(self, values: list[np.ndarray]) -> None:
+        self._progress.metrics = values
+        checkpoints.save_state(self.model, self._run_dir, self._progress)
+        self._saved_at = time.perf_counter()
+
+    def _metric_variables(self) -> list:
+        return [v for metric in self.model.metrics for v in metric.variables]
+
+    def _metric_values(self) -> list[np.ndarray]:
+        return [np.asarray(variable) for variable in self._metric_variables()]
+
+    def _restore_metrics(self) -> None:
+        """Gives the running means of an epoch under way what its first part left."""
+        pairs = zip(self._metric_variables(), self._progress.metrics, strict=True)
+        for variable, value in pairs:
+            variable.assign(value)
+
+    def _stopped(self, signum: int) -> Stopped:
+        name = signal.Signals(signum).name
+        return Stopped(
+            f"stopped by {name}; --resume --workdir {self._run_dir} goes on", signum
+        )
 
 
 def write_metrics(run_dir: Path, history: list[dict]) -> None:
@@ -148,15 +251,15 @@ class Progress(keras.callbacks.Callback):
 
     Args:
         epochs: Epochs of the whole training.
-        first_epoch: Epoch that training starts at, counted from 0.
         steps: Steps of an epoch.
         batch_size: Examples per step.
+        first_step: Step that training starts at, counted from 0.
     """
 
-    def __init__(self, epochs: int, first_epoch: int, steps: int, batch_size: int):
+    def __init__(self, epochs: int, steps: int, batch_size: int, first_step: int):
         super().__init__()
         self._epochs, self._steps, self._batch_size = epochs, steps, batch_size
-        self._first_epoch = first_epoch
+        self._first_step = first_step
         console = rich.console.Console()
         self._bar = rich.progress.Progress(
             "{task.description}",
@@ -169,22 +272,26 @@ class Progress(keras.callbacks.Callback):
         )
 
     def on_train_begin(self, logs=None):
-        total = self._epochs * self._steps
-        done = self._first_epoch * self._steps
-        self._task = self._bar.add_task(
-            "train", total=total, completed=done, figures=""
-        )
+        if not self._bar.tasks:
+            total = self._epochs * self._steps
+            self._bar.add_task(
+                "train", total=total, completed=self._first_step, figures=""
+            )
         self._bar.start()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._started = epoch, time.perf_counter()
-        self._bar.update(self._task, description=f"epoch {epoch + 1}/{self._epochs}")
+        self._done = max(self._first_step, epoch * self._steps)
+        self._started = time.perf_counter()
+        self._bar.update(
+            self._bar.tasks[0].id, description=f"epoch {epoch + 1}/{self._epochs}"
+        )
 
     def on_train_batch_end(self, batch, logs=None):
         rate = (batch + 1) * self._batch_size / (time.perf_counter() - self._started)
         figures = f"{rate:,.0f} images/s  {_losses(logs or {})}"
-        done = self._epoch * self._steps + batch + 1
-        self._bar.update(self._task, completed=done, figures=figures)
+        self._bar.update(
+            self._bar.tasks[0].id, completed=self._done + batch + 1, figures=figures
+        )
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}

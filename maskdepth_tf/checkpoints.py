@@ -1,12 +1,19 @@
-"""A run's models on disk: the last epoch's and the best one's.
+"""A run's models on disk: the latest one, the one before it, and the best.
 
 Files are `.keras` archives (every member carries a CRC) that hold weights, the
-optimizer's momentum and its step, so that training goes on exactly where it was.
-They are written aside, flushed and renamed: a reader sees the old file or the new.
+optimizer's momentum and its step. The latest and the one before it also hold what
+training needs besides, so that it goes on exactly where it was, in the middle of an
+epoch too. They are written aside, flushed and renamed: a reader sees the old file or
+the new.
 """
 
 import hashlib
+import io
+import json
 import os
+import sys
+import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -20,7 +27,24 @@ from maskdepth_tf import files
 from maskdepth_tf.errors import StateError
 
 LAST = "last.keras"
+PREVIOUS = "previous.keras"
 BEST = "best.keras"
+_PROGRESS, _METRICS = "progress.json", "metrics.npz"
+
+
+@dataclass
+class Progress:
+    """How far a training has come, besides its model.
+
+    Attributes:
+        history: A row for each finished epoch.
+        epoch: Of the epoch under way, what its row will need; empty between epochs.
+        metrics: Values of the running metrics of the epoch under way.
+    """
+
+    history: list[dict] = field(default_factory=list)
+    epoch: dict[str, float] = field(default_factory=dict)
+    metrics: list[np.ndarray] = field(default_factory=list)
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -53,6 +77,74 @@ def load_model(path: str | os.PathLike) -> keras.Model:
         raise StateError(f"{path}: cannot be loaded as a model: {reason}") from error
 
 
+def save_state(model: keras.Model, run_dir: Path, progress: Progress) -> None:
+    """Writes all that training goes on from; what was the latest is then the previous.
+
+    Args:
+        model: The compiled model.
+        run_dir: Run folder.
+        progress: How far it has come.
+    """
+
+    def write(path):
+        model.save(path)
+        arrays = io.BytesIO()
+        np.savez(arrays, *progress.metrics)
+        told = {"history": progress.history, "epoch": progress.epoch}
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(_PROGRESS, json.dumps(told))
+            archive.writestr(_METRICS, arrays.getvalue())
+
+    files.save_durably(run_dir / LAST, write, older=run_dir / PREVIOUS)
+
+
+def load_state(run_dir: Path) -> tuple[keras.Model, Progress] | None:
+    """Reads the newest state that is whole.
+
+    A damaged one gets the suffix `.bad`, and a line on stderr.
+
+    Args:
+        run_dir: Run folder.
+
+    Returns:
+        The compiled model and how far it has come; None if nothing was saved yet.
+
+    Raises:
+        StateError: If there are states and all are damaged.
+    """
+    damaged: dict[Path, StateError] = {}
+    for path in (run_dir / LAST, run_dir / PREVIOUS):
+        if not path.exists():
+            continue
+        try:
+            found = load_model(path), _read_progress(path)
+        except StateError as error:
+            damaged[path] = error
+            continue
+        for bad, reason in damaged.items():
+            bad.rename(f"{bad}.bad")
+            print(f"warning: {reason}; going on from {path.name}", file=sys.stderr)
+        return found
+    if damaged:
+        raise StateError("; ".join(map(str, damaged.values())))
+    return None
+
+
+def _read_progress(path: Path) -> Progress:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise zipfile.BadZipFile(f"{damaged} is damaged")
+            told = json.loads(archive.read(_PROGRESS))
+            with np.load(io.BytesIO(archive.read(_METRICS))) as stored:
+                arrays = [stored[name] for name in stored.files]
+        return Progress(told["history"], told["epoch"], arrays)
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise StateError(f"{path}: cannot be resumed from: {reason}") from error
+
+
 def weights_sha256(model: keras.Model) -> str:
     """Fingerprint of all model and optimizer variables, in their order.
 
@@ -68,3 +160,11 @@ def weights_sha256(model: keras.Model) -> str:
         digest.update(f"{value.dtype}{value.shape}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
+
+
+def is_finite(model: keras.Model) -> bool:
+    """Whether no model or optimizer variable holds a NaN or an infinity."""
+    return all(
+        np.isfinite(np.asarray(keras.ops.convert_to_numpy(variable), np.float64)).all()
+        for variable in (*model.variables, *model.optimizer.variables)
+    )

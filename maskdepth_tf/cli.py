@@ -33,7 +33,8 @@ def run(main: Callable[[list[str] | None], int | None], argv=None) -> int:
         sys.stdout.flush()
         return code
     except errors.MaskDepthError as error:
-        print(f"error: {error}", file=sys.stderr)
+        kind = "" if isinstance(error, errors.Stopped) else "error: "
+        print(f"{kind}{error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # Python flushes its output once more when it ends, and would fail again.

@@ -35,7 +35,26 @@ class DiskFullError(MaskDepthError, OSError):
     exit_code = 5
 
 
+class LockedError(MaskDepthError, RuntimeError):
+    """Another process is at work in the run folder."""
+
+    exit_code = 6
+
+
 class NonFiniteError(MaskDepthError, ArithmeticError):
     """The loss became NaN or infinite."""
 
     exit_code = 7
+
+
+class Stopped(MaskDepthError):
+    """A signal asked to stop, and everything is kept.
+
+    Args:
+        message: What was kept, and where to go on.
+        signum: The signal.
+    """
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signum

@@ -31,7 +31,11 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     _put(path, write)
 
 
-def save_durably(path: str | os.PathLike, write: Callable[[str], object]) -> None:
+def save_durably(
+    path: str | os.PathLike,
+    write: Callable[[str], object],
+    older: str | os.PathLike | None = None,
+) -> None:
     """Lets `write` make a file, flushes it to the disk, then renames it.
 
     The data is on the disk before the name is, so that also after a power cut a
@@ -40,6 +44,7 @@ def save_durably(path: str | os.PathLike, write: Callable[[str], object]) -> Non
     Args:
         path: Where the file is to appear; its folder must exist.
         write: Makes the file at the path that it is given, which ends as `path`.
+        older: What the file that was at `path` is then called; None removes it.
 
     Raises:
         OSError: As `write_atomically`.
@@ -49,7 +54,7 @@ def save_durably(path: str | os.PathLike, write: Callable[[str], object]) -> Non
         write(partial)
         _flush(partial)
 
-    _put(path, write_and_flush)
+    _put(path, write_and_flush, older)
     _flush(os.path.dirname(os.fspath(path)) or ".")
 
 
@@ -84,7 +89,13 @@ def check_output(flag: str, path: Path, source: Path) -> None:
         raise UsageError(f"{flag} would replace what is read. Received: {path}")
 
 
-def _put(path, write):
+def remove_partial(folder: str | os.PathLike) -> None:
+    """Removes what writers that were killed have left in a folder."""
+    for path in Path(folder).glob(f".{'[0-9a-f]' * 16}.partial*"):
+        path.unlink()
+
+
+def _put(path, write, older=None):
     path = os.fspath(path)
     suffix = os.path.splitext(path)[1]
     # Short and of its own: names may be at the limit, and threads may race.
@@ -92,6 +103,8 @@ def _put(path, write):
     partial = os.path.join(os.path.dirname(path), name)
     try:
         write(partial)
+        if older is not None and os.path.exists(path):
+            os.replace(path, older)
         os.replace(partial, path)
     except BaseException:
         if os.path.exists(partial):

@@ -3,7 +3,9 @@
 config.yaml        the resolved configuration
 run.json           command, versions, commit, machine, data, weights' fingerprint
 metrics.csv        a row an epoch
-last.keras         the last epoch's model, with its optimizer: what a run resumes
+last.keras         the latest model, with its optimizer: what a run resumes
+previous.keras     the one before, should the latest be damaged
+run.lock           held by the process that trains
 best.keras         the epoch that was best on validation rows
 evaluation.json    scores of the best model on every side of the split
 pictures/          predictions and curves
@@ -12,48 +14,101 @@ export/N/          the best model as a SavedModel
 report.html        all of it to read
 """
 
+import contextlib
 import datetime
+import fcntl
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 from maskdepth_tf import __version__, config, files, schema
-from maskdepth_tf.errors import StateError
+from maskdepth_tf.errors import LockedError, StateError
 
+LOCK = "run.lock"
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless")
 """Packages whose versions a run keeps."""
 
 
-def check_run_dir(settings: config.Config, resume: bool) -> Path:
-    """Refuses to mix runs, before any work is done.
+@contextlib.contextmanager
+def claim(settings: config.Config, resume: bool) -> Iterator[Path]:
+    """Holds a run folder for this process, and refuses to mix runs.
 
     Args:
         settings: The configuration; names the folder.
         resume: Whether to go on with a run that is there.
 
-    Returns:
-        The folder, which need not be there yet.
+    Yields:
+        The folder. If no run is begun in it and it was not there before, it is
+        removed again.
 
     Raises:
-        StateError: If a new run would overwrite an old one, or a resumed one would
-            go on with another configuration.
+        LockedError: If another process is at work there.
+        StateError: If a new run would overwrite an old one, a resumed one would go
+            on with another configuration, or the folder cannot be made.
     """
     run_dir = Path(settings.workdir)
     saved = run_dir / "config.yaml"
-    if saved.exists() and not resume:
-        raise StateError(
-            f"{run_dir}: a run is there already; go on with --resume, or name another "
-            "folder with --workdir"
-        )
     if resume and not saved.exists():
         raise StateError(f"{run_dir}: --resume needs a run folder with config.yaml")
+    is_new = not run_dir.exists()
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        lock = open(run_dir / LOCK, "ab")
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise StateError(
+            f"{run_dir}: the run folder cannot be made: {error.strerror}"
+        ) from error
+    with lock:
+        try:
+            # The system lets go of it when the process ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(f"{run_dir}: another process is training there") from None
+        try:
+            _check_config(saved, settings, resume)
+            yield run_dir
+        finally:
+            if is_new and not saved.exists():
+                shutil.rmtree(run_dir)
+
+
+def _check_config(saved: Path, settings: config.Config, resume: bool) -> None:
+    if saved.exists() and not resume:
+        raise StateError(
+            f"{saved.parent}: a run is there already; go on with --resume, or name "
+            "another folder with --workdir"
+        )
     if resume:
         _check_same(saved, settings)
-    return run_dir
+
+
+def check_data(run_dir: Path, data: dict) -> None:
+    """Refuses to go on with another data set than the run was begun with.
+
+    Args:
+        run_dir: Folder of a run.
+        data: As `begin`.
+
+    Raises:
+        StateError: If rows, pictures or sides of the split are not the same.
+    """
+    path = run_dir / "run.json"
+    try:
+        before = json.loads(path.read_bytes())["data"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StateError(f"{path}: is missing or damaged: {error}") from error
+    for key in ("rows", "splits", "sha256"):
+        if before.get(key) != data[key]:
+            raise StateError(
+                f"{data['labels']}: a run resumes with its own data. Received: "
+                f"{key}={data[key]}, begun with {before.get(key)}"
+            )
 
 
 def _check_same(saved, settings):
@@ -84,23 +139,14 @@ def _flat(values, prefix=""):
 
 
 def begin(run_dir: Path, settings: config.Config, data: dict) -> None:
-    """Makes the run folder, with `config.yaml` and what `run.json` knows so far.
+    """Writes `config.yaml`, and into `run.json` what is known so far.
 
     Args:
         run_dir: Run folder.
         settings: The configuration.
         data: What is known of the examples: labels, rows, sha256, splits.
-
-    Raises:
-        StateError: If the folder cannot be made.
     """
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise StateError(
-            f"{run_dir}: the run folder cannot be made: {error.strerror}"
-        ) from error
-    files.write_atomically(run_dir / "config.yaml", config.to_yaml(settings).encode())
+    files.remove_partial(run_dir)  # of a process that was killed
     versions = {name: metadata.version(name) for name in PACKAGES}
     own = {"maskdepth_tf": __version__, "python": platform.python_version()}
     description = {
@@ -113,6 +159,8 @@ def begin(run_dir: Path, settings: config.Config, data: dict) -> None:
         "data": data,
     }
     files.write_json(run_dir / "run.json", description)
+    # Last: a folder with it holds a run.
+    files.write_atomically(run_dir / "config.yaml", config.to_yaml(settings).encode())
 
 
 def finish(run_dir: Path, weights_sha256: str) -> None:

@@ -39,7 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on after the last finished epoch of the run folder",
+        help="go on where the run folder's latest state is",
     )
     return parser
 
@@ -48,8 +48,8 @@ def main(argv: list[str] | None = None) -> int | None:
     """Trains as the arguments say."""
     args = make_parser().parse_args(argv)
     settings = load_settings(args)
-    run_dir = runs.check_run_dir(settings, args.resume)
-    train(settings, run_dir, args.resume)
+    with runs.claim(settings, args.resume) as run_dir:
+        train(settings, run_dir, args.resume)
     return 0
 
 
@@ -73,7 +73,7 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     Args:
         settings: The configuration.
         run_dir: Its folder.
-        resume: Whether to go on after the last finished epoch.
+        resume: Whether to go on where its latest state is.
     """
     startup.load_tensorflow()
     from maskdepth_tf import checkpoints, evaluation, examples, export, report, training
@@ -83,11 +83,14 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     found = evaluation.open_data(settings)
     split = evaluation.split_data(settings, found)
     steps = training.steps_per_epoch(settings, split)
-    net, first_epoch = training.restored_model(settings, run_dir, steps, resume)
+    data = examples.describe(settings.data.labels, found, split)
+    if resume:
+        runs.check_data(run_dir, data)
+    net, progress = training.restored_model(settings, run_dir, steps, resume)
 
-    runs.begin(run_dir, settings, examples.describe(settings.data.labels, found, split))
+    runs.begin(run_dir, settings, data)
     with found.damage_named():
-        training.fit(settings, run_dir, net, found, split, first_epoch)
+        training.fit(settings, run_dir, net, found, split, progress)
     runs.finish(run_dir, checkpoints.weights_sha256(net))
 
     scores = evaluation.evaluate_split(settings, run_dir, found, split)

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import keras
 import tensorflow as tf
@@ -14,6 +15,7 @@ from maskdepth_tf import (
     config,
     examples,
     input_pipeline,
+    labels,
     losses,
     metrics,
     model,
@@ -134,24 +136,20 @@ def make_optimizer(
 
 def restored_model(
     settings: config.Config, run_dir: Path, steps: int, resume: bool
-) -> tuple[keras.Model, int]:
-    """The network to train and the epoch to train next.
+) -> tuple[keras.Model, checkpoints.Progress]:
+    """The network to train and how far it has come.
 
     Args:
         settings: The configuration.
         run_dir: Run folder.
         steps: Steps of an epoch.
-        resume: Whether to go on where the folder's last model is.
+        resume: Whether to go on with the folder's latest state.
 
     Returns:
-        The compiled model, new or as the last finished epoch left it, and the epoch
-        that comes next, counted from 0.
+        The compiled model, new or as the run left it, and the progress.
     """
-    last = run_dir / checkpoints.LAST
-    if resume and last.exists():
-        net = checkpoints.load_model(last)
-        return net, int(net.optimizer.iterations) // steps
-    return compiled_model(settings, steps), 0
+    state = checkpoints.load_state(run_dir) if resume else None
+    return state or (compiled_model(settings, steps), checkpoints.Progress())
 
 
 def fit(
@@ -160,9 +158,9 @@ def fit(
     net: keras.Model,
     found: examples.Examples,
     split: splits.Split,
-    first_epoch: int,
+    progress: checkpoints.Progress,
 ) -> None:
-    """Trains from `first_epoch` to the end, keeping state after every epoch.
+    """Trains from where the network is to the end, keeping state as it goes.
 
     Args:
         settings: The configuration.
@@ -170,53 +168,107 @@ def fit(
         net: The compiled model.
         found: The labelled set.
         split: Its sides.
-        first_epoch: Epoch to train next, counted from 0.
+        progress: How far it has come.
 
     Raises:
-        NonFiniteError: If the loss is NaN or infinite; the last good epoch is kept.
+        NonFiniteError: If a loss or weight is NaN or infinite; states before are kept.
+        Stopped: If a signal asked to stop; the state is kept.
     """
-    training = settings.training
     steps = steps_per_epoch(settings, split)
-    dataset, validation, shown = make_datasets(settings, found, split, first_epoch)
-    progress = callbacks.Progress(
-        training.epochs, first_epoch, steps, training.batch_size
-    )
-    try:
-        net.fit(
-            dataset,
-            epochs=training.epochs,
-            initial_epoch=first_epoch,
-            steps_per_epoch=steps,
-            validation_data=validation,
-            verbose=0,
-            shuffle=False,  # the data set is in its order already
-            callbacks=[
-                # It must come first: no state of a broken step may be kept.
-                keras.callbacks.TerminateOnNaN(raise_error=True),
-                callbacks.RunState(run_dir, first_epoch, steps * training.batch_size),
-                callbacks.Pictures(next(iter(shown)), run_dir),
-                progress,
+    _, validation, shown = make_datasets(settings, found, split, 0)
+    batch = next(iter(shown))
+    if progress.epoch:
+        _build_metrics(net, *batch)
+    epochs, batch_size = settings.training.epochs, settings.training.batch_size
+    with callbacks.StopRequest() as stop:
+        state = callbacks.RunState(run_dir, progress, steps * batch_size, stop)
+        epoch, step = len(progress.history), int(net.optimizer.iterations)
+        bar = callbacks.Progress(epochs, steps, batch_size, step)
+
+        def make_callbacks() -> list[keras.callbacks.Callback]:
+            return [
+                state,  # first: no picture is drawn of a broken step
+                callbacks.Pictures(batch, run_dir),
+                bar,
                 keras.callbacks.TensorBoard(run_dir / "tensorboard"),
-            ],
-        )
-    except RuntimeError as error:
-        if "NaN" not in str(error):
-            raise
-        raise NonFiniteError(
-            f"{run_dir}: the loss must stay finite: {error}. The last finished epoch "
-            "is kept; lower optimizer.learning_rate"
-        ) from error
-    finally:
-        progress.stop()
+            ]
+
+        def train(epoch: int, last_epoch: int, first_step: int) -> None:
+            net.fit(
+                make_datasets(settings, found, split, first_step)[0],
+                epochs=last_epoch,
+                initial_epoch=epoch,
+                steps_per_epoch=(epoch + 1) * steps - first_step,
+                validation_data=validation,
+                verbose=0,
+                shuffle=False,  # the data set is in its order already
+                callbacks=make_callbacks(),
+            )
+
+        try:
+            if step == (epoch + 1) * steps:
+                _finish_epoch(net, epoch, validation, make_callbacks())
+                epoch += 1
+            elif step > epoch * steps:  # `fit` has epochs of one length
+                train(epoch, epoch + 1, step)
+                epoch += 1
+            train(epoch, epochs, epoch * steps)
+        except NonFiniteError as error:
+            _explain(error, settings, run_dir, net, found, split)
+        finally:
+            bar.stop()
+
+
+def _build_metrics(net, inputs, targets) -> None:
+    """Makes the running metrics, which `fit` does later than they are restored."""
+    outputs = net(inputs, training=False)
+    net.compute_loss(inputs, targets, outputs)
+    net.compute_metrics(inputs, targets, outputs)
+
+
+def _finish_epoch(net, epoch, validation, kept) -> None:
+    """What `fit` does after the last step of an epoch, for a run stopped just there."""
+    scores = net.evaluate(validation, return_dict=True, verbose=0)
+    called = keras.callbacks.CallbackList(kept, model=net)
+    called.on_train_begin()
+    called.on_epoch_begin(epoch)  # brings back the means of its steps
+    logs = {name: float(value) for name, value in net.get_metrics_result().items()}
+    logs |= {f"val_{name}": value for name, value in scores.items()}
+    called.on_epoch_end(epoch, logs)
+    called.on_train_end()
+
+
+def _explain(error, settings, run_dir, net, found, split) -> NoReturn:
+    """Raises a loss' or a weight's error, with the rows of the last execution."""
+    steps, last = steps_per_epoch(settings, split), int(net.optimizer.iterations)
+    together = steps_per_execution(settings, steps)
+    rows = [
+        found.rows[split["train"][slot]]
+        for step in range(last - together, last)
+        for slot in input_pipeline.example_ids(
+            tf.constant(step, tf.int64),
+            num_examples=len(split["train"]),
+            batch_size=settings.training.batch_size,
+            steps_per_epoch=steps,
+            seed=settings.seed,
+        ).numpy()
+    ]
+    labels.write(run_dir / "nonfinite.txt", rows)
+    epoch, step = divmod(last - 1, steps)
+    raise NonFiniteError(
+        f"{run_dir}: losses and weights must stay finite: {error} after step "
+        f"{step + 1} of epoch {epoch + 1}. Its rows are in nonfinite.txt, states "
+        "before it are kept; lower optimizer.learning_rate"
+    ) from error
 
 
 def make_datasets(
     settings: config.Config,
     found: examples.Examples,
     split: splits.Split,
-    first_epoch: int,
+    first_step: int,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset, tf.data.Dataset]:
-    """The batches of training from `first_epoch` on, of validation, and to be shown."""
+    """The batches of training from `first_step` on, of validation, and to be shown."""
     training = settings.training
     steps = steps_per_epoch(settings, split)
     train = input_pipeline.make_training_dataset(
@@ -225,7 +277,7 @@ def make_datasets(
         augmentation.make_augmentation(**dataclasses.asdict(settings.augmentation)),
         batch_size=training.batch_size,
         steps_per_epoch=steps,
-        first_step=first_epoch * steps,
+        first_step=first_step,
         last_step=training.epochs * steps,
         seed=settings.seed,
     )

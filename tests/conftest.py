@@ -72,7 +72,7 @@ def labels_file(tmp_path_factory):
 
 
 def tiny_overrides(labels_path, workdir) -> list[str]:
-    """Two quick epochs of 3 steps on a labelled set."""
+    """Two quick epochs of 2 steps on a labelled set."""
     return [
         f"data.labels={labels_path}",
         f"workdir={workdir}",

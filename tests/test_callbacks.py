@@ -1,6 +1,7 @@
 """What is kept of an epoch, and what is shown of it."""
 
 import io
+import signal
 
 import keras
 import numpy as np
@@ -27,10 +28,24 @@ def net():
     return net
 
 
-def state_of(run_dir, net, first_epoch=0):
-    state = callbacks.RunState(run_dir, first_epoch, examples=100)
+def state_of(run_dir, net, history=()):
+    progress = checkpoints.Progress(list(history))
+    state = callbacks.RunState(run_dir, progress, 100, callbacks.StopRequest())
     state.set_model(net)
     return state
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """Names of the files that are written, in their order; nothing is."""
+    names = []
+    monkeypatch.setattr(
+        checkpoints, "save_model", lambda net, path: names.append(path.name)
+    )
+    monkeypatch.setattr(
+        checkpoints, "save_state", lambda *_: names.append(checkpoints.LAST)
+    )
+    return names
 
 
 def end_epoch(state, epoch, **logs):
@@ -53,8 +68,7 @@ def test_one_epoch(tmp_path, net):
     assert row["images_per_second"] * row["seconds"] >= 100
 
 
-def test_rate_is_the_one_that_the_epoch_was_trained_with(tmp_path, net, monkeypatch):
-    monkeypatch.setattr(checkpoints, "save_model", lambda net, path: None)
+def test_rate_is_the_one_that_the_epoch_was_trained_with(tmp_path, net, saved):
     state = state_of(tmp_path, net)
     state.on_epoch_begin(0)
     net.optimizer.learning_rate = 0.5
@@ -62,14 +76,10 @@ def test_rate_is_the_one_that_the_epoch_was_trained_with(tmp_path, net, monkeypa
         state.on_epoch_end(0, LOGS)
     finally:
         net.optimizer.learning_rate = 0.125
-    assert state.history[0]["learning_rate"] == 0.125
+    assert callbacks.read_metrics(tmp_path)[0]["learning_rate"] == 0.125
 
 
-def test_best_is_the_least_validation_loss(tmp_path, net, monkeypatch):
-    saved = []
-    monkeypatch.setattr(
-        checkpoints, "save_model", lambda net, path: saved.append(path.name)
-    )
+def test_best_is_the_least_validation_loss(tmp_path, net, saved):
     state = state_of(tmp_path, net)
     for epoch, loss in enumerate((0.5, 0.6, 0.4, 0.4)):
         end_epoch(state, epoch, val_loss=loss)
@@ -77,20 +87,21 @@ def test_best_is_the_least_validation_loss(tmp_path, net, monkeypatch):
     assert saved == [best, last, last, best, last, last]
 
 
-def test_resumed_run_remembers_its_best(tmp_path, net, monkeypatch):
-    saved = []
-    monkeypatch.setattr(
-        checkpoints, "save_model", lambda net, path: saved.append(path.name)
-    )
+def test_resumed_run_remembers_its_best(tmp_path, net, saved):
+    state = state_of(tmp_path, net)
     for epoch, loss in enumerate((0.3, 0.5, 0.1)):
-        end_epoch(state_of(tmp_path, net, epoch), epoch, val_loss=loss)
-    # Its third epoch was not finished: what it had written counts no more.
-    state = state_of(tmp_path, net, first_epoch=2)
+        end_epoch(state, epoch, val_loss=loss)
+    history = callbacks.read_metrics(tmp_path)
+    # The third epoch's state was not saved: what it had written counts no more.
     saved.clear()
-    end_epoch(state, 2, val_loss=0.2)
-    assert saved == [checkpoints.BEST, checkpoints.LAST]
-    rows = callbacks.read_metrics(tmp_path)
-    assert [row["val_loss"] for row in rows] == [0.3, 0.5, 0.2]
+    state = state_of(tmp_path, net, history[:2])
+    assert callbacks.read_metrics(tmp_path) == history[:2]
+    state.on_epoch_begin(2)
+    state.on_epoch_end(2, {"val_loss": 0.4})
+    assert saved == [checkpoints.LAST]
+    state.on_epoch_begin(3)
+    state.on_epoch_end(3, {"val_loss": 0.2})
+    assert saved == [checkpoints.LAST, checkpoints.BEST, checkpoints.LAST]
 
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf])
@@ -98,12 +109,49 @@ def test_broken_epoch_is_not_kept(tmp_path, net, loss):
     state = state_of(tmp_path, net)
     end_epoch(state, 0)
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
-    message = (
-        f"{tmp_path}: the validation loss must stay finite. Received: {loss} after"
-    )
-    with pytest.raises(NonFiniteError, match=message):
+    with pytest.raises(NonFiniteError, match=f"the validation loss is {loss}"):
         end_epoch(state, 1, val_loss=loss)
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+def test_broken_step_is_told(tmp_path, net, saved):
+    state = state_of(tmp_path, net)
+    state.on_epoch_begin(0)
+    with pytest.raises(NonFiniteError, match="the loss is nan"):
+        state.on_train_batch_end(0, {"loss": np.nan})
+    assert saved == []
+
+
+def test_broken_weights_are_not_saved(tmp_path, saved):
+    keras.utils.set_random_seed(0)
+    net = model.resnet_unet(16, (4, 4), 2)
+    net.compile(keras.optimizers.SGD(), loss={"mask": "mse", "depth": "mse"})
+    net.variables[0].assign(np.nan * net.variables[0])
+    with pytest.raises(NonFiniteError, match="a weight is NaN or infinite"):
+        end_epoch(state_of(tmp_path, net), 0)
+    assert saved == []
+
+
+def test_long_epochs_are_saved_on_the_way(tmp_path, net, saved, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: now[0])
+    state = state_of(tmp_path, net)
+    state.on_epoch_begin(0)
+    for batch in range(7):
+        now[0] += callbacks.SAVE_SECONDS / 3
+        state.on_train_batch_end(batch, {"loss": 1.0})
+    assert saved == [checkpoints.LAST]  # after four thirds, and not yet eight
+
+
+def test_the_first_signal_is_a_wish_and_the_second_is_not():
+    before = signal.getsignal(signal.SIGINT)
+    with callbacks.StopRequest() as stop:
+        assert stop.signum is None
+        signal.raise_signal(signal.SIGINT)
+        assert stop.signum == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_metrics_are_exact(tmp_path):
@@ -127,7 +175,7 @@ def test_damaged_metrics(tmp_path, content):
     with pytest.raises(
         StateError, match=r"metrics\.csv: must hold a number a column: ."
     ):
-        callbacks.RunState(tmp_path, 1, 10)
+        callbacks.read_metrics(tmp_path)
 
 
 def black_batch():
@@ -195,7 +243,7 @@ def run_progress(progress):
 
 
 def test_a_line_an_epoch_where_output_is_a_file(capsys):
-    run_progress(callbacks.Progress(3, 1, 5, 8))
+    run_progress(callbacks.Progress(3, 5, 8, 5))
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "epoch 2/3  0 s  loss 0.5000  validation: Dice 0.7500, SSIM 0.5000"
@@ -206,7 +254,7 @@ def test_a_bar_on_a_terminal(monkeypatch):
     text = io.StringIO()
     console = rich.console.Console(file=text, force_terminal=True, width=120)
     monkeypatch.setattr(rich.console, "Console", lambda: console)
-    run_progress(callbacks.Progress(3, 1, 5, 8))
+    run_progress(callbacks.Progress(3, 5, 8, 5))
     assert "6/15" in text.getvalue()
     assert "loss 0.7500" in text.getvalue()
     # The cursor was hidden and is shown again.
@@ -214,4 +262,4 @@ def test_a_bar_on_a_terminal(monkeypatch):
 
 
 def test_stopping_before_the_start_is_harmless():
-    callbacks.Progress(3, 0, 5, 8).stop()
+    callbacks.Progress(3, 5, 8, 0).stop()

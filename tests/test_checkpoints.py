@@ -119,3 +119,99 @@ def test_damaged(tmp_path, damage):
     ) as e:
         checkpoints.load_model(tmp_path)
     assert "\n" not in str(e.value)
+
+
+def states(folder):
+    """Two states, each with its model's fingerprint: the last and the one before."""
+    found = []
+    for seed in range(2):
+        progress = checkpoints.Progress([{"epoch": seed + 1}], {"trained": 0.1}, [])
+        progress.metrics = [np.float32(seed), np.arange(3)]
+        checkpoints.save_state(compiled(seed), folder, progress)
+        found.append(checkpoints.weights_sha256(compiled(seed)))
+    return found[::-1]
+
+
+def test_state_round_trip_is_exact(tmp_path):
+    last, _ = states(tmp_path)
+    model, progress = checkpoints.load_state(tmp_path)
+    assert checkpoints.weights_sha256(model) == last
+    assert progress.history == [{"epoch": 2}]
+    assert progress.epoch == {"trained": 0.1}
+    assert [array.tolist() for array in progress.metrics] == [1.0, [0, 1, 2]]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["last.keras", "previous.keras"]
+
+
+def test_no_state_yet(tmp_path):
+    assert checkpoints.load_state(tmp_path) is None
+
+
+def test_killed_between_two_renamings(tmp_path, capsys):
+    _, previous = states(tmp_path)
+    (tmp_path / checkpoints.LAST).unlink()
+    model, progress = checkpoints.load_state(tmp_path)
+    assert checkpoints.weights_sha256(model) == previous
+    assert progress.history == [{"epoch": 1}]
+    assert capsys.readouterr().err == ""
+
+
+def damage(data, draws):
+    """A file cut off, a bit of it flipped, or a stretch of it zeroed or removed."""
+    place = int(draws.integers(len(data)))
+    length = int(draws.integers(1, 400))
+    return [
+        lambda: data[:place],
+        lambda: (
+            data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
+        ),
+        lambda: data[:place] + bytes(len(data[place:])),
+        lambda: data[:place] + data[place + length :],
+        lambda: b"",
+    ][draws.integers(5)]()
+
+
+def test_damage_is_never_loaded(tmp_path, capsys):
+    last, previous = states(tmp_path)
+    path = tmp_path / checkpoints.LAST
+    bad = tmp_path / f"{checkpoints.LAST}.bad"
+    whole, draws = path.read_bytes(), np.random.default_rng(0)
+    counts = {last: 0, previous: 0}
+    for _ in range(300):
+        path.write_bytes(damage(whole, draws))
+        model, progress = checkpoints.load_state(tmp_path)
+        found = checkpoints.weights_sha256(model)
+        counts[found] += 1
+        warning = capsys.readouterr().err
+        # What is not noticed lies where a zip keeps what nobody reads, as times.
+        assert progress.history == [{"epoch": 2 if found == last else 1}]
+        assert bad.exists() == (found == previous)
+        assert warning.startswith(f"warning: {path}: cannot be ") == bad.exists()
+        assert warning.endswith("; going on from previous.keras\n") == bad.exists()
+        bad.unlink(missing_ok=True)
+    assert sum(counts.values()) == 300
+    assert counts[last] < 15
+
+
+def test_all_states_damaged(tmp_path):
+    states(tmp_path)
+    for name in (checkpoints.LAST, checkpoints.PREVIOUS):
+        (tmp_path / name).write_bytes(b"no zip")
+    message = r"last\.keras: cannot be .*; .*previous\.keras: cannot be "
+    with pytest.raises(StateError, match=message):
+        checkpoints.load_state(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2  # nothing is begun anew over them
+
+
+def test_a_model_without_progress_is_no_state(tmp_path):
+    checkpoints.save_model(compiled(), tmp_path / checkpoints.LAST)
+    with pytest.raises(StateError, match=r"last\.keras: cannot be resumed from: "):
+        checkpoints.load_state(tmp_path)
+
+
+def test_infinite_weights_are_seen():
+    model = compiled()
+    assert checkpoints.is_finite(model)
+    variable = model.optimizer.variables[-1]
+    variable.assign(variable + np.inf)
+    assert not checkpoints.is_finite(model)

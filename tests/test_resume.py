@@ -1,0 +1,158 @@
+"""Runs that are stopped in every way end as the one that never was."""
+
+import csv
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+from conftest import tiny_overrides, train_run
+
+from maskdepth_tf import callbacks, checkpoints
+
+TIMES = ("seconds", "images_per_second")
+
+
+def ended(run_dir):
+    """All that a run comes to: weights, momentum, best model, and every epoch's row."""
+    with open(run_dir / "metrics.csv", newline="") as file:
+        rows = [
+            {key: value for key, value in row.items() if key not in TIMES}
+            for row in csv.DictReader(file)
+        ]
+    models = [
+        checkpoints.weights_sha256(checkpoints.load_model(run_dir / name))
+        for name in (checkpoints.LAST, checkpoints.BEST)
+    ]
+    told = json.loads((run_dir / "run.json").read_text())["weights_sha256"]
+    return rows, models, told
+
+
+def resume(run_dir):
+    return train_run([], "--workdir", str(run_dir), "--resume")
+
+
+class Stopper(keras.callbacks.Callback):
+    """Raises a signal after some number of training and validation steps."""
+
+    def __init__(self, after, signum):
+        super().__init__()
+        self._left, self._signum = after, signum
+
+    def _count(self, batch, logs=None):
+        self._left -= 1
+        if self._left == 0:
+            signal.raise_signal(self._signum)
+
+    on_train_batch_end = on_test_batch_end = _count
+
+
+def stopped_run(overrides, monkeypatch, after, signum, *flags):
+    """Trains until a signal comes; the exit code."""
+    make = callbacks.RunState
+    stopper = Stopper(after, signum)
+
+    def make_state(*arguments):
+        state = make(*arguments)
+        for name in ("on_train_batch_end", "on_test_batch_end"):
+            ours, theirs = getattr(state, name), getattr(stopper, name)
+
+            def both(batch, logs=None, ours=ours, theirs=theirs):
+                theirs(batch, logs)
+                ours(batch, logs)
+
+            setattr(state, name, both)
+        return state
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "RunState", make_state)
+        return train_run(overrides, *flags)
+
+
+# An epoch has 2 steps and a batch of validation.
+@pytest.mark.parametrize("after", range(1, 5))
+def test_signal_at_every_step(
+    trained, labels_file, tmp_path, monkeypatch, capsys, after
+):
+    run_dir = tmp_path / "run"
+    signum = (signal.SIGTERM, signal.SIGINT)[after % 2]
+    overrides = tiny_overrides(labels_file, run_dir)
+    code = stopped_run(overrides, monkeypatch, after, signum)
+    assert code == 128 + signum
+    name = signal.Signals(signum).name
+    expected = f"stopped by {name}; --resume --workdir {run_dir} goes on\n"
+    assert capsys.readouterr().err == expected
+    net, progress = checkpoints.load_state(run_dir)
+    epoch, done = divmod(after, 3)
+    assert int(net.optimizer.iterations) == 2 * epoch + done
+    assert len(progress.history) == after // 4
+    assert resume(run_dir) == 0
+    assert ended(run_dir) == ended(trained)
+    assert not list(run_dir.glob(".*"))
+
+
+def test_leftovers_of_a_killed_run_are_removed(trained, tmp_path):
+    run_dir = tmp_path / "run"
+    shutil.copytree(trained, run_dir)
+    (run_dir / ".0123456789abcdef.partial.keras").write_bytes(b"half")
+    (run_dir / ".notes").write_bytes(b"the user's")
+    assert resume(run_dir) == 0
+    assert [path.name for path in run_dir.glob(".*")] == [".notes"]
+    assert ended(run_dir) == ended(trained)  # it was finished
+
+
+def test_full_disk(trained, labels_file, tmp_path, capsys, monkeypatch):
+    run_dir, save = tmp_path / "run", checkpoints.save_state
+    calls = []
+
+    def save_or_fail(model, folder, progress):
+        calls.append(folder)
+        if len(calls) == 2:
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "fsync", full)
+                save(model, folder, progress)
+        save(model, folder, progress)
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save_state", save_or_fail)
+        assert train_run(tiny_overrides(labels_file, run_dir)) == 5
+    assert "error: no space left on the disk" in capsys.readouterr().err
+    assert not list(run_dir.glob(".*"))
+    assert resume(run_dir) == 0
+    assert ended(run_dir) == ended(trained)
+
+
+def test_resume_with_other_pictures(trained, labels_file, tmp_path, capsys):
+    folder = tmp_path / "set"
+    shutil.copytree(labels_file.parent, folder)
+    run_dir = tmp_path / "run"
+    assert train_run(tiny_overrides(folder / "labels.txt", run_dir)) == 0
+    weights = (run_dir / checkpoints.LAST).read_bytes()
+    with (folder / "mask/3.png").open("ab") as file:
+        file.write(b"more")
+    assert resume(run_dir) == 4
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "labels.txt: a run resumes with its own data. Received: sha256=" in error
+    assert (run_dir / checkpoints.LAST).read_bytes() == weights
+
+
+def test_twenty_real_kills():
+    program = Path(__file__).parent.parent / "benchmarks" / "killed_training.py"
+    run = subprocess.run(
+        [sys.executable, program, "--kills", "20", "--seed", "1"],
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout.startswith("20 kills in ")
+    assert " 0 ended otherwise" in run.stdout
