@@ -126,10 +126,18 @@ class TestRooms:
         rooms = consensus.Rooms({"a": self.base, "b": self.base + 0.3})
         assert rooms.faults("a", View(self.base + 0.3, EVERYWHERE, 224)) == []
 
-    def test_with_very_many_rooms_none_are_compared(self, monkeypatch):
-        monkeypatch.setattr(consensus, "MOST_ROOMS", 2)
-        rooms = consensus.Rooms({"a": self.base, "b": self.twin, "c": self.base + 90})
-        assert rooms.faults("a", View(self.twin, EVERYWHERE, 224)) == []
+    def test_of_strangers_nothing_is_said(self):
+        assert self.faults("e", self.twin) == []
+        assert self.faults("d", self.twin) == []
+
+
+def test_the_nearest_rooms_by_hand(monkeypatch):
+    monkeypatch.setattr(consensus, "NEIGHBOURS", 3)
+    rooms = np.float32([0, 9, 4, 0.3, 2])[:, None] * np.ones((1, 12), np.float32)
+    found = consensus._nearest(rooms)
+    # Room 3 is the same as room 0.
+    assert found[[0, 1, 3]].tolist() == [[4, 2, 1], [2, 4, 3], [4, 2, 1]]
+    assert consensus._nearest(rooms[:0]).shape == (0, 0)
 
 
 class TestDepthFaults:
@@ -166,6 +174,19 @@ class TestDepthFaults:
         depths[3] = Depth(255 - self.map, -0.3, 1.0)
         depths[5] = Depth(255 - self.map, -0.05, 1.0)
         assert self.find(depths, rooms) == [(3, "inverted_depth")]
+
+    def test_maps_are_compared_in_parts(self, monkeypatch):
+        depths = self.depths(30)
+        depths[3] = Depth(255 - self.map, -0.3, 1.0)
+        depths[29] = Depth(self.map.T.copy(), 0.1, -1.0)
+        rooms = ["a", "b"] * 15
+        whole = list(consensus.depth_faults(rooms, depths))
+        assert [(number, fault.kind) for number, fault in whole] == [
+            (3, "inverted_depth"),
+            (29, "transposed"),
+        ]
+        monkeypatch.setattr(consensus, "_AT_ONCE", 7)
+        assert list(consensus.depth_faults(rooms, depths)) == whole
 
     @pytest.mark.parametrize(
         ("against", "kind"), [(13, "inverted_depth"), (12, None)], ids=["bad", "good"]

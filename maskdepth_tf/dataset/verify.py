@@ -4,7 +4,8 @@ All pictures are read and decoded once. A row is bad if
 
     bad_line            its line in the labels file does not hold five paths
     duplicate           the line, or the very bytes of fg_bg, came before
-    missing, unreadable a file is not there; is no picture, damaged or outside
+    missing             a file is not there, or a link that leads out of the folder
+    unreadable          a file is no picture or damaged
     wrong_size          a picture does not have the shape of fg_bg
     transposed          mask or depth, on its side, fits better
     wrong_background    bg and fg_bg differ outside the mask, or another room of
@@ -135,8 +136,11 @@ def _picture_faults(
     numbered, source: pictures.Pictures, num_workers: int
 ) -> Iterator[Bad]:
     """Faults of the pictures of all rows."""
+    if not numbered:
+        return
     rows = [row for _, row in numbered]
     names = sorted({row.bg for row in rows})
+    names = names if len(names) <= consensus.MOST_ROOMS else []
     num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))
     first_lines: dict[bytes, int] = {}
     judged: list[tuple[int, str, findings.Depth]] = []
