@@ -202,15 +202,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where to write a labels file of the good rows",
     )
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Runs `verify` with parsed flags; 3 if a row is bad."""
-    if args.workers < 1:
-        raise errors.UsageError(
-            f"--workers must be 1 or more. Received: {args.workers}"
-        )
+    flags.check_workers(args)
     for flag, path in (("--json", args.json), ("--drop-bad", args.drop_bad)):
         if path is not None:
             files.check_output(flag, path, args.labels)
@@ -220,8 +217,7 @@ def main(args: argparse.Namespace) -> int:
             "--drop-bad must be in the folder of --labels, which its paths start from, "
             f"unless --root is given. Received: {args.drop_bad}"
         )
-    found = pictures.open_pictures(args.root or [folder])
-    report = verify(args.labels, found, args.workers)
+    report = verify(args.labels, flags.open_pictures(args), args.workers)
     print(table(report, os.fspath(args.labels)))
     if args.json:
         bad = [item._asdict() for item in report.bad]
