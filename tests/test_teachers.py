@@ -3,6 +3,8 @@
 import builtins
 import os
 import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -131,6 +133,14 @@ def test_a_network_of_any_size(tmp_path):
     again = pickle.loads(pickle.dumps(network))
     for loaded in (network, again):
         np.testing.assert_allclose(loaded.predict(pictures), metres, rtol=1e-5)
+
+
+def test_it_is_loaded_without_a_word(models):
+    code = "import sys; from maskdepth_tf.dataset.teachers import litert; "
+    code += "litert.LiteRTNetwork(sys.argv[1]); print('kept', file=sys.stderr)"
+    command = [sys.executable, "-c", code, models / "float.tflite"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (found.stdout, found.stderr) == ("", "kept\n")
 
 
 def test_quantisation_by_hand():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors
+from maskdepth_tf import errors, startup
 from maskdepth_tf.dataset.teachers import networks
 
 
@@ -73,7 +73,8 @@ class LiteRTNetwork:
     @functools.cached_property
     def _interpreter(self):
         made = self._class(model_content=self._content, num_threads=1)
-        made.allocate_tensors()
+        with startup.quietly():  # it tells each process of its delegate
+            made.allocate_tensors()
         return made
 
     def __getstate__(self):
