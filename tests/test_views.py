@@ -64,6 +64,13 @@ def test_a_view_is_the_part_enlarged():
     np.testing.assert_allclose(mirrored, shown[:, ::-1], atol=3)
 
 
+def test_what_lies_outside_is_no_hole(monkeypatch):
+    beyond = np.array([[-9, -9], [25, -9], [25, 25], [-9, 25]])
+    monkeypatch.setattr(views, "corners", lambda size, draws: beyond)
+    shown = views.view(np.full((16, 16, 3), 90, np.uint8), Fixed())
+    np.testing.assert_array_equal(shown, np.full((16, 16, 3), 90))
+
+
 @given(seeds)
 def test_views_are_functions_of_their_draws(seed):
     room = generator(1).integers(0, 256, (16, 16, 3), np.uint8)

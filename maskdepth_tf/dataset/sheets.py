@@ -196,7 +196,6 @@ def _shown(row: labels.Row) -> Iterator[tuple[str, str]]:
 
 def _panel(source, column, name) -> np.ndarray:
     """A picture as it is drawn, uint8 [H, W, 3]."""
-    source.header(name)  # refuses what is too large to decode
     pixels = decoding.decode(source, column, name)
     if column == "depth":
         return figures.depth_to_color(pixels[..., 0])
