@@ -99,6 +99,15 @@ def test_sums_are_those_of_the_numbers(values):
     assert sums.bins == tuple(places.count(place) for place in range(10))
 
 
+def test_bytes_are_counted_in_parts(monkeypatch):
+    monkeypatch.setattr(stats_module, "_COUNTED", 7)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3), "u1")
+    squares = np.square(pixels.astype(int)).sum(axis=(0, 1))
+    assert measure(pixels) == Sums(
+        20, tuple(pixels.sum(axis=(0, 1), dtype=int)), tuple(squares)
+    )
+
+
 def test_nothing_is_remembered(by_hand):
     before = stats(by_hand / "labels.txt", by_hand)
     grey(by_hand, "bg.png", np.array([[0, 0, 0], [0, 0, 0]], "u1"))

@@ -170,6 +170,18 @@ def test_transposed_sizes(tmp_path):
     assert "20x30, received 30x20: mask.png" in found[1].detail
 
 
+def test_a_strange_room_is_not_a_transposed_mask(copy):
+    rows = labels.read(copy / "labels.txt")
+    mask = images.read_mask(copy / rows[2].mask)[..., 0]
+    room = images.read_rgb(copy / rows[2].bg) // 2
+    images.write_image(copy / "bg/dark.png", room)
+    rows[2] = rows[2]._replace(bg="bg/dark.png")
+    labels.write(copy / "labels.txt", rows)
+    # What differs most lies where the transposed mask is, but all of it differs.
+    replace(copy / rows[2].fg_bg, np.where(mask.T[..., None] > 0, 255, room + 20))
+    assert kinds(verify(copy / "labels.txt", copy)) == {3: "wrong_background"}
+
+
 def test_a_smaller_square_is_not_transposed(copy):
     rows = labels.read(copy / "labels.txt")
     replace(copy / rows[2].mask, np.zeros((48, 48), "u1"))
