@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from maskdepth_tf.errors import UsageError
+from maskdepth_tf.errors import DataError, UsageError
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
@@ -67,6 +67,26 @@ def sha256_of(path: str | os.PathLike) -> str:
     """Hexadecimal SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parse_json(data: bytes, name: str | os.PathLike) -> dict:
+    """The JSON object that a file holds.
+
+    Args:
+        data: The file's bytes.
+        name: What errors call it.
+
+    Raises:
+        DataError: If it is something else.
+    """
+    try:
+        value = json.loads(data)
+    # Of brackets in brackets in brackets, say.
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise DataError(f"{os.fspath(name)}: must be a JSON object, is not")
+    return value
 
 
 def check_output(flag: str, path: Path, source: Path) -> None:

@@ -303,13 +303,9 @@ def test_missing_picture_is_named(data, network):
         make(data)
 
 
-@pytest.mark.parametrize(
-    ("text", "match"),
-    [("{", "must be JSON, is damaged"), ("[]", "must hold a JSON obj")],
-)
-def test_damaged_manifest(text, match, data, network):
-    (data / "manifest.json").write_text(text)
-    with pytest.raises(errors.DataError, match=f"manifest.json: {match}"):
+def test_damaged_manifest(data, network):
+    (data / "manifest.json").write_text("{")
+    with pytest.raises(errors.DataError, match=r"manifest\.json: must be a JSON obj"):
         make(data)
 
 

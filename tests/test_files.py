@@ -1,10 +1,11 @@
 import errno
 import os
 import resource
+from pathlib import Path
 
 import pytest
 
-from maskdepth_tf import files
+from maskdepth_tf import errors, files
 
 
 def test_writes_and_replaces(tmp_path):
@@ -47,3 +48,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         files.write_atomically(tmp_path / "no" / "a", b"")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"3", b"{", b"\xff\xfe", b'{"a":' * 100_000, b"9" * 5000]
+)
+def test_other_files_are_no_json_object(data):
+    with pytest.raises(errors.DataError, match=r"^a/b\.json: must be a JSON object"):
+        files.parse_json(data, Path("a/b.json"))
+    assert files.parse_json(b'\n{"a": [1]}', "a.json") == {"a": [1]}

@@ -26,10 +26,10 @@ def test_cells_are_means():
 
 
 def test_cells_outside_leave_room_for_what_a_jpeg_bleeds():
-    outside = measures.outside_cells(square(16, 20))
-    # Rows 16 to 31 grow by 2: cells 3 to 8; columns 20 to 35: cells 4 to 9.
+    outside = measures.outside_cells(square(17, 22))
+    # Rows 17 to 32 grow by 2 to 15, cell 3; columns 22 to 37 to 20 and 39, 5 and 9.
     expected = np.ones((CELLS, CELLS), bool)
-    expected[3:9, 4:10] = False
+    expected[3:9, 5:10] = False
     assert np.array_equal(outside, expected)
 
 
@@ -90,6 +90,20 @@ def test_a_figure_in_front():
     bg = np.zeros((SIZE, SIZE, 3), np.uint8)
     fg_bg = np.repeat(mask[..., None], 3, axis=2)
     assert measures.gain_by_transposing(bg, fg_bg, mask) == -1
+    assert measures.gain_by_transposing(bg, np.minimum(fg_bg, 31), mask) == -1
+    assert measures.gain_by_transposing(bg, np.minimum(fg_bg, 30), mask) == 0
+
+
+def test_what_bleeds_from_a_figure_is_not_its_surroundings():
+    mask = square(8, 40)
+    depth = np.where(mask > 0, 0.25, np.where(square(6, 38, 20) > 0, 0.3, 0.75))
+    assert measures.depth_contrast(depth, mask) == 0.5
+
+
+def test_the_edge_is_on_both_sides_of_the_outline():
+    mask = square(8, 40)
+    for inside in (square(9, 41, 14), square(7, 39, 18)):
+        assert measures.depth_edge(np.where(inside > 0, 0.2, 0.8), mask) > 4
 
 
 class TestRooms:
@@ -117,6 +131,14 @@ class TestRooms:
         assert self.faults("a", self.base + shadow) == []
         assert self.faults("b", self.twin + shadow) == []
 
+    def test_another_room_is_found_below_a_shadow(self):
+        shadow = np.zeros_like(self.base)
+        shadow[:8] = -40
+        # 28 of 255 are left, of 73.
+        assert self.faults("a", self.base + 90 + shadow) == ["c fits better than a"]
+        shadow[:8] = -70
+        assert self.faults("a", self.base + 90 + shadow) == []
+
     def test_smaller_pictures_may_be_noisier(self):
         noise = np.random.default_rng(0).normal(0, 4, self.base.shape)
         assert self.faults("a", self.twin + noise, side=96) == ["b fits better than a"]
@@ -126,10 +148,18 @@ class TestRooms:
         rooms = consensus.Rooms({"a": self.base, "b": self.base + 0.3})
         assert rooms.faults("a", View(self.base + 0.3, EVERYWHERE, 224)) == []
 
-    def test_with_very_many_rooms_none_are_compared(self, monkeypatch):
-        monkeypatch.setattr(consensus, "MOST_ROOMS", 2)
-        rooms = consensus.Rooms({"a": self.base, "b": self.twin, "c": self.base + 90})
-        assert rooms.faults("a", View(self.twin, EVERYWHERE, 224)) == []
+    def test_of_strangers_nothing_is_said(self):
+        assert self.faults("e", self.twin) == []
+        assert self.faults("d", self.twin) == []
+
+
+def test_the_nearest_rooms_by_hand(monkeypatch):
+    monkeypatch.setattr(consensus, "NEIGHBOURS", 3)
+    rooms = np.float32([0, 9, 4, 0.3, 2])[:, None] * np.ones((1, 12), np.float32)
+    found = consensus._nearest(rooms)
+    # Room 3 is the same as room 0.
+    assert found[[0, 1, 3]].tolist() == [[4, 2, 1], [2, 4, 3], [4, 2, 1]]
+    assert consensus._nearest(rooms[:0]).shape == (0, 0)
 
 
 class TestDepthFaults:
@@ -165,7 +195,36 @@ class TestDepthFaults:
         depths = self.depths(30)
         depths[3] = Depth(255 - self.map, -0.3, 1.0)
         depths[5] = Depth(255 - self.map, -0.05, 1.0)
+        depths[7] = Depth(self.map.T.copy(), 0.1, -1.0)  # teachers err as much
         assert self.find(depths, rooms) == [(3, "inverted_depth")]
+
+    def test_a_map_has_one_fault(self):
+        depths = self.depths(30)
+        depths[3] = Depth(255 - self.map, -0.3, 0.0)
+        assert self.find(depths) == [(3, "inverted_depth")]
+
+    def test_a_map_is_compared_with_the_others_alone(self):
+        weak = np.rint(self.map / 10).astype(np.uint8)
+        depths = [Depth(weak, 0.3, 1.0)] * 3 + [Depth(255 - self.map, -0.3, 1.0)]
+        assert self.find(depths) == [(3, "inverted_depth")]
+
+    def test_of_a_constant_map_nothing_is_said(self):
+        depths = self.depths(30)
+        depths[3] = Depth(np.full_like(self.map, 7), 0.3, 1.0)
+        assert self.find(depths) == []
+
+    def test_maps_are_compared_in_parts(self, monkeypatch):
+        depths = self.depths(30)
+        depths[3] = Depth(255 - self.map, -0.3, 1.0)
+        depths[29] = Depth(self.map.T.copy(), 0.1, -1.0)
+        rooms = ["a", "b"] * 15
+        whole = list(consensus.depth_faults(rooms, depths))
+        assert [(number, fault.kind) for number, fault in whole] == [
+            (3, "inverted_depth"),
+            (29, "transposed"),
+        ]
+        monkeypatch.setattr(consensus, "_AT_ONCE", 7)
+        assert list(consensus.depth_faults(rooms, depths)) == whole
 
     @pytest.mark.parametrize(
         ("against", "kind"), [(13, "inverted_depth"), (12, None)], ids=["bad", "good"]
@@ -175,6 +234,10 @@ class TestDepthFaults:
         depths[:against] = [Depth(self.map, -0.1, 1.0)] * against
         found = [(number, kind) for number in range(20)] if kind else []
         assert self.find(depths) == found
+
+    def test_rows_that_say_nothing_have_no_vote(self):
+        depths = [Depth(self.map, -0.1, 1.0)] * 20 + [Depth(self.map, 0.0, 1.0)] * 30
+        assert len(self.find(depths)) == 50
 
     def test_few_rows_decide_nothing(self):
         assert self.find([Depth(self.map, -0.1, 1.0)] * 19) == []

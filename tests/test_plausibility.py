@@ -19,7 +19,7 @@ NETWORK = OFFICE / "teacher" / "fast_depth_224.tflite"
 def room():
     """Floor at 1 m below, wall at 5 m above; a figure at 2 m before the wall."""
     metres = np.full((SIDE, SIDE), 5.0, np.float32)
-    metres[20:] = 1.0
+    metres[21:] = 1.0  # the bottom quarter
     metres[8:18, 10:18] = 2.0
     return metres
 

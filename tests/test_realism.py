@@ -25,6 +25,13 @@ class Fixed:
         return float(mean)
 
 
+class Most:
+    """Draws the upper end of a range."""
+
+    def uniform(self, _low, high):
+        return high
+
+
 def box(height, width, colour=(200, 100, 0), alpha=255):
     pixels = np.empty((height, width, 4), np.uint8)
     pixels[...] = (*colour, alpha)
@@ -94,6 +101,33 @@ def test_tint_goes_towards_the_rooms():
     assert tint[0] > 0.8
 
 
+def test_a_red_figure_stays_red():
+    figure = box(4, 4, (200, 60, 60))
+
+    def a_and_lightness(pixels):
+        lab = cv2.cvtColor(pixels[..., :3] / np.float32(255), cv2.COLOR_RGB2Lab)
+        return lab[0, 0, 1], lab[0, 0, 0]
+
+    red, light = a_and_lightness(figure)
+    assert 0.55 * red > 24  # how far it would go
+    lit, same = a_and_lightness(realism.match(figure, grey(112), Fixed()))
+    assert same == pytest.approx(light, abs=1)
+    assert lit == pytest.approx(red - light / 100 * 12, abs=1)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("room", [0, 255])
+def test_neither_black_nor_white_is_infinitely_dark_or_light(value, room):
+    figure = box(4, 4, (value,) * 3)
+    lit = realism.match(figure, grey(room), Fixed())
+    assert np.abs(lit.astype(int) - figure).max() <= 1
+
+
+def test_a_clear_figure_is_lit_as_any():
+    clear = box(4, 4, (0, 0, 0), alpha=0)
+    np.testing.assert_array_equal(realism.match(clear, grey(90), Fixed()), clear)
+
+
 def test_colours_under_clear_pixels_do_not_count():
     figure = box(4, 8, (119,) * 3)
     figure[:, 4:] = (255, 0, 0, 0)
@@ -113,6 +147,19 @@ def test_motion_blur_by_hand():
     assert 0 < column[1] < column[2] < column[3] < column[4] < 255
     assert column[2] + column[3] == pytest.approx(255, abs=1)
     assert column.sum() == pytest.approx(255 * 100, abs=6)
+    assert np.abs(blurred[alpha > 20][:, :3].astype(int) - (200, 100, 0)).max() <= 1
+
+
+def test_motion_blur_goes_where_it_is_drawn():
+    # Length 7, at 180 degrees: along the rows.
+    figure = box(100, 100)
+    figure[:, :50] = (0, 255, 0, 0)  # green that does not show
+    blurred, _, _ = realism.motion_blur((figure, 0, 0), Most())
+    alpha = blurred[..., 3].astype(int)
+    assert alpha.shape == (108, 108)
+    assert alpha[:4].max() == alpha[-4:].max() == 0
+    np.testing.assert_array_equal(alpha[4:-4], np.tile(alpha[4], (100, 1)))
+    assert 0 < alpha[50, 51] < alpha[50, 54] < alpha[50, 56] < 255
     assert np.abs(blurred[alpha > 20][:, :3].astype(int) - (200, 100, 0)).max() <= 1
 
 
@@ -136,6 +183,8 @@ def test_contact_shadow_is_of_the_feet_alone():
 
 def test_contact_shadow_outside_the_picture_is_clipped():
     assert realism.contact_shadow((box(40, 40), 80, 90), 100).max() == 0
+    assert realism.contact_shadow((box(40, 40), 30, -60), 100).max() == 0
+    assert realism.contact_shadow((box(40, 40), -60, 30), 100).max() == 0
     assert realism.contact_shadow((box(40, 40), 80, 50), 100)[89, 95] > 0.9
 
 
@@ -161,6 +210,10 @@ def test_shade_darkens_by_both_shadows():
     assert shaded.min() < 90
     assert (shaded[:60] == 200).all()
     np.testing.assert_array_equal(realism.shade(room, [], Fixed()), room)
+    shaded = realism.shade(room, [layer], Most())
+    expected = 200 * (1 - 0.75 * realism.contact_shadow(layer, 100))
+    expected *= 1 - 0.45 * realism.cast_shadow(layer, 100, 0.3, 0.6, 0.04)
+    np.testing.assert_allclose(shaded[..., 1], expected, atol=0.51)
 
 
 def test_union_of_alphas():

@@ -159,7 +159,8 @@ def test_it_reads_what_verify_writes(small, tmp_path, drawn):
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{}", '{"bad": 3}', '{"bad": [{"row": 1}]}', '{"bad": [{"row": {}}]}']
-    + ['{"bad": [{"row": Infinity, "fault": "a", "detail": "b"}]}', '{"bad": "x"}'],
+    + ['{"bad": [{"row": Infinity, "fault": "a", "detail": "b"}]}', '{"bad": "x"}']
+    + ["[" * 100_000],
 )
 def test_other_files_are_no_faults(tmp_path, text):
     path = tmp_path / "a.json"

@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 
@@ -6,6 +7,7 @@ import pytest
 from conftest import make_labelled_set, thread_pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from maskdepth_tf import cli, images, labels
 from maskdepth_tf.dataset import __main__ as dataset
@@ -101,6 +103,15 @@ def test_sums_are_those_of_the_numbers(values):
     assert sums.bins == tuple(places.count(place) for place in range(10))
 
 
+def test_bytes_are_counted_in_parts(monkeypatch):
+    monkeypatch.setattr(stats_module, "_COUNTED", 7)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3), "u1")
+    squares = np.square(pixels.astype(int)).sum(axis=(0, 1))
+    assert measure(pixels) == Sums(
+        20, tuple(pixels.sum(axis=(0, 1), dtype=int)), tuple(squares)
+    )
+
+
 def test_nothing_is_remembered(by_hand):
     before = stats(by_hand / "labels.txt", by_hand)
     grey(by_hand, "bg.png", np.array([[0, 0, 0], [0, 0, 0]], "u1"))
@@ -132,6 +143,20 @@ def test_the_figures_do_not_depend_on_the_workers(labels_file, monkeypatch):
     monkeypatch.setattr(workers, "pool", thread_pool)
     monkeypatch.setattr(workers, "CHUNK", 3)
     assert stats(labels_file, labels_file.parent, 3) == alone
+
+
+def test_a_picture_of_very_many_scans_is_not_decoded(by_hand, capsys):
+    buffer = io.BytesIO()
+    Image.new("RGB", (2000, 1000)).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    last = data.rfind(b"\xff\xda")
+    data = data[:last] + 900 * data[last:-2] + data[-2:]
+    (by_hand / "a.png").write_bytes(data)
+    for name in ("mask_a.png", "depth_a.png", "bg.png"):
+        images.write_image(by_hand / name, np.zeros((100, 200), "u1"))
+    images.write_image(by_hand / "mask_a.png", np.zeros((1000, 2000), "u1"))
+    assert run("--labels", by_hand / "labels.txt") == 3
+    assert "a.png: expected at most a few scans, received 9" in capsys.readouterr().err
 
 
 def test_errors(tmp_path, capsys):

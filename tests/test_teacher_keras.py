@@ -61,6 +61,16 @@ def test_damaged_keras_file(name, tmp_path):
         load(tmp_path / name)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:You are saving a model that has not yet:UserWarning"
+)
+def test_keras_file_without_an_input(tmp_path):
+    keras.Sequential([keras.layers.Flatten()]).save(tmp_path / "net.keras")
+    text = r"net.keras: the teacher must take one picture .* Received: \[\]"
+    with pytest.raises(errors.DataError, match=text):
+        load(tmp_path / "net.keras")
+
+
 def test_size_that_a_network_cannot_take(tmp_path):
     picture = keras.Input((None, None, 3))
     halved = keras.layers.AveragePooling2D(2)(picture)
@@ -205,6 +215,10 @@ def test_depth_anything_of_keras_hub(preset, tmp_path):
     np.testing.assert_allclose(network.predict(batch), expected[..., 0], rtol=1e-4)
     assert network.sha256 == sha256
     again = pickle.loads(pickle.dumps(network._network))
-    assert vars(again) == {"_preset": str(folder), "input_size": 112}
+    assert vars(again) == {
+        "_path": str(folder),
+        "input_size": 112,
+        "takes_bytes": True,
+    }
     with pytest.raises(errors.DataError, match="keras_hub:.*: no preset of DepthAnyth"):
         teachers.load_teacher(f"keras_hub:{tmp_path}")

@@ -3,6 +3,8 @@
 import builtins
 import os
 import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -21,11 +23,11 @@ OFFICE_TEACHER = (
 )
 
 
-def convert(function, shapes, quantised=False):
-    """Bytes of a LiteRT model of a function of float32 tensors."""
+def convert(function, shapes, quantised=False, dtype="float32"):
+    """Bytes of a LiteRT model of a function of tensors."""
     import tensorflow as tf
 
-    specs = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
+    specs = [tf.TensorSpec(shape, dtype) for shape in shapes]
     concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     if quantised:
@@ -93,6 +95,52 @@ def test_metres_of_a_known_network(models, name, tolerance):
     assert predicted.dtype == np.float32
     # uint8: outputs from 0 to 7.5 m in 255 steps of 0.03 m, and as much for weights.
     np.testing.assert_allclose(predicted, metres, atol=tolerance)
+
+
+def red(picture):
+    """Three times the red of a picture of any type."""
+    import tensorflow as tf
+
+    return 3 * tf.cast(picture[..., :1], tf.float32)
+
+
+def test_bytes_that_are_not_quantised_are_the_pictures_own(tmp_path):
+    path = tmp_path / "bytes.tflite"
+    path.write_bytes(convert(red, [(1, 4, 4, 3)], dtype="uint8"))
+    pictures, _ = batch()
+    np.testing.assert_array_equal(load(path).predict(pictures), 3.0 * pictures[..., 0])
+    with pytest.raises(errors.UsageError, match="--normalize imagenet is for networks"):
+        load(path, "metric", "imagenet")
+
+
+def test_whole_numbers_without_a_scale_are_refused(tmp_path):
+    path = tmp_path / "int32.tflite"
+    path.write_bytes(convert(red, [(1, 4, 4, 3)], dtype="int32"))
+    text = (
+        "int32.tflite: the teacher must take floats, uint8 .* Received: int32 without"
+    )
+    with pytest.raises(errors.DataError, match=text):
+        load(path)
+
+
+def test_a_network_of_any_size(tmp_path):
+    path = tmp_path / "any.tflite"
+    path.write_bytes(convert(weigh, [(1, None, None, 3)]))
+    assert load(path).input_size == 448
+    network = load(path, "metric", "none", 4)
+    assert network.input_size == 4
+    pictures, metres = batch()
+    again = pickle.loads(pickle.dumps(network))
+    for loaded in (network, again):
+        np.testing.assert_allclose(loaded.predict(pictures), metres, rtol=1e-5)
+
+
+def test_it_is_loaded_without_a_word(models):
+    code = "import sys; from maskdepth_tf.dataset.teachers import litert; "
+    code += "litert.LiteRTNetwork(sys.argv[1]); print('kept', file=sys.stderr)"
+    command = [sys.executable, "-c", code, models / "float.tflite"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (found.stdout, found.stderr) == ("", "kept\n")
 
 
 def test_quantisation_by_hand():

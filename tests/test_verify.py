@@ -105,14 +105,23 @@ def test_a_twin_is_named(copy):
     assert found == [Bad(13, "wrong_background", text)]
 
 
+def test_very_many_rooms_are_not_compared(copy, monkeypatch):
+    rows = labels.read(copy / "labels.txt")
+    rows[12] = rows[12]._replace(bg="bg/10.png")
+    labels.write(copy / "labels.txt", rows)
+    monkeypatch.setattr(inspection, "inspect_rooms", None)
+    monkeypatch.setattr(verify_module.consensus, "MOST_ROOMS", 11)
+    assert verify(copy / "labels.txt", copy).bad == []
+
+
 def test_faults_of_single_rows(copy):
     rows = labels.read(copy / "labels.txt")
-    mask, depth = (images.read_mask(copy / rows[0].mask)[..., 0] for _ in range(2))
+    mask = images.read_mask(copy / rows[0].mask)[..., 0]
     replace(copy / rows[0].mask, np.ascontiguousarray(mask.T))
     depth = np.rint(65535 * images.read_depth(copy / rows[1].depth)).astype("u2")
     replace(copy / rows[1].depth, 65535 - depth)
     replace(copy / rows[2].depth, np.full_like(depth, 77))
-    replace(copy / rows[3].mask, np.zeros_like(mask))
+    replace(copy / rows[3].mask, np.full_like(mask, 7))
     replace(copy / rows[4].mask, np.full_like(mask, 255))
     replace(copy / rows[5].mask, mask[:48])
     (copy / rows[6].mask).unlink()
@@ -138,7 +147,8 @@ def test_faults_of_single_rows(copy):
         9: "missing",  # a link that leads out
         22: "duplicate",
     }
-    assert len(report.good) == NUM_ROWS - 10
+    assert len(report.bad) == NUM_ROWS - len(report.good) == 10
+    assert report.bad[3].detail == "expected a figure, received 7 to 7"
     assert "an fg_bg of its own, received line 10's" in report.bad[-1].detail
 
 
@@ -158,6 +168,24 @@ def test_transposed_sizes(tmp_path):
     found = verify(tmp_path / "labels.txt", tmp_path).bad
     assert [(item.row, item.fault) for item in found] == [(1, "transposed")] * 2
     assert "20x30, received 30x20: mask.png" in found[1].detail
+
+
+def test_a_strange_room_is_not_a_transposed_mask(copy):
+    rows = labels.read(copy / "labels.txt")
+    mask = images.read_mask(copy / rows[2].mask)[..., 0]
+    room = images.read_rgb(copy / rows[2].bg) // 2
+    images.write_image(copy / "bg/dark.png", room)
+    rows[2] = rows[2]._replace(bg="bg/dark.png")
+    labels.write(copy / "labels.txt", rows)
+    # What differs most lies where the transposed mask is, but all of it differs.
+    replace(copy / rows[2].fg_bg, np.where(mask.T[..., None] > 0, 255, room + 20))
+    assert kinds(verify(copy / "labels.txt", copy)) == {3: "wrong_background"}
+
+
+def test_a_smaller_square_is_not_transposed(copy):
+    rows = labels.read(copy / "labels.txt")
+    replace(copy / rows[2].mask, np.zeros((48, 48), "u1"))
+    assert kinds(verify(copy / "labels.txt", copy)) == {3: "wrong_size"}
 
 
 @pytest.mark.parametrize("kind", ["inverted_depth", "transposed"])
@@ -187,7 +215,8 @@ def test_only_bad_lines(copy, capsys):
     (copy / "labels.txt").write_text("a\nb\n")
     arguments = ["--labels", copy / "labels.txt", "--drop-bad", copy / "clean.txt"]
     assert run(*arguments) == 3
-    assert "clean.txt: expected a good row to write" in capsys.readouterr().err
+    text = f"{copy}/clean.txt: expected a good row to write, received none"
+    assert capsys.readouterr().err == f"error: {text}\n"
     assert not (copy / "clean.txt").exists()
 
 

@@ -22,8 +22,8 @@ class Fixed:
     def normal(self, mean, _deviation, size=None):
         return np.full(size, float(mean)) if size else float(mean)
 
-    def random(self):
-        return 0.9
+    def __init__(self, fraction=0.9):
+        self.random = lambda: fraction
 
 
 def test_corners_by_hand():
@@ -60,6 +60,15 @@ def test_a_view_is_the_part_enlarged():
     assert shown.shape == (80, 80, 3)
     assert np.ptp(shown, axis=0).max() <= 1
     np.testing.assert_allclose(shown[0, [0, -1], 0], [22, 137], atol=2)
+    mirrored = views.view(room, Fixed(0.1)).astype(float)
+    np.testing.assert_allclose(mirrored, shown[:, ::-1], atol=3)
+
+
+def test_what_lies_outside_is_no_hole(monkeypatch):
+    beyond = np.array([[-9, -9], [25, -9], [25, 25], [-9, 25]])
+    monkeypatch.setattr(views, "corners", lambda size, draws: beyond)
+    shown = views.view(np.full((16, 16, 3), 90, np.uint8), Fixed())
+    np.testing.assert_array_equal(shown, np.full((16, 16, 3), 90))
 
 
 @given(seeds)

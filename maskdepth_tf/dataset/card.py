@@ -6,7 +6,6 @@ the labels says, and left out where that says nothing. Its picture is the sheet 
 """
 
 import argparse
-import json
 import os
 import re
 import urllib.parse
@@ -34,7 +33,8 @@ farthest.
 """
 
 _MANIFEST = "manifest.json"
-_SPECIAL = re.compile(r"([\\`*<>\[\]|])")
+# An underscore between letters is one; at the end of a word it would slant the word.
+_SPECIAL = re.compile(r"[\\`*<>\[\]|~$&#]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def read_manifest(labels_path: Path, source: pictures.Pictures) -> dict[str, Any]:
@@ -52,13 +52,7 @@ def read_manifest(labels_path: Path, source: pictures.Pictures) -> dict[str, Any
     else:
         name = path.as_posix()
         data = source.read(name) if name in source else b"{}"
-    try:
-        manifest = json.loads(data)
-    except ValueError:
-        manifest = None
-    if not isinstance(manifest, dict):
-        raise errors.DataError(f"{path}: must be a JSON object, is not")
-    return manifest
+    return files.parse_json(data, path)
 
 
 def write_text(
@@ -139,7 +133,7 @@ def _written(value: Any) -> str:
 
 def _escape(text: str) -> str:
     """Text that Markdown shows as it is, in a line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -159,35 +153,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the card; its picture, CARD.png, is written beside it",
     )
     parser.add_argument("--force", action="store_true", help="replace an older card")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `card` with parsed flags."""
+    flags.check_workers(args)
+    flags.check_suffix("--output", args.output, ".md")
     picture = args.output.with_suffix(".png")
-    _check(args, picture)
-    root = args.root or [args.labels.absolute().parent]
-    source = pictures.open_pictures(root)
+    for path in (args.output, picture):
+        files.check_output("--output", path, args.labels)
+        if os.path.lexists(path) and not args.force:
+            raise errors.UsageError(f"{path}: exists; --force replaces it")
+    source = flags.open_pictures(args)
     manifest = read_manifest(args.labels, source)
     found = stats.stats(args.labels, source, args.workers)
     startup.load_tensorflow()
     from maskdepth_tf import images
     from maskdepth_tf.dataset import sheets
 
-    name = Path(root[0]).resolve().name
+    name = Path((args.root or [args.labels.parent])[0]).resolve().name
     text = write_text(name, found, manifest, picture.name)
     images.write_image(picture, sheets.sheet(args.labels, source, show.ROWS))
     files.write_atomically(args.output, text.encode("utf-8", "replace"))
     print(f"wrote {args.output} and {picture}")
-
-
-def _check(args, picture) -> None:
-    if args.workers < 1:
-        raise errors.UsageError(
-            f"--workers must be 1 or more. Received: {args.workers}"
-        )
-    flags.check_suffix("--output", args.output, ".md")
-    for path in (args.output, picture):
-        files.check_output("--output", path, args.labels)
-        if os.path.lexists(path) and not args.force:
-            raise errors.UsageError(f"{path}: exists; --force replaces it")

@@ -31,7 +31,7 @@ from maskdepth_tf.dataset.findings import Depth, Fault, View
 NEIGHBOURS = 8
 """Rooms that a row's own is compared with."""
 MOST_ROOMS = 20_000
-"""With more rooms neighbours are not looked for: every room with every other."""
+"""With more rooms `verify` compares none: it takes every room with every other."""
 LEAST_STEP = 0.5
 """Least root mean square between two rooms that count as different, of 255."""
 OTHER_ROOM = 0.6
@@ -50,6 +50,7 @@ EDGE_WEIGHT = 0.4
 WHOLE_SET = 0.65
 """Share of rows against a set at which all of it is bad; 0 to 0.22 in good sets."""
 LEAST_VOTES = 20
+_AT_ONCE = 4096  # of 400,000 rows all at once would take a gigabyte
 
 
 class Rooms:
@@ -57,6 +58,7 @@ class Rooms:
 
     Args:
         cells: Path of a room -> float32 [CELLS, CELLS, 3]; None if it is unreadable.
+            Of those that are not here nothing is said.
     """
 
     def __init__(self, cells: Mapping[str, np.ndarray | None]) -> None:
@@ -73,6 +75,8 @@ class Rooms:
             name: Path of the row's background.
             view: What the row shows.
         """
+        if name not in self._cells:
+            return []
         own = self._cells[name][view.outside]
         change = view.fg_bg[view.outside] - own
         noise = NOISE * max(1.0, QUIET_SIDE / view.side)
@@ -106,8 +110,6 @@ def _rest_if_better(change: np.ndarray, step: np.ndarray, noise: float) -> float
 def _nearest(vectors: np.ndarray) -> np.ndarray:
     """Places of the nearest rooms that differ: [N, D] -> int [N, NEIGHBOURS or N]."""
     count = min(NEIGHBOURS, len(vectors))
-    if len(vectors) > MOST_ROOMS:
-        return np.empty((len(vectors), 0), int)
     vectors = vectors - 128  # less to round
     squares = np.square(vectors).sum(axis=1)
     found = []
@@ -115,7 +117,10 @@ def _nearest(vectors: np.ndarray) -> np.ndarray:
         block = slice(start, start + 256)
         distances = squares[block, None] + squares - 2 * vectors[block] @ vectors.T
         distances[distances < LEAST_STEP**2 * vectors.shape[1]] = np.inf
-        found.append(np.argsort(distances, axis=1, kind="stable")[:, :count])
+        # All of a row in order would take longer than the distances.
+        near = np.sort(np.argpartition(distances, count - 1, axis=1)[:, :count])
+        order = np.argsort(np.take_along_axis(distances, near, 1), kind="stable")
+        found.append(np.take_along_axis(near, order, 1))
     return np.concatenate(found) if found else np.empty((0, 0), int)
 
 
@@ -142,7 +147,7 @@ def depth_faults(
         for number in range(len(depths)):
             yield number, Fault(kind, f"in most rows {text}")
     if depths and not bad_sets:
-        maps = np.array([depth.cells for depth in depths], np.float64)
+        maps = np.array([depth.cells for depth in depths])
         yield from _single_depth_faults(rooms, maps, contrast, edge)
 
 
@@ -152,42 +157,50 @@ def _speak_against(votes: np.ndarray) -> bool:
 
 
 def _single_depth_faults(rooms, maps, contrast, edge) -> Iterator[tuple[int, Fault]]:
-    reference, has_own = _references(rooms, maps)
-    upright = _correlations(maps, reference)
-    transposed = _correlations(maps.swapaxes(1, 2), reference)
-    nearness = upright + contrast
-    limits = np.where(has_own, INVERTED[True], INVERTED[False])
-    is_inverted = nearness < limits
+    upright, transposed, has_own = _likeness(rooms, maps)
+    is_inverted = upright + contrast < np.where(
+        has_own, INVERTED[True], INVERTED[False]
+    )
     for number in np.flatnonzero(is_inverted):
-        yield (
-            int(number),
-            Fault(
-                "inverted_depth",
-                f"correlation with other maps {upright[number]:.2f}, the figure is "
-                f"{-contrast[number]:.2f} farther than what surrounds it",
-            ),
+        text = (
+            f"correlation with other maps {upright[number]:.2f}, the figure is "
+            f"{-contrast[number]:.2f} farther than what surrounds it"
         )
+        yield int(number), Fault("inverted_depth", text)
     gain = upright - transposed + EDGE_WEIGHT * edge
     for number in np.flatnonzero(has_own & ~is_inverted & (gain < TRANSPOSED)):
-        yield (
-            int(number),
-            Fault(
-                "transposed",
-                f"correlation with other maps {upright[number]:.2f}, on its side "
-                f"{transposed[number]:.2f}",
-            ),
+        text = (
+            f"correlation with other maps {upright[number]:.2f}, on its side "
+            f"{transposed[number]:.2f}"
         )
+        yield int(number), Fault("transposed", text)
 
 
-def _references(rooms, maps) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the other maps of each row's room, or of all; whether of its room."""
-    _, places, counts = np.unique(rooms, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(counts), *maps.shape[1:]))
+def _likeness(rooms, maps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How each map correlates with the sum of the other ones, [N] each.
+
+    Args:
+        rooms: Path of each map's room.
+        maps: uint8 [N, C, C].
+
+    Returns:
+        Correlation as it is, on its side, and whether the other ones are those of its
+        room alone.
+    """
+    ids = {name: number for number, name in enumerate(dict.fromkeys(rooms))}
+    places = np.array([ids[name] for name in rooms])
+    has_own = np.bincount(places)[places] >= LEAST_ROWS
+    sums = np.zeros((len(ids), *maps.shape[1:]), np.int64)
     np.add.at(sums, places, maps)
-    has_own = counts[places] >= LEAST_ROWS
-    of_room = (sums[places] - maps) / np.maximum(1, counts[places] - 1)[:, None, None]
-    of_all = (maps.sum(axis=0) - maps) / max(1, len(maps) - 1)
-    return np.where(has_own[:, None, None], of_room, of_all), has_own
+    total = sums.sum(axis=0)
+    found = np.empty((2, len(maps)))
+    for start in range(0, len(maps), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        own = has_own[part, None, None]
+        others = np.where(own, sums[places[part]], total) - maps[part]
+        found[0, part] = _correlations(maps[part], others)
+        found[1, part] = _correlations(maps[part].swapaxes(1, 2), others)
+    return *found, has_own
 
 
 def _correlations(a, b) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from maskdepth_tf import errors, pictures
+from maskdepth_tf import errors, headers, pictures
 
 COLUMNS = ("bg", "fg_bg", "mask", "depth")
 """Columns of the labels file whose pictures make an example."""
@@ -14,23 +14,23 @@ def decode(source: pictures.Pictures, column: str, name: str) -> np.ndarray:
     Args:
         source: Where it is.
         column: One of `COLUMNS`.
-        name: The picture, in which nothing but damage is looked for.
+        name: The picture.
 
     Returns:
         uint8 [H, W, 3]; of a mask uint8 [H, W, 1]; of depth float32 [H, W, 1] in
         [0, 1].
 
     Raises:
-        DataError: If it is missing or damaged.
+        DataError: If it is missing, damaged or too much work, see `headers`.
     """
     import tensorflow as tf
 
     from maskdepth_tf import images
 
     decoders = {"depth": images.decode_depth, "mask": images.decode_mask}
-    data = tf.constant(source.read(name))
+    data, where = source.read(name), source.place(name)
+    headers.check_bytes(data, where)
     try:
-        return decoders.get(column, images.decode_rgb)(data).numpy()
+        return decoders.get(column, images.decode_rgb)(tf.constant(data)).numpy()
     except tf.errors.OpError:
-        where = source.place(name)
         raise errors.DataError(f"{where}: cannot be decoded, is damaged") from None

@@ -11,7 +11,6 @@ import argparse
 import concurrent.futures
 import csv
 import io
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +19,7 @@ import cv2
 import numpy as np
 
 from maskdepth_tf import errors, files, labels, startup
-from maskdepth_tf.dataset import plausibility, progress, teachers, workers
+from maskdepth_tf.dataset import flags, plausibility, progress, teachers, workers
 from maskdepth_tf.dataset.teachers import conventions
 
 RANGES = "depth_range.csv"
@@ -181,18 +180,6 @@ def _write_all(mapper: Mapper, jobs: list[tuple[str, str]], num_workers: int) ->
                 advance(future.result())
 
 
-def _read_manifest(path: Path) -> dict:
-    if not path.exists():
-        return {}
-    try:
-        manifest = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise errors.DataError(f"{path}: must be JSON, is damaged: {error}") from error
-    if not isinstance(manifest, dict):
-        raise errors.DataError(f"{path}: must hold a JSON object")
-    return manifest
-
-
 def _name_maps(path: Path, bits: int) -> list[labels.Row]:
     """Rows of a labels file; with 16 bits all maps are PNG."""
     rows = labels.read(path)
@@ -283,7 +270,8 @@ def make_depth(
     network = teachers.load_teacher(teacher, convention, normalize, input_size)
     more = {"normalize": normalize, "bits": bits, "quality": quality}
     entry = _describe(network, teacher, convention, more)
-    manifest = _read_manifest(root / "manifest.json")
+    path = root / "manifest.json"
+    manifest = files.parse_json(path.read_bytes(), path) if path.exists() else {}
     old = None if force else manifest.get("depth")
     _check_same_teacher(old, entry, root)
     wanted = {row.depth: row.fg_bg for row in rows}
@@ -299,7 +287,7 @@ def make_depth(
             (root / name).unlink(missing_ok=True)
     # First of all, so that a run that is cut off leaves a trace of its teacher.
     manifest["depth"] = entry
-    files.write_json(root / "manifest.json", manifest)
+    files.write_json(path, manifest)
     _write_all(mapper, jobs, num_workers)
     _finish(root, rows, manifest)
     return len(jobs)
@@ -341,7 +329,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a map's pixel; 16 are written as PNG (%(default)s)",
     )
     parser.add_argument("--quality", type=int, default=75, help="JPEG (%(default)s)")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    flags.add_workers(parser)
     parser.add_argument(
         "--force", action="store_true", help="make maps that exist anew"
     )
@@ -349,10 +337,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Runs `depth` with parsed flags."""
-    if args.workers < 1:
-        raise errors.UsageError(
-            f"--workers must be 1 or more. Received: {args.workers}"
-        )
+    flags.check_workers(args)
     if not 1 <= args.quality <= 95:
         raise errors.UsageError(f"--quality must be 1 to 95. Received: {args.quality}")
     if args.input_size is not None and args.input_size < 1:

@@ -1,9 +1,10 @@
 """Flags that commands on labelled sets share."""
 
 import argparse
+import os
 from pathlib import Path
 
-from maskdepth_tf import errors
+from maskdepth_tf import errors, pictures
 
 
 def add_labelled_set(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,31 @@ def add_labelled_set(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="folder that its paths start from, or zip archives",
     )
+
+
+def open_pictures(args: argparse.Namespace) -> pictures.Pictures:
+    """Opens what `--labels` and `--root` name; without a root, the labels' folder.
+
+    Raises:
+        DataError: As `pictures.open_pictures`.
+    """
+    return pictures.open_pictures(args.root or [args.labels.absolute().parent])
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Adds `--workers`; by default as many as there are cores."""
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument(
+        "--workers", type=int, default=cores, help="processes (%(default)s)"
+    )
+
+
+def check_workers(args: argparse.Namespace) -> None:
+    """Refuses, with a UsageError, fewer than one process."""
+    if args.workers < 1:
+        raise errors.UsageError(
+            f"--workers must be 1 or more. Received: {args.workers}"
+        )
 
 
 def check_suffix(flag: str, path: Path, suffix: str) -> None:

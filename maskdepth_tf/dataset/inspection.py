@@ -148,7 +148,12 @@ def _size_faults(row, pictures) -> list[Fault]:
     turned = whole._replace(width=whole.height, height=whole.width)
     faults = []
     for column, text in labels.size_faults(row, by_path):
-        is_turned = labels.have_same_shape(by_path[getattr(row, column)], turned)
+        header = by_path[getattr(row, column)]
+        # A square has the shape of a turned square, too.
+        upright, on_its_side = (
+            labels.have_same_shape(header, shape) for shape in (whole, turned)
+        )
+        is_turned = on_its_side and not upright
         faults.append(Fault("transposed" if is_turned else "wrong_size", text))
     return faults
 
@@ -189,7 +194,8 @@ def _range_faults(pictures) -> list[Fault]:
     faults = []
     low, high, _ = pictures["mask"].pixels
     if high < streams.MASK_THRESHOLD:
-        faults.append(Fault("empty_mask", f"expected a figure, received 0 to {high}"))
+        text = f"expected a figure, received {low} to {high}"
+        faults.append(Fault("empty_mask", text))
     if low >= streams.MASK_THRESHOLD:
         text = f"expected some background, received {low} to {high}"
         faults.append(Fault("full_mask", text))

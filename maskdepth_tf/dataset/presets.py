@@ -38,13 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scale",
         "longer side of the figure as a share of the picture; "
         "without it cut-outs are pasted as they are",
-        **{"type": float, "nargs": 2, "metavar": ("MIN", "MAX")},
+        type=float,
+        nargs=2,
+        metavar=("MIN", "MAX"),
     )
     add(
         "--views",
         "other framings of each room, nearer, aside or tilted and in other light; "
         "half of the rows show one, and these rows only train",
-        **{"type": int, "metavar": "K"},
+        type=int,
+        metavar="K",
     )
     for name, text in (
         ("shadow", "figures throw shadows on the room"),
@@ -56,12 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--figures",
         "figures in a picture; the mask is of all, the labels name the first "
         f"({Recipe.figures[0]} {Recipe.figures[1]})",
-        **{"type": int, "nargs": 2, "metavar": ("MIN", "MAX")},
+        type=int,
+        nargs=2,
+        metavar=("MIN", "MAX"),
     )
     add(
         "--motion-blur",
         f"share of the figures blurred as if they moved ({Recipe.motion_blur})",
-        **{"type": float, "metavar": "SHARE"},
+        type=float,
+        metavar="SHARE",
     )
     add("--quality", f"JPEG ({Recipe.quality})", type=int)
     add("--seed", f"({Recipe.seed})", type=int)

@@ -113,7 +113,7 @@ def motion_blur(layer: Layer, draws: np.random.Generator) -> Layer:
     """Blurs colour and alpha along a drawn direction, as if the figure moved.
 
     Returns:
-        The layer, larger by the length of the blur on all sides together.
+        The layer, larger by half the length of the blur on each side.
     """
     cutout, left, top = layer
     length = draws.uniform(*BLUR) * _shown(cutout)[1]

@@ -5,7 +5,6 @@ must be sound; of one row, and of those that `verify` found bad, what cannot be 
 is left empty.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from maskdepth_tf import (
     contact_sheet,
     errors,
     figures,
+    files,
     headers,
     labels,
     pictures,
@@ -162,7 +162,7 @@ def read_faults(path: Path) -> dict[int, list[str]]:
         data = file.read()
     found: dict[int, list[str]] = {}
     try:
-        for item in json.loads(data)["bad"]:
+        for item in files.parse_json(data, path)["bad"]:
             text = f"{item['fault']}: {item['detail']}"
             found.setdefault(int(item["row"]), []).append(text)
     except (ValueError, TypeError, KeyError, OverflowError):
@@ -196,7 +196,6 @@ def _shown(row: labels.Row) -> Iterator[tuple[str, str]]:
 
 def _panel(source, column, name) -> np.ndarray:
     """A picture as it is drawn, uint8 [H, W, 3]."""
-    source.header(name)  # refuses what is too large to decode
     pixels = decoding.decode(source, column, name)
     if column == "depth":
         return figures.depth_to_color(pixels[..., 0])

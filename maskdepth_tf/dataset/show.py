@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from maskdepth_tf import errors, files, pictures, startup
+from maskdepth_tf import errors, files, startup
 from maskdepth_tf.dataset import flags
 
 ROWS, MOST_ROWS = 12, 500
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Runs `show` with parsed flags."""
     _check(args)
-    source = pictures.open_pictures(args.root or [args.labels.absolute().parent])
+    source = flags.open_pictures(args)
     startup.load_tensorflow()
     from maskdepth_tf import images
     from maskdepth_tf.dataset import sheets

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from maskdepth_tf import errors, files, labels, pictures, startup, streams
+from maskdepth_tf import files, labels, pictures, startup, streams
 from maskdepth_tf.dataset import decoding, flags, workers
 
 BINS = 10
@@ -234,18 +234,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="where to write the figures"
     )
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `stats` with parsed flags."""
-    if args.workers < 1:
-        raise errors.UsageError(
-            f"--workers must be 1 or more. Received: {args.workers}"
-        )
+    flags.check_workers(args)
     if args.json:
         files.check_output("--json", args.json, args.labels)
-    source = pictures.open_pictures(args.root or [args.labels.absolute().parent])
+    source = flags.open_pictures(args)
     found = stats(args.labels, source, args.workers)
     print(table(found, os.fspath(args.labels)))
     if args.json:

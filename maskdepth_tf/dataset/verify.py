@@ -4,7 +4,8 @@ All pictures are read and decoded once. A row is bad if
 
     bad_line            its line in the labels file does not hold five paths
     duplicate           the line, or the very bytes of fg_bg, came before
-    missing, unreadable a file is not there; is no picture, damaged or outside
+    missing             a file is not there, or a link that leads out of the folder
+    unreadable          a file is no picture or damaged
     wrong_size          a picture does not have the shape of fg_bg
     transposed          mask or depth, on its side, fits better
     wrong_background    bg and fg_bg differ outside the mask, or another room of
@@ -135,8 +136,11 @@ def _picture_faults(
     numbered, source: pictures.Pictures, num_workers: int
 ) -> Iterator[Bad]:
     """Faults of the pictures of all rows."""
+    if not numbered:
+        return
     rows = [row for _, row in numbered]
     names = sorted({row.bg for row in rows})
+    names = names if len(names) <= consensus.MOST_ROOMS else []
     num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))
     first_lines: dict[bytes, int] = {}
     judged: list[tuple[int, str, findings.Depth]] = []
@@ -198,15 +202,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where to write a labels file of the good rows",
     )
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Runs `verify` with parsed flags; 3 if a row is bad."""
-    if args.workers < 1:
-        raise errors.UsageError(
-            f"--workers must be 1 or more. Received: {args.workers}"
-        )
+    flags.check_workers(args)
     for flag, path in (("--json", args.json), ("--drop-bad", args.drop_bad)):
         if path is not None:
             files.check_output(flag, path, args.labels)
@@ -216,8 +217,7 @@ def main(args: argparse.Namespace) -> int:
             "--drop-bad must be in the folder of --labels, which its paths start from, "
             f"unless --root is given. Received: {args.drop_bad}"
         )
-    found = pictures.open_pictures(args.root or [folder])
-    report = verify(args.labels, found, args.workers)
+    report = verify(args.labels, flags.open_pictures(args), args.workers)
     print(table(report, os.fspath(args.labels)))
     if args.json:
         bad = [item._asdict() for item in report.bad]

@@ -66,9 +66,11 @@ class KerasNetwork:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        inputs = [tuple(tensor.shape) for tensor in self._model.inputs]
-        self.input_size, _ = networks.read_input(path, inputs)
-        self.takes_bytes = self._model.inputs[0].dtype == "uint8"
+        # A Sequential that was never built has none, and says so with an error.
+        inputs = getattr(self._model, "inputs", [])
+        shapes = [tuple(tensor.shape) for tensor in inputs]
+        self.input_size, _ = networks.read_input(path, shapes)
+        self.takes_bytes = inputs[0].dtype == "uint8"
 
     def predict(self, picture: np.ndarray) -> list[np.ndarray]:
         """See `Network`."""

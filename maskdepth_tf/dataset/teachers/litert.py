@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors
+from maskdepth_tf import errors, startup
 from maskdepth_tf.dataset.teachers import networks
 
 
 class LiteRTNetwork:
     """A `.tflite` network, float or quantised; see `Network`.
 
-    Scale and zero point of a quantised input or output are read from the file.
+    Scale and zero point of a quantised input or output are read from the file. uint8
+    without a scale takes pictures as they are.
 
     Args:
         path: The file.
@@ -22,7 +23,6 @@ class LiteRTNetwork:
         DataError: The file is damaged or takes something else than one picture.
     """
 
-    takes_bytes = False
     is_one_core = True
 
     def __init__(self, path: str) -> None:
@@ -42,14 +42,28 @@ class LiteRTNetwork:
                 f"{path}: not a LiteRT model, or a damaged one"
             ) from error
         inputs, self._outputs = first.get_input_details(), first.get_output_details()
-        shapes = [tuple(map(int, details["shape"])) for details in inputs]
+        # -1 in a signature is a size that is free.
+        shapes = [
+            [int(size) if size >= 0 else None for size in details["shape_signature"]]
+            for details in inputs
+        ]
         self.input_size, _ = networks.read_input(path, shapes)
         self._input = inputs[0]
+        dtype, (scale, _) = self._input["dtype"], self._input["quantization"]
+        self.takes_bytes = dtype == np.uint8 and not scale
+        if not (scale or self.takes_bytes or np.issubdtype(dtype, np.floating)):
+            raise errors.DataError(
+                f"{path}: the teacher must take floats, uint8 or what is quantised. "
+                f"Received: {np.dtype(dtype).name} without a scale"
+            )
 
     def predict(self, picture: np.ndarray) -> list[np.ndarray]:
         """See `Network`."""
-        interpreter = self._interpreter
-        interpreter.set_tensor(self._input["index"], _quantise(picture, self._input))
+        interpreter, index = self._interpreter, self._input["index"]
+        if self.input_size is None:
+            interpreter.resize_tensor_input(index, picture.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(index, _quantise(picture, self._input))
         interpreter.invoke()
         return [
             _dequantise(interpreter.get_tensor(details["index"]), details)
@@ -59,7 +73,8 @@ class LiteRTNetwork:
     @functools.cached_property
     def _interpreter(self):
         made = self._class(model_content=self._content, num_threads=1)
-        made.allocate_tensors()
+        with startup.quietly():  # it tells each process of its delegate
+            made.allocate_tensors()
         return made
 
     def __getstate__(self):
