@@ -3,6 +3,7 @@
 No test asks for the runner `DirectRunner`: where it can, it downloads another one.
 """
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -56,12 +57,12 @@ def folders(tmp_path_factory):
     return root
 
 
-def plan(folders, output, **more):
-    values = {"rows": 50, "shard_rows": 20, "image_size": 16}
+def plan(folders, output, teacher="net", **more):
+    values = {"rows": 36, "shard_rows": 12, "image_size": 16}
     return shards.Build(
         foregrounds=str(folders / "cutouts"),
         backgrounds=str(folders / "rooms"),
-        teacher=str(folders / "net"),
+        teacher=teacher if ":" in teacher else str(folders / teacher),
         output=str(output),
         recipe=Recipe(image_size=32, scale=(0.4, 0.8), views=2),
         **values | more,
@@ -70,9 +71,9 @@ def plan(folders, output, **more):
 
 @pytest.fixture(scope="module")
 def expected(folders, tmp_path_factory):
-    """What a process of this machine makes."""
+    """What two processes of this machine make."""
     output = tmp_path_factory.mktemp("expected") / "set"
-    build.build(plan(folders, output), num_workers=1)
+    build.build(plan(folders, output), num_workers=2)
     return output
 
 
@@ -103,7 +104,7 @@ def run(folders, output, *flags, exchange=None):
     config = output.with_name(f"{output.name}.yaml")
     config.write_text(
         f"foregrounds: {folders / 'cutouts'}\nbackgrounds: {folders / 'rooms'}\n"
-        f"teacher: {folders / 'net'}\noutput: {output}\nrows: 50\nshard_rows: 20\n"
+        f"teacher: {folders / 'net'}\noutput: {output}\nrows: 36\nshard_rows: 12\n"
         "image_size: 16\nrecipe: {image_size: 32, scale: [0.4, 0.8], views: 2}\n"
     )
     more = [] if exchange is None else ["--exchange", str(exchange)]
@@ -111,14 +112,15 @@ def run(folders, output, *flags, exchange=None):
     return cli.run(dataset.main, argv)
 
 
-def test_two_local_processes(folders, expected, tmp_path):
-    build.build(plan(folders, tmp_path / "set"), num_workers=2)
+def test_same_as_two_processes_of_beam(folders, expected, tmp_path):
+    assert run(folders, tmp_path / "set", *TWO_PROCESSES) == 0
     assert_same(tmp_path / "set", expected)
 
 
-@pytest.mark.parametrize("flags", [IN_PROCESS, TWO_PROCESSES], ids=["one", "two"])
-def test_same_as_local(folders, expected, tmp_path, flags):
-    assert run(folders, tmp_path / "set", *flags) == 0
+@pytest.mark.parametrize("flags", [None, IN_PROCESS], ids=["local", "beam"])
+def test_same_as_one_worker(folders, expected, tmp_path, threads, flags):
+    make = flags and beam.connect(flags, str(tmp_path / "set.partial" / "exchange"))
+    build.build(plan(folders, tmp_path / "set"), num_workers=1, make_shards=make)
     assert_same(tmp_path / "set", expected)
 
 
@@ -194,6 +196,67 @@ def test_another_build_in_the_same_folder(folders, expected, tmp_path, threads):
     assert ends(folder) == theirs
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--flink_mater=a:1"], "unknown flag of Beam: --flink_mater. .*: --flink_ma"),
+        (["runner"], "unknown flag of Beam: runner. The nearest is: --runner"),
+        (["--parallelism=x"], "--beam: argument --parallelism: invalid int value: 'x'"),
+        (["--runner=Flunk"], "--beam: Unexpected pipeline runner: Flunk. Valid values"),
+        (["--runner=DataflowRunner"], "--beam: Pipeline has validations errors: Missi"),
+    ],
+)
+def test_refused_flags(tmp_path, flags, message):
+    with pytest.raises(errors.UsageError, match=message):
+        beam.connect(flags, str(tmp_path))
+
+
+def test_refused_exchanges(tmp_path):
+    message = r"--exchange must have none of \* \? \[ in its name. Received: .*/a\[1\]"
+    with pytest.raises(errors.UsageError, match=message):
+        beam.connect(IN_PROCESS, str(tmp_path / "a[1]"))
+    for url, text in (
+        ("s3://a", "boto3"),
+        ("gs://a", "apache-beam.gcp"),
+        ("a://b", ""),
+    ):
+        with pytest.raises(errors.UsageError, match=f"--exchange {url}: .*{text}"):
+            beam.connect(IN_PROCESS, url)
+
+
+def test_flags_of_beam_are_told(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        beam.connect(["--help"], str(tmp_path))
+    assert "--flink_master" in capsys.readouterr().out
+
+
+def test_exchange_that_cannot_be_written(folders, tmp_path, threads):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.StateError, match="/file/a: .*Not a directory"):
+        launch(plan(folders, tmp_path / "set"), tmp_path / "file" / "a")
+
+
+def test_full_disk_is_told_as_such(tmp_path):
+    with pytest.raises(OSError, match="full"), beam._named("the pipeline failed"):
+        raise OSError(errno.ENOSPC, "full")
+
+
+def test_inputs_of_teachers_of_all_kinds(folders, tmp_path):
+    def given(teacher):
+        named = beam._inputs(plan(folders, tmp_path, teacher=teacher))
+        return {n: p for n, p in named if n.startswith(exchange.TEACHER)}
+
+    net = folders / "net" / "saved_model.pb"
+    assert given("net/../net/")["teacher/net/saved_model.pb"] == net
+    assert given(str(net)) == {"teacher/saved_model.pb": net}
+    assert given("keras_hub:some_preset") == {}
+    there = given(f"keras_hub:{folders}/net")
+    assert there["teacher/net/saved_model.pb"] == net
+    (tmp_path / "teacher" / "net").mkdir(parents=True)
+    moved = beam_worker._moved(plan(folders, "x", teacher="keras_hub:a/net"), tmp_path)
+    assert moved.teacher == f"keras_hub:{tmp_path}/teacher/net"
+
+
 def damage_archive(patch):
     put = exchange.Exchange.put
 
@@ -225,11 +288,8 @@ def change_version(patch):
 
 def change_sources(patch):
     read = build.read_sources
-    patch.setattr(
-        build,
-        "read_sources",
-        lambda s: read(s) | ({"more": 1} if s.composer.output.name == "set" else {}),
-    )
+    found = iter([read, lambda s: read(s) | {"teacher": "another"}])
+    patch.setattr(build, "read_sources", lambda s: next(found)(s))
 
 
 def lose_shards(patch):
@@ -242,6 +302,7 @@ def lose_shards(patch):
         (damage_archive, 3, "a worker failed: .*.zip: was damaged or replaced; build"),
         (damage_teacher, 3, "a worker failed: .*/net: not a SavedModel, or a damaged"),
         (change_version, 4, "a worker failed: must have numpy 2.* Received: 1.0"),
+        (change_sources, 4, "a worker failed: sees other pictures or another teacher"),
         (lose_shards, 4, "-000000.npz: damaged or missing after the pipeline; build"),
     ],
 )

@@ -4,6 +4,7 @@ Beam takes the numbers of the shards to the workers. All else goes by a folder t
 and this process reach, see `exchange`.
 """
 
+import argparse
 import contextlib
 import difflib
 import errno
@@ -59,7 +60,12 @@ def connect(flags: Sequence[str], folder: str) -> Callable[[Shards], None]:
         )
     exchange.file_systems().set_options(options)
     try:
-        exchange.file_systems().get_filesystem(folder)
+        Exchange(folder, "sum").has(exchange.INPUTS)
+    except Exception as error:  # each kind of storage has its own
+        raise errors.UsageError(
+            f"--exchange {folder}: {networks.in_one_line(error)}"
+        ) from error
+    try:
         pipeline = beam.Pipeline(options=options)
     except ValueError as error:
         raise errors.UsageError(f"--beam: {networks.in_one_line(error)}") from error
@@ -82,30 +88,24 @@ def _options(flags: Sequence[str]) -> Any:
     """Beam's options; it would drop what it does not know."""
     from apache_beam.options import pipeline_options
 
-    unknown: list[str] = []
+    parsers: list[argparse.ArgumentParser] = []
+    nothing = pipeline_options.PipelineOptions([])
+    nothing.get_all_options(add_extra_args_fn=parsers.append)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            options = pipeline_options.PipelineOptions(flags)
-            found = options.get_all_options(
-                add_extra_args_fn=lambda parser: unknown.extend(
-                    parser.parse_known_args(flags)[1]
-                ),
-                retain_unknown_options=True,
-            )
+            _, unknown = parsers[0].parse_known_args(flags)
     except SystemExit as stop:
         if stop.code == 0:  # --help
             raise
         reason = said.getvalue().strip().rpartition("error: ")[2]
         raise errors.UsageError(f"--beam: {reason}") from None
     if unknown:
-        names = [word.partition("=")[0] for word in unknown]
-        known = sorted({f"--{name}" for name in found} - set(names))
-        (near,) = difflib.get_close_matches(names[0], known, n=1, cutoff=0)
-        raise errors.UsageError(
-            f"unknown flag of Beam: {names[0]}. The nearest is: {near}"
-        )
-    return options
+        name = unknown[0].partition("=")[0]
+        known = [f"--{key}" for key in vars(parsers[0].parse_args([]))]
+        (near,) = difflib.get_close_matches(name, known, n=1, cutoff=0)
+        raise errors.UsageError(f"unknown flag of Beam: {name}. The nearest is: {near}")
+    return pipeline_options.PipelineOptions(flags)
 
 
 def _make_shards(pipeline: Any, folder: str, shards: Shards) -> None:
