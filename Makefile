@@ -1,6 +1,7 @@
 # Needs make and Python 3.11, 3.12 or 3.13; everything else it installs in .venv.
 #
 #   make env     the environment, exactly as locked
+#   make beam    the environment of distributed builds, which fit in no other
 #   make train   trains with the default configuration
 #   make test    all that CI checks
 #   make lock    resolves setup.cfg anew, keeping the versions that still fit
@@ -9,6 +10,10 @@
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/env.txt
+BEAM := .venv-beam
+BEAM_LOCK := requirements/beam.txt
+# They need Beam, Beam needs protobuf 6, and the environment has protobuf 7.
+BEAM_TESTS := tests/test_beam.py
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --custom-compile-command "make lock" setup.cfg
 
@@ -17,35 +22,46 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" \
 	2>/dev/null && echo $$python && break; done)
 
-.PHONY: env train test lock clean
+# uv installs more than twice as fast as pip; pip knows of mirrors that uv does not.
+define install
+	$(BIN)/uv pip install --python $(1)/bin/python --quiet --compile-bytecode \
+		--require-hashes -r $(2) || \
+		$(1)/bin/python -m pip install --quiet --require-hashes -r $(2)
+	$(1)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(1)/.installed
+endef
+
+.PHONY: env beam train test lock clean
 
 env: $(VENV)/.installed
+
+beam: $(BEAM)/.installed
 
 train: env
 	$(BIN)/python -m maskdepth_tf.train
 
-test: env
+test: env beam
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore $(BEAM_TESTS)
+	$(BEAM)/bin/python -m pytest $(BEAM_TESTS)
 
 lock: $(BIN)/uv
 	$(COMPILE) --extra dev --extra teacher --extra addons --extra serving -o $(LOCK)
 	$(COMPILE) --extra gpu -c $(LOCK) -o requirements/gpu.txt
-	$(COMPILE) --extra dev --extra beam -o requirements/beam.txt
+	$(COMPILE) --extra dev --extra beam -o $(BEAM_LOCK)
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(BEAM) build *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# uv installs more than twice as fast as pip; pip knows of mirrors that uv does not.
 $(VENV)/.installed: $(LOCK) setup.cfg $(BIN)/uv
-	$(BIN)/uv pip install --python $(BIN)/python --quiet --compile-bytecode \
-		--require-hashes -r $(LOCK) || \
-		$(BIN)/python -m pip install --quiet --require-hashes -r $(LOCK)
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	$(call install,$(VENV),$(LOCK))
+
+$(BEAM)/.installed: $(BEAM_LOCK) setup.cfg $(BIN)/uv
+	$(BIN)/python -m venv $(BEAM)
+	$(call install,$(BEAM),$(BEAM_LOCK))
 
 $(BIN)/uv:
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found;" \

@@ -59,9 +59,10 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
     return folder / "labels.txt"
 
 
-def thread_pool(num_workers, prepare, arguments):
+def thread_pool(num_workers, prepare=None, arguments=()):
     """Threads in place of `workers.pool`: processes take long to import TensorFlow."""
-    prepare(*arguments)
+    if prepare is not None:
+        prepare(*arguments)
     return ThreadPoolExecutor(num_workers)
 
 

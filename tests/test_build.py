@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from maskdepth_tf import cli, errors, packed, schema
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import (
+    beam,
     build,
     compose,
     depth,
@@ -225,11 +227,35 @@ def test_command(folders, expected, tmp_path, capsys):
         (["--set", "depth_quality=99"], "depth_quality must be 1 to 95. Received: 99"),
         (["--set", "test_fraction=1"], "test_fraction must be between 0 and 1."),
         (["--set", "recipe.quality=0"], "--quality must be 1 to 100. Received: 0"),
+        (["--exchange", "a"], "--exchange goes with --beam. Received: a"),
+        (
+            ["--beam"],
+            "--beam needs the package apache-beam: pip install 'maskdepth-tf[",
+        ),
     ],
 )
-def test_refused(capsys, flags, message):
+def test_refused(capsys, monkeypatch, flags, message):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
     assert cli.run(dataset.main, ["build", *flags]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "folder"),
+    [([], "set.partial/exchange"), (["--exchange", "gs://a/b"], "gs://a/b")],
+)
+def test_flags_of_beam(folders, expected, tmp_path, monkeypatch, flags, folder):
+    def connect(*given):
+        assert given == (["--runner=Any", "--force", "x"], folder)
+        return lambda shards: [shards.make(n) for n in range(shards.count)]
+
+    monkeypatch.setattr(beam, "connect", connect)
+    monkeypatch.chdir(tmp_path)
+    wanted = plan(folders, "set")
+    Path("plan.yaml").write_text(yaml.safe_dump(schema.to_dict(wanted)))
+    argv = ["build", "--config", "plan.yaml", *flags, "--beam"]
+    assert cli.run(dataset.main, [*argv, "--runner=Any", "--force", "x"]) == 0
+    assert_as_expected(tmp_path / "set", expected)
 
 
 @pytest.mark.parametrize("work", [build._make, build._make_views])

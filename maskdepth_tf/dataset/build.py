@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,13 +48,20 @@ TRIALS = (16, 80)
 """Rows that a dry run makes, twice, to tell the time that all will take."""
 
 
-def build(plan: Build, *, num_workers: int = 1, force: bool = False) -> dict:
+def build(
+    plan: Build,
+    *,
+    num_workers: int = 1,
+    force: bool = False,
+    make_shards: Callable[[Shards], None] | None = None,
+) -> dict:
     """Builds a packed set, or goes on with one.
 
     Args:
         plan: What to build.
         num_workers: Processes; the set does not depend on it.
         force: Whether to replace a packed set, and a build of another plan.
+        make_shards: Has the shards made that are not there; the processes if None.
 
     Returns:
         The manifest.
@@ -69,7 +76,7 @@ def build(plan: Build, *, num_workers: int = 1, force: bool = False) -> dict:
     arrays.check_output(output, force)
     partial = _partial(plan)
     shards, entries = prepare(plan, force)
-    check = _make_all(shards, num_workers)
+    check = _make_all(shards, num_workers, make_shards)
     rows = [shards.composer.row(index) for index in range(shards.num_rows)]
     found = pictures.Folder(partial)
     drawn = arrays.write_splits(
@@ -95,8 +102,9 @@ def build(plan: Build, *, num_workers: int = 1, force: bool = False) -> dict:
         teacher={"sha256": shards.teacher.sha256, "check": check},
         sources=entries,
     )
-    for name in ("shards", "Background", "Foreground"):
-        shutil.rmtree(output / name)
+    for path in output.iterdir():
+        if path.is_dir():  # pictures, shards, what other machines were given
+            shutil.rmtree(path)
     (output / SOURCES).unlink()
     return manifest
 
@@ -161,6 +169,11 @@ def _check_same(path: Path, entries: dict) -> None:
     files.write_json(path, entries)
 
 
+def read_sources(shards: Shards) -> dict:
+    """What shards are made of: sums of the cut-outs, the rooms and the teacher."""
+    return json.loads((shards.composer.output / SOURCES).read_bytes())
+
+
 def _check_teacher(shards: Shards) -> dict:
     """As `depth` does it, on the first rows."""
     partial = shards.composer.output
@@ -186,40 +199,54 @@ def _check_teacher(shards: Shards) -> dict:
 _shards: Shards | None = None
 
 
-def _receive(shards: Shards) -> None:
+def receive(shards: Shards) -> None:
+    """Makes this process one that works on shards."""
     global _shards
     startup.load_tensorflow()
     _shards = shards
 
 
-def _make(number: int) -> int:
+def received() -> Shards:
+    """What this process works on."""
     if _shards is None:
         raise RuntimeError("the worker was given no shards")
-    return _shards.make(number)
+    return _shards
+
+
+def _make(number: int) -> int:
+    return received().make(number)
 
 
 def _make_views(background: int) -> int:
-    if _shards is None:
-        raise RuntimeError("the worker was given no shards")
-    return len(_shards.composer.write_views(background))
+    return len(received().composer.write_views(background))
 
 
-def _make_all(shards: Shards, num_workers: int) -> dict:
+def _make_all(
+    shards: Shards,
+    num_workers: int,
+    make_shards: Callable[[Shards], None] | None = None,
+) -> dict:
     """Makes views and the shards that are not there yet; the check of the teacher."""
-    left = [n for n in range(shards.count) if shards.read(n) is None]
-    done = shards.num_rows - sum(len(shards.rows_of(n)) for n in left)
     rooms = range(len(shards.composer.rooms)) if shards.plan.recipe.views else ()
     # Processes even for one worker: what they make is made on one core.
-    with workers.pool(num_workers, _receive, (shards,)) as pool:
+    with workers.pool(num_workers, receive, (shards,)) as pool:
         for future in [pool.submit(_make_views, room) for room in rooms]:
             future.result()
         check = _check_teacher(shards)
-        with progress.track("build", shards.num_rows, "rows") as advance:
-            advance(done)
-            futures = [pool.submit(_make, number) for number in left]
-            for future in concurrent.futures.as_completed(futures):
-                advance(future.result())
+        if make_shards is None:
+            _make_here(shards, pool)
+    if make_shards is not None:
+        make_shards(shards)
     return check
+
+
+def _make_here(shards: Shards, pool: concurrent.futures.Executor) -> None:
+    left = [n for n in range(shards.count) if shards.read(n) is None]
+    with progress.track("build", shards.num_rows, "rows") as advance:
+        advance(shards.num_rows - sum(len(shards.rows_of(n)) for n in left))
+        futures = [pool.submit(_make, number) for number in left]
+        for future in concurrent.futures.as_completed(futures):
+            advance(future.result())
 
 
 def _stored(shards: Shards, number: int) -> dict[str, np.ndarray]:
@@ -304,6 +331,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace a packed set, and a build of another plan that is under way",
     )
+    parser.add_argument(
+        "--exchange",
+        metavar="FOLDER",
+        help="with --beam: what all machines reach, a path or a URL "
+        "(OUTPUT.partial/exchange)",
+    )
+    parser.add_argument(
+        "--beam",
+        nargs=argparse.REMAINDER,
+        metavar="FLAG",
+        help="have the shards made by Apache Beam; all that follows are its flags",
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -316,5 +355,23 @@ def main(args: argparse.Namespace) -> None:
     if args.dry_run:
         print(describe(plan, args.workers))
         return
-    manifest = build(plan, num_workers=args.workers, force=args.force)
+    manifest = build(
+        plan,
+        num_workers=args.workers,
+        force=args.force,
+        make_shards=_elsewhere(args, plan),
+    )
     print(arrays.report(manifest, Path(plan.output)))
+
+
+def _elsewhere(args: argparse.Namespace, plan: Build) -> Callable | None:
+    """What has shards made by other machines, if that is asked for."""
+    if args.beam is None:
+        if args.exchange is not None:
+            raise errors.UsageError(
+                f"--exchange goes with --beam. Received: {args.exchange}"
+            )
+        return None
+    from maskdepth_tf.dataset import beam
+
+    return beam.connect(args.beam, args.exchange or str(_partial(plan) / "exchange"))

@@ -166,13 +166,18 @@ def _manifest(recipe: Recipe, num_rows: int, entries: dict, output: Path) -> dic
         },
         "files": {name: files.sha256_of(output / name) for name in written},
         "sources": entries,
-        "versions": {
-            "maskdepth_tf": maskdepth_tf.__version__,
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-            "pillow": PIL.__version__,
-            "tensorflow": importlib.metadata.version("tensorflow"),
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of all that pictures depend on."""
+    return {
+        "maskdepth_tf": maskdepth_tf.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "pillow": PIL.__version__,
+        "tensorflow": importlib.metadata.version("tensorflow"),
     }
 
 
