@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 LOCK := requirements/env.txt
 BEAM := .venv-beam
 BEAM_LOCK := requirements/beam.txt
-# They need Beam, Beam needs protobuf 6, and the environment has protobuf 7.
+# Beam needs protobuf 6, and the environment has protobuf 7.
 BEAM_TESTS := tests/test_beam.py
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --custom-compile-command "make lock" setup.cfg
@@ -44,13 +44,13 @@ test: env beam
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore $(BEAM_TESTS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BEAM)/bin/python -m pytest $(BEAM_TESTS)
 
 lock: $(BIN)/uv
 	$(COMPILE) --extra dev --extra teacher --extra addons --extra serving -o $(LOCK)
 	$(COMPILE) --extra gpu -c $(LOCK) -o requirements/gpu.txt
-	$(COMPILE) --extra dev --extra beam -o $(BEAM_LOCK)
+	$(COMPILE) --extra dev --extra teacher --extra beam -o $(BEAM_LOCK)
 
 clean:
 	rm -rf $(VENV) $(BEAM) build *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache

@@ -8,7 +8,6 @@ import json
 import re
 from pathlib import Path
 
-import apache_beam  # noqa: F401 -- elsewhere this file fails, in one line
 import numpy as np
 import pytest
 import tensorflow as tf
