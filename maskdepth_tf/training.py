@@ -185,14 +185,6 @@ def fit(
         epoch, step = len(progress.history), int(net.optimizer.iterations)
         bar = callbacks.Progress(epochs, steps, batch_size, step)
 
-        def make_callbacks() -> list[keras.callbacks.Callback]:
-            return [
-                state,  # first: no picture is drawn of a broken step
-                callbacks.Pictures(batch, run_dir),
-                bar,
-                keras.callbacks.TensorBoard(run_dir / "tensorboard"),
-            ]
-
         def train(epoch: int, last_epoch: int, first_step: int) -> None:
             net.fit(
                 make_datasets(settings, found, split, first_step)[0],
@@ -202,12 +194,13 @@ def fit(
                 validation_data=validation,
                 verbose=0,
                 shuffle=False,  # the data set is in its order already
-                callbacks=make_callbacks(),
+                callbacks=_callbacks(run_dir, batch, state, bar),
             )
 
         try:
             if step == (epoch + 1) * steps:
-                _finish_epoch(net, epoch, validation, make_callbacks())
+                kept = _callbacks(run_dir, batch, state, bar)
+                _finish_epoch(net, epoch, validation, kept)
                 epoch += 1
             elif step > epoch * steps:  # `fit` has epochs of one length
                 train(epoch, epoch + 1, step)
@@ -217,6 +210,15 @@ def fit(
             _explain(error, settings, run_dir, net, found, split)
         finally:
             bar.stop()
+
+
+def _callbacks(run_dir, batch, state, bar) -> list[keras.callbacks.Callback]:
+    return [
+        state,  # first: no picture is drawn of a broken step
+        callbacks.Pictures(batch, run_dir),
+        bar,
+        keras.callbacks.TensorBoard(run_dir / "tensorboard"),
+    ]
 
 
 def _build_metrics(net, inputs, targets) -> None:
