@@ -5,7 +5,7 @@ cut into `shards`: it does not matter how many processes make them, or on which 
 and a build that was killed goes on after the shards that are there.
 
 While a build is under way, `OUTPUT.partial` holds the plan as `build.yaml`, sums of the
-sources, `Background/`, `Foreground/` and `shards/<number>.npz`.
+sources, `Background/`, `Foreground/`, `shards/<number>.npz` and at last `packed/`.
 """
 
 import argparse
@@ -72,21 +72,23 @@ def build(plan: Build, *, num_workers: int = 1, force: bool = False) -> dict:
     check = _make_all(shards, num_workers)
     rows = [shards.composer.row(index) for index in range(shards.num_rows)]
     found = pictures.Folder(partial)
+    folder = arrays.make_folder(output)
     drawn = arrays.write_splits(
-        rows, found, partial, plan.test_fraction, plan.recipe.seed
+        rows, found, folder, plan.test_fraction, plan.recipe.seed
     )
     batches = functools.partial(_batches, shards, found)
-    statistics = arrays.write_arrays(rows, partial, plan.image_size, "uint8", batches)
+    statistics = arrays.write_arrays(rows, folder, plan.image_size, "uint8", batches)
     ranges = np.concatenate([_stored(shards, n)["ranges"] for n in range(shards.count)])
     known = [
         (row.depth, *pair) for row, pair in zip(rows, ranges.tolist(), strict=True)
     ]
     header = depth.ranges_header(conventions.CONVENTIONS[plan.convention].is_metric)
     text = header + depth.to_csv(known)
-    files.write_atomically(partial / depth.RANGES, text.encode())
-    manifest = arrays.finish(
+    files.write_atomically(folder / depth.RANGES, text.encode())
+    files.write_atomically(folder / PLAN, (partial / PLAN).read_bytes())
+    return arrays.finish(
         rows,
-        partial,
+        folder,
         output,
         plan.image_size,
         statistics,
@@ -95,10 +97,6 @@ def build(plan: Build, *, num_workers: int = 1, force: bool = False) -> dict:
         teacher={"sha256": shards.teacher.sha256, "check": check},
         sources=entries,
     )
-    for name in ("shards", "Background", "Foreground"):
-        shutil.rmtree(output / name)
-    (output / SOURCES).unlink()
-    return manifest
 
 
 def _partial(plan: Build) -> Path:
@@ -130,7 +128,7 @@ def prepare(plan: Build, force: bool = False) -> tuple[Shards, dict]:
     partial = _partial(plan)
     _claim(partial, plan, force)
     composer, entries = compose.store_sources(read, partial, recipe)
-    _check_same(partial / SOURCES, entries | {"teacher": teacher.sha256})
+    _check_same(partial / SOURCES, entries | {"teacher": teacher.sha256}, force)
     num_rows = plan.rows or plan.placements * read.num_combinations
     folder = partial / "shards"
     folder.mkdir(exist_ok=True)
@@ -139,9 +137,9 @@ def prepare(plan: Build, force: bool = False) -> tuple[Shards, dict]:
 
 def _claim(partial: Path, plan: Build, force: bool) -> None:
     """Makes the folder of a build, or finds that it is the same build's."""
-    text = yaml.safe_dump(schema.to_dict(plan), sort_keys=False)
+    text = yaml.safe_dump(schema.to_dict(plan), sort_keys=False).encode()
     path = partial / PLAN
-    if partial.exists() and (not path.exists() or path.read_text() != text):
+    if partial.exists() and (not path.exists() or path.read_bytes() != text):
         if not force and path.exists():
             raise errors.StateError(
                 f"{partial}: a build of another plan is under way there, see {PLAN}; "
@@ -149,16 +147,22 @@ def _claim(partial: Path, plan: Build, force: bool) -> None:
             )
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
-    files.write_atomically(path, text.encode())
+    files.write_atomically(path, text)
 
 
-def _check_same(path: Path, entries: dict) -> None:
-    if path.exists() and json.loads(path.read_bytes()) != entries:
+def _check_same(path: Path, entries: dict, force: bool) -> None:
+    """Finds that shards are of these sources; with `force`, else removes them."""
+    # Bytes: what is damaged is refused as well.
+    text = f"{json.dumps(entries, indent=2)}\n".encode()
+    differs = path.exists() and path.read_bytes() != text
+    if differs and force:
+        shutil.rmtree(path.with_name("shards"), ignore_errors=True)
+    elif differs:
         raise errors.StateError(
             f"{path}: the build was begun with other cut-outs, rooms or another "
             "teacher; --force throws it away"
         )
-    files.write_json(path, entries)
+    files.write_atomically(path, text)
 
 
 def _check_teacher(shards: Shards) -> dict:
