@@ -29,9 +29,13 @@ ARGUMENTS = {
     "depth": "depth --data set --teacher ../net.tflite --workers 1",
     "pack": "pack --labels labels.txt --root ../0.zip ../1.zip --output packed "
     "--image-size 32",
+    "replace": "pack --labels labels.txt --root ../0.zip ../1.zip --output packed "
+    "--image-size 32 --seed 1 --force",
     "build": "build --config ../plan.yaml --workers 1",
 }
 """Called in a folder beside the sources."""
+BEFORE = {"depth": "compose-undisturbed", "replace": "pack-undisturbed"}
+"""What is in the folder before."""
 PLAN = {
     "foregrounds": "../cutouts",
     "backgrounds": "../rooms",
@@ -171,9 +175,9 @@ def _zip(folder: Path, root: Path) -> None:
 def begin(root: Path, command: str, name: str) -> Path:
     """A new folder for a command."""
     folder = root / f"{command}-{name}"
-    folder.mkdir()
-    if command == "depth":
-        shutil.copytree(root / "compose-undisturbed" / "set", folder / "set")
+    folder.mkdir(exist_ok=True)
+    if command in BEFORE:
+        shutil.copytree(root / BEFORE[command], folder, dirs_exist_ok=True)
     return folder
 
 

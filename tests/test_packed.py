@@ -135,7 +135,7 @@ def test_damaged_manifest(copy, content):
 
 def test_another_format(copy):
     (copy / "manifest.json").write_text('{"packed": 7}')
-    with pytest.raises(errors.DataError, match="the format must be 1. Received: 7"):
+    with pytest.raises(errors.DataError, match="the format must be 2. Received: 7"):
         packed.open_packed(copy)
 
 
@@ -179,6 +179,42 @@ def test_archives_are_packed_as_they_are(tmp_path, labels_file, packed_dir):
         assert cli.run(dataset.main, [*argv, *flags]) == 0
         for path in packed_dir.iterdir():
             assert (output / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+HARMS = {
+    "missing": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "crc": lambda path: path.write_bytes(path.read_bytes().replace(b"IDAT", b"IDAX")),
+    "encrypted": lambda path: path.write_bytes(
+        path.read_bytes().replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1")
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_one_of_five_archives_is_bad(tmp_path, labels_file, packed_dir, harm, capsys):
+    folders = ["bg", "fg", "mask", "fg_bg", "depth"]
+    for name in folders:
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            for path in sorted((labels_file.parent / name).iterdir()):
+                archive.write(path, f"{name}/{path.name}")
+    bad = tmp_path / "mask.zip"
+    whole = bad.read_bytes()
+    HARMS[harm](bad)
+    roots = [str(tmp_path / f"{name}.zip") for name in folders]
+    argv = ["pack", "--labels", str(labels_file), "--output", str(tmp_path / "p")]
+    argv += ["--image-size", str(SIDE), "--test-fraction", "0.25", "--root", *roots]
+    assert cli.run(dataset.main, argv) == 3
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert str(bad) in error.splitlines()[0]
+    assert {path.suffix for path in tmp_path.iterdir()} == {".zip"}
+    if harm == "crc":
+        bad.write_bytes(whole)
+        assert cli.run(dataset.main, argv) == 0
+        for path in packed_dir.iterdir():
+            assert (tmp_path / "p" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_picture_missing_from_the_archives(tmp_path, labels_file, capsys):

@@ -115,17 +115,25 @@ def ranges_header(is_metric: bool) -> str:
 
 
 def read_ranges(path: Path) -> Ranges:
-    """Reads a file of ranges; a last line that was cut off is left out."""
+    """Reads a file of ranges; a last line that was cut off is left out.
+
+    Raises:
+        DataError: Another line is damaged.
+    """
     if not path.exists():
         return {}
     ranges = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for line in file:
-            fields = next(csv.reader([line]))
-            is_whole = line.endswith("\n") and len(fields) == 3
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+        try:
+            ((depth, near, far),) = csv.reader([line.decode()])
             # A path has a suffix: it is not mistaken for the header.
-            if is_whole and fields[0] != FIRST_COLUMN:
-                ranges[fields[0]] = (float(fields[1]), float(fields[2]))
+            if depth != FIRST_COLUMN:
+                ranges[depth] = (float(near), float(far))
+        except (ValueError, csv.Error):
+            raise errors.DataError(
+                f"{path}:{number}: expected a path and two numbers, "
+                f"received {line[:200]!r}"
+            ) from None
     return ranges
 
 
