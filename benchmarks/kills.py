@@ -3,10 +3,10 @@
     python -m benchmarks.kills [--kills 60]
 
 Each of `compose`, `depth`, `pack` (from zip archives, also in place of an older set)
-and `build` is killed by SIGKILL
-in a process of its own, before and after calls that change files and in the middle of
-writes, spread over all there are. What is left must not be taken for a complete set,
-and the same command must then make all files as if nothing had happened, by SHA-256.
+and `build` is killed by SIGKILL in a process of its own, before and after calls that
+change files and in the middle of writes, spread over all there are. What is left must
+not be taken for a complete set, and the same command must then make all files as if
+nothing had happened, by SHA-256.
 
 The processes are forks of one that has imported TensorFlow and not yet used it. The
 teacher is made up; all else is as the commands do it, but for threads in place of

@@ -1,6 +1,8 @@
 """Packed sets: what is in them, that they train alike, and that damage is found."""
 
+import errno
 import json
+import resource
 import shutil
 import zipfile
 
@@ -11,6 +13,7 @@ from PIL import Image
 
 from maskdepth_tf import checkpoints, cli, errors, examples, labels, packed, streams
 from maskdepth_tf.dataset import __main__ as dataset
+from maskdepth_tf.dataset import arrays
 from maskdepth_tf.dataset import pack as packing
 
 SIDE = 16
@@ -250,6 +253,19 @@ def test_full_disk(tmp_path, labels_file, monkeypatch):
     with pytest.raises(errors.DiskFullError, match="the arrays need .* 0.00 GB free"):
         packing.pack(labels_file, tmp_path / "packed", image_size=SIDE)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_within_an_array_is_told_so(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    rows = [labels.Row("b", "f", f"{i}", f"{i}", f"{i}") for i in range(10_000)]
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            arrays.write_arrays(rows, tmp_path, 1, "uint8", lambda *args: [])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert (tmp_path / "places.npy").stat().st_size == 100_000
 
 
 def test_damaged_picture_leaves_nothing(tmp_path):
