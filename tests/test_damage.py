@@ -211,6 +211,19 @@ def test_100_mutations_of_shards_are_found_or_mean_nothing(under_way):
     assert found > 80
 
 
+def test_an_array_that_says_less_than_it_holds_is_damaged(under_way):
+    with contextlib.chdir(under_way()):
+        begun, _ = build.prepare(build.load_plan(["../plan.yaml"], []))
+        path, arrays_found = begun.path(0), begun.read(0)
+        # So large that zipfile does not read to its end, where the sum is compared.
+        arrays_found["mask"] = np.zeros((5, 64, 64, 1), np.uint8)
+        np.savez(path, number=0, **arrays_found)
+        assert begun.read(0) is not None
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b"'shape': (5, 64", b"'shape': (4, 64"))
+        assert begun.read(0) is None
+
+
 @pytest.mark.parametrize("mutate", SHARD_MUTATIONS)
 def test_mutated_shards_are_made_again(mutate, sets, under_way):
     folder = under_way()
