@@ -9,6 +9,8 @@ from pathlib import Path
 
 from maskdepth_tf.errors import DataError, UsageError
 
+_PARTIAL = ".{}.partial*"
+
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     """Writes a file under another name in its folder, then renames it.
@@ -63,6 +65,12 @@ def write_json(path: str | os.PathLike, value: object) -> None:
     write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
+def remove_partials(folder: str | os.PathLike) -> None:
+    """Removes what writers that were killed have left in a folder."""
+    for path in Path(folder).glob(_PARTIAL.format("[0-9a-f]" * 16)):
+        path.unlink()
+
+
 def sha256_of(path: str | os.PathLike) -> str:
     """Hexadecimal SHA-256 of a file."""
     with open(path, "rb") as file:
@@ -109,17 +117,11 @@ def check_output(flag: str, path: Path, source: Path) -> None:
         raise UsageError(f"{flag} would replace what is read. Received: {path}")
 
 
-def remove_partial(folder: str | os.PathLike) -> None:
-    """Removes what writers that were killed have left in a folder."""
-    for path in Path(folder).glob(f".{'[0-9a-f]' * 16}.partial*"):
-        path.unlink()
-
-
 def _put(path, write, older=None):
     path = os.fspath(path)
     suffix = os.path.splitext(path)[1]
     # Short and of its own: names may be at the limit, and threads may race.
-    name = f".{secrets.token_hex(8)}.partial{suffix}"
+    name = _PARTIAL.format(secrets.token_hex(8)).replace("*", suffix)
     partial = os.path.join(os.path.dirname(path), name)
     try:
         write(partial)

@@ -5,14 +5,16 @@
     labels.txt      the rows
     splits.npz      int64 row numbers of each side, as `unseen/train`
     manifest.json   sizes, counts, statistics, the splits' seeds, SHA-256 of all files
+                    and of what it says itself
 
 Arrays hold what `images.load` gives, `depth` in uint8 where no map of the set has
 more than 8 bits (times 257 it is what `images.load` gives). They are mapped into
 memory, not read: a set may be larger than that. A split is drawn when a set is
-packed, and never again.
+packed, and never again. Files that the manifest does not name are never opened.
 """
 
 import concurrent.futures
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -26,8 +28,8 @@ from maskdepth_tf import augmentation, files, labels, splits, streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.labels import Row
 
-FORMAT = 1
-"""Version of the format."""
+FORMAT = 2
+"""Version of the format; in 1 the manifest had no sum of its own."""
 MANIFEST = "manifest.json"
 FILES = (
     *(f"{stream.name}.npy" for stream in streams.STREAMS),
@@ -94,13 +96,24 @@ def read_manifest(folder: Path) -> dict:
     try:
         manifest = json.loads(path.read_bytes())
         version = manifest["packed"]
+        stated = manifest.pop("sha256", None)
     except FileNotFoundError:
         raise DataError(f"{folder}: a packed set must hold {MANIFEST}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{path}: must be the manifest of a packed set") from None
-    if version != FORMAT:
+    if version not in (1, FORMAT):
         raise DataError(f"{path}: the format must be {FORMAT}. Received: {version}")
+    received = sum_of(manifest) if version == FORMAT else None
+    if received != stated:
+        raise DataError(
+            f"{path}: damaged: its SHA-256 must be {stated}. Received: {received}"
+        )
     return manifest
+
+
+def sum_of(manifest: dict) -> str:
+    """SHA-256 of what a manifest says, but for this sum."""
+    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
 
 
 def check(folder: Path, manifest: dict) -> None:
@@ -110,8 +123,10 @@ def check(folder: Path, manifest: dict) -> None:
         DataError: Names the first file that is missing or differs.
     """
     expected = manifest["files"]
+    if not set(FILES) <= set(expected):
+        raise DataError(f"{folder / MANIFEST}: must name {', '.join(FILES)}")
     # Sizes first: a file that was cut off is found without reading the others.
-    for name in FILES:
+    for name in expected:
         path = folder / name
         if not path.is_file():
             raise DataError(f"{path}: missing from the packed set")
@@ -121,8 +136,8 @@ def check(folder: Path, manifest: dict) -> None:
                 f"{path}: must have {expected[name]['bytes']} bytes. Received: {size}"
             )
     with concurrent.futures.ThreadPoolExecutor() as threads:
-        sums = threads.map(lambda name: files.sha256_of(folder / name), FILES)
-        for name, received in zip(FILES, sums, strict=True):
+        sums = threads.map(lambda name: files.sha256_of(folder / name), expected)
+        for name, received in zip(expected, sums, strict=True):
             if received != expected[name]["sha256"]:
                 raise DataError(
                     f"{folder / name}: damaged: its SHA-256 must be "

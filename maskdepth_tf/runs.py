@@ -146,7 +146,7 @@ def begin(run_dir: Path, settings: config.Config, data: dict) -> None:
         settings: The configuration.
         data: What is known of the examples: labels, rows, sha256, splits.
     """
-    files.remove_partial(run_dir)  # of a process that was killed
+    files.remove_partials(run_dir)  # of a process that was killed
     versions = {name: metadata.version(name) for name in PACKAGES}
     own = {"maskdepth_tf": __version__, "python": platform.python_version()}
     description = {

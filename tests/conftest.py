@@ -63,6 +63,15 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
     return folder / "labels.txt"
 
 
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory):
+    """A folder of sources, and SHA-256 of what each command makes of them."""
+    from tests import made_sets
+
+    root = tmp_path_factory.mktemp("sets")
+    return root, made_sets.prepare(root, with_pillow=True)
+
+
 def thread_pool(num_workers, prepare=None, arguments=()):
     """Threads in place of `workers.pool`: processes take long to import TensorFlow."""
     if prepare is not None:

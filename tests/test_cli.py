@@ -16,6 +16,7 @@ CODES = {
     errors.DataError: 3,
     errors.StateError: 4,
     errors.DiskFullError: 5,
+    errors.LockedError: 6,
     errors.NonFiniteError: 7,
 }
 
@@ -35,13 +36,24 @@ def test_error_is_one_line_and_a_code(kind, code, capsys):
     assert captured.err == "error: x.png: expected a, received b\n"
 
 
+def test_a_signal_is_no_error(capsys):
+    assert cli.run(raising(errors.Stopped("stopped by SIGTERM; go on", 15))) == 143
+    assert capsys.readouterr().err == "stopped by SIGTERM; go on\n"
+
+
+def test_what_may_not_be_written(capsys):
+    error = PermissionError(errno.EACCES, "Permission denied", "out/a.png")
+    assert cli.run(raising(error)) == 3
+    assert capsys.readouterr().err == "error: out/a.png: Permission denied\n"
+
+
 def test_every_error_has_its_code():
     found = {
         kind
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, errors.MaskDepthError)
     }
-    assert found == set(CODES)
+    assert found == {*CODES, errors.Stopped}
     for kind, code in CODES.items():
         assert issubclass(kind, errors.MaskDepthError)
         assert kind.exit_code == code

@@ -14,7 +14,7 @@ from PIL import Image
 
 from maskdepth_tf import cli, errors, files, images, labels
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import depth, index, teachers, workers
+from maskdepth_tf.dataset import depth, index, plausibility, teachers, workers
 from maskdepth_tf.headers import Header
 
 
@@ -380,3 +380,25 @@ def test_command_line(data, network, capsys):
     shown = capsys.readouterr()
     assert shown.out == f"20 depth maps written in {data}\n"
     assert "depth: 20 of 20 maps" in shown.err
+
+
+def test_force_that_was_killed_mixes_no_teachers(data, network, monkeypatch):
+    make(data)
+    (data.parent / "net.tflite").write_bytes(b"another")
+    monkeypatch.setattr(network, "predict", lambda batch: 6 - batch[..., 1] / 99)
+    write = images.write_image
+
+    def stop_at_13(path, *args, **kwargs):
+        if str(path).endswith("13.jpg"):
+            raise KeyboardInterrupt
+        write(path, *args, **kwargs)
+
+    monkeypatch.setattr(images, "write_image", stop_at_13)
+    monkeypatch.setattr(plausibility, "check_teacher", lambda *args: {"rows": 20})
+    with pytest.raises(KeyboardInterrupt):
+        make(data, force=True)
+    monkeypatch.setattr(images, "write_image", write)
+    assert make(data) == 7
+    resumed = content_of(data)
+    make(data, force=True)
+    assert content_of(data) == resumed

@@ -1,4 +1,5 @@
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -48,6 +49,12 @@ class TestFormats:
         tolerance = 2 if name == "jpeg_cmyk" else 0
         assert difference(images.read_rgb(path), on_white) <= tolerance
         assert difference(images.read_rgba(path), rgba) <= tolerance
+
+    def test_inks_of_a_cmyk_jpeg_are_multiplied(self, tmp_path):
+        path = write(tmp_path / "a.jpg", CORPUS["jpeg_cmyk"])
+        inks = 255 - np.array(Image.open(path)).astype(int)
+        expected = inks[..., :3] * inks[..., 3:] / 255
+        assert difference(images.read_rgb(path), expected) < 1
 
     @pytest.mark.parametrize("name", WITH_GREY)
     @pytest.mark.parametrize("decoder", DECODERS)
@@ -272,7 +279,7 @@ class TestRead:
     def test_500_damaged_files_raise_nothing_else(self, tmp_path):
         random = np.random.default_rng(1)
         names = sorted(CORPUS)
-        refused = decoded = 0
+        refused, decoded = [], 0
         for i in range(500):
             data = bytearray(CORPUS[names[i % len(names)]])
             for _ in range(random.integers(1, 6)):
@@ -286,7 +293,8 @@ class TestRead:
                     pixels = self.READERS[i % 4](path)
                 decoded += 1
                 assert pixels.shape[2] == (3, 4, 1, 1)[i % 4]
-            except DataError:
-                refused += 1
-        assert refused > 100
+            except DataError as error:
+                refused.append(str(error))
+        assert all(re.fullmatch(rf"{path}: .+", line) for line in refused)
+        assert len(refused) > 100
         assert decoded > 50

@@ -1,6 +1,9 @@
 import os
+import random
+import re
 import time
 
+import audit
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 from maskdepth_tf import labels
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.labels import Row
+from maskdepth_tf.pictures import Folder
 
 LINE = b"bg/1.jpg\tfg/1.png\tc/1.jpg\tmask/1.jpg\tdepth/1.jpg"
 ROW = Row("bg/1.jpg", "fg/1.png", "c/1.jpg", "mask/1.jpg", "depth/1.jpg")
@@ -123,8 +127,10 @@ class TestRead:
         row = ROW._replace(**{Row._fields[column]: name})
         text = "\n" + "\t".join(OTHER) + "\n" + "\t".join(row) + "\n"
         path.write_bytes(text.encode())
-        with pytest.raises(DataError, match="labels.txt:3: expected .*, received"):
-            labels.read(path)
+        with audit.opened() as opened:
+            with pytest.raises(DataError, match="labels.txt:3: expected .*, received"):
+                labels.read_checked(path, Folder(path.parent))
+        assert set(opened) == {str(path)}
         with pytest.raises(DataError, match="new.txt:2: expected .*, received"):
             labels.write(path.with_name("new.txt"), [OTHER, row])
         assert os.listdir(path.parent) == ["labels.txt"]
@@ -216,6 +222,42 @@ class TestRead:
             for name in row:
                 full = os.path.normpath(os.path.join("/root", name))
                 assert full == f"/root/{name}"
+
+
+TOKENS = [
+    b"\t",
+    b"\n",
+    b"\r\n",
+    b"\0",
+    b"..",
+    b"/",
+    b"\\",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b" ",
+]
+
+
+def test_10_000_damaged_files_give_safe_rows_or_a_located_error():
+    rng = random.Random(0)
+    whole = b"\n".join([LINE, OTHER_LINE, b"", LINE.replace(b"1", b"3"), b""])
+    refused = 0
+    for _ in range(10_000):
+        data = bytearray(whole)
+        for _ in range(rng.randrange(1, 4)):
+            start = rng.randrange(len(data) + 1)
+            new = rng.choice([*TOKENS, b"", rng.randbytes(rng.randrange(1, 9))])
+            data[start : start + rng.choice([0, 1, 1, 40])] = new
+        try:
+            rows = labels.read("any.txt", data=bytes(data))
+        except DataError as error:
+            for line in str(error).splitlines():
+                assert re.match(r"any\.txt(:\d+)?: expected ", line), line
+            refused += 1
+            continue
+        for name in (name for row in rows for name in row):
+            assert os.path.normpath(f"/root/{name}") == f"/root/{name}"
+    assert 1000 < refused < 9900
 
 
 PART = st.text(

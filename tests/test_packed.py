@@ -1,6 +1,8 @@
 """Packed sets: what is in them, that they train alike, and that damage is found."""
 
+import errno
 import json
+import resource
 import shutil
 import zipfile
 
@@ -11,6 +13,7 @@ from PIL import Image
 
 from maskdepth_tf import checkpoints, cli, errors, examples, labels, packed, streams
 from maskdepth_tf.dataset import __main__ as dataset
+from maskdepth_tf.dataset import arrays
 from maskdepth_tf.dataset import pack as packing
 
 SIDE = 16
@@ -135,7 +138,7 @@ def test_damaged_manifest(copy, content):
 
 def test_another_format(copy):
     (copy / "manifest.json").write_text('{"packed": 7}')
-    with pytest.raises(errors.DataError, match="the format must be 1. Received: 7"):
+    with pytest.raises(errors.DataError, match="the format must be 2. Received: 7"):
         packed.open_packed(copy)
 
 
@@ -181,6 +184,42 @@ def test_archives_are_packed_as_they_are(tmp_path, labels_file, packed_dir):
             assert (output / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+HARMS = {
+    "missing": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "crc": lambda path: path.write_bytes(path.read_bytes().replace(b"IDAT", b"IDAX")),
+    "encrypted": lambda path: path.write_bytes(
+        path.read_bytes().replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1")
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_one_of_five_archives_is_bad(tmp_path, labels_file, packed_dir, harm, capsys):
+    folders = ["bg", "fg", "mask", "fg_bg", "depth"]
+    for name in folders:
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            for path in sorted((labels_file.parent / name).iterdir()):
+                archive.write(path, f"{name}/{path.name}")
+    bad = tmp_path / "mask.zip"
+    whole = bad.read_bytes()
+    HARMS[harm](bad)
+    roots = [str(tmp_path / f"{name}.zip") for name in folders]
+    argv = ["pack", "--labels", str(labels_file), "--output", str(tmp_path / "p")]
+    argv += ["--image-size", str(SIDE), "--test-fraction", "0.25", "--root", *roots]
+    assert cli.run(dataset.main, argv) == 3
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert str(bad) in error.splitlines()[0]
+    assert {path.suffix for path in tmp_path.iterdir()} == {".zip"}
+    if harm == "crc":
+        bad.write_bytes(whole)
+        assert cli.run(dataset.main, argv) == 0
+        for path in packed_dir.iterdir():
+            assert (tmp_path / "p" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_picture_missing_from_the_archives(tmp_path, labels_file, capsys):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("bg/0.png", (labels_file.parent / "bg/0.png").read_bytes())
@@ -216,6 +255,19 @@ def test_full_disk(tmp_path, labels_file, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_disk_that_is_full_within_an_array_is_told_so(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    rows = [labels.Row("b", "f", f"{i}", f"{i}", f"{i}") for i in range(10_000)]
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            arrays.write_arrays(rows, tmp_path, 1, "uint8", lambda *args: [])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert (tmp_path / "places.npy").stat().st_size == 100_000
+
+
 def test_damaged_picture_leaves_nothing(tmp_path):
     labels_path = make_labelled_set(tmp_path / "set", rows=8)
     damaged = labels_path.parent / labels.read(labels_path)[5].mask
@@ -238,3 +290,12 @@ def test_refused_flags(tmp_path, labels_file, capsys, flags, message):
     argv = ["pack", "--labels", str(labels_file), "--output", str(tmp_path / "p")]
     assert cli.run(dataset.main, [*argv, *flags]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_build_under_way_is_left_alone(labels_file, tmp_path):
+    plan = tmp_path / "set.partial" / arrays.PLAN
+    plan.parent.mkdir()
+    plan.write_text("rows: 3")
+    with pytest.raises(errors.StateError, match=r"set\.partial: a build is under way"):
+        packing.pack(labels_file, tmp_path / "set", image_size=SIDE)
+    assert plan.read_text() == "rows: 3"

@@ -1,6 +1,6 @@
 """Writes packed sets: arrays, splits and manifest, see `maskdepth_tf.packed`.
 
-All is written in a folder of its own, which takes the output's name when it is
+All is written in `OUTPUT.partial/packed`, which takes the output's name when it is
 complete.
 """
 
@@ -16,8 +16,23 @@ from maskdepth_tf import errors, files, labels, pictures, splits, startup, strea
 from maskdepth_tf.dataset import progress, stats
 from maskdepth_tf.labels import Row
 
+PLAN = "build.yaml"
+"""In the partial folder of a build, its plan."""
 Batches = Callable[[streams.Stream, list[str]], Iterable[np.ndarray]]
 """From a stream and its pictures' names to their pixels, [B, S, S, C] at a time."""
+
+
+def partial_of(output: Path) -> Path:
+    """The folder beside an output that all is in until it is complete."""
+    return output.with_name(f"{output.name}.partial")
+
+
+def make_folder(output: Path) -> Path:
+    """Makes the folder that a set is written in, without what a killed run left."""
+    folder = partial_of(output) / "packed"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def check_output(output: Path, force: bool) -> None:
@@ -69,12 +84,13 @@ def write_arrays(
     statistics = {}
     with progress.track("pack", sum(map(len, names.values())), "pictures") as advance:
         for stream in streams.STREAMS:
-            total = _write_array(
+            total = stats.Total()
+            narrowed = _narrowed(batches(stream, names[stream]), dtypes[stream])
+            _write_array(
                 folder / f"{stream.name}.npy",
                 shapes[stream],
                 dtypes[stream],
-                _narrowed(batches(stream, names[stream]), dtypes[stream]),
-                advance,
+                _measured(narrowed, total, advance),
             )
             scale = 1 if stream == streams.MASK else np.iinfo(dtypes[stream]).max
             statistics[stream.name] = total.moments(int(scale))
@@ -83,7 +99,8 @@ def write_arrays(
         [place[getattr(row, s.name)] for s, place in zip(names, places, strict=True)]
         for row in rows
     ]
-    np.save(folder / "places.npy", np.array(where, np.uint32))
+    table = np.array(where, np.uint32)
+    _write_array(folder / "places.npy", table.shape, "uint32", [table])
     return statistics
 
 
@@ -102,19 +119,24 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-def _write_array(
-    path: Path, shape: tuple, dtype: str, batches, advance: Callable[[int], None]
-) -> stats.Total:
-    """Writes batches as one `.npy`; plain writes, so that a full disk is an error."""
-    total = stats.Total()
+def _measured(batches, total: stats.Total, advance: Callable[[int], None]):
+    for batch in batches:
+        yield batch
+        total.add(stats.measure(batch))
+        advance(len(batch))
+
+
+def _write_array(path: Path, shape: tuple, dtype: str, batches) -> None:
+    """Writes batches as one `.npy`.
+
+    Plain writes: on a full disk a memory map would end the process, and `np.save`
+    raises an error that does not say so.
+    """
     header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for batch in batches:
             file.write(batch.tobytes())
-            total.add(stats.measure(batch))
-            advance(len(batch))
-    return total
 
 
 def write_splits(
@@ -169,7 +191,7 @@ def finish(
 
     Args:
         rows: Labels.
-        folder: What has been written so far.
+        folder: What has been written so far; what else lies beside it is removed.
         output: The name; a packed set that has it is replaced.
         image_size: Side of the pictures, in pixels.
         statistics: From `write_arrays`.
@@ -181,6 +203,7 @@ def finish(
     """
     from maskdepth_tf import packed
 
+    more_files = sorted(path.name for path in folder.iterdir())
     labels.write(folder / "labels.txt", rows)
     manifest = {
         "packed": packed.FORMAT,
@@ -188,14 +211,26 @@ def finish(
         "counts": stats.count_pictures(rows),
         "statistics": statistics,
         "splits": drawn,
-        "files": {name: _describe(folder / name) for name in packed.FILES},
+        "files": {
+            name: _describe(folder / name)
+            for name in dict.fromkeys((*packed.FILES, *more_files))
+        },
         **more,
     }
+    manifest["sha256"] = packed.sum_of(manifest)
     files.write_json(folder / packed.MANIFEST, manifest)
-    if output.exists():
-        shutil.rmtree(output)
-    folder.rename(output)
+    _put(folder, output)
     return manifest
+
+
+def _put(folder: Path, output: Path) -> None:
+    """Gives a folder its name; at no time is a part of it or of an older one there."""
+    old = folder.with_name("old")
+    shutil.rmtree(old, ignore_errors=True)
+    if output.exists():
+        output.rename(old)
+    folder.rename(output)
+    shutil.rmtree(folder.parent)
 
 
 def _describe(path: Path) -> dict[str, int | str]:

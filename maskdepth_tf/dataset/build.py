@@ -5,7 +5,7 @@ cut into `shards`: it does not matter how many processes make them, or on which 
 and a build that was killed goes on after the shards that are there.
 
 While a build is under way, `OUTPUT.partial` holds the plan as `build.yaml`, sums of the
-sources, `Background/`, `Foreground/` and `shards/<number>.npz`.
+sources, `Background/`, `Foreground/`, `shards/<number>.npz` and at last `packed/`.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from maskdepth_tf.dataset import (
 from maskdepth_tf.dataset.shards import SHARD_STREAMS, Build, Encoded, Shards
 from maskdepth_tf.dataset.teachers import conventions
 
-PLAN, SOURCES = "build.yaml", "sources.json"
+SOURCES = "sources.json"
 TRIALS = (16, 80)
 """Rows that a dry run makes, twice, to tell the time that all will take."""
 
@@ -74,26 +74,28 @@ def build(
     """
     output = Path(plan.output)
     arrays.check_output(output, force)
-    partial = _partial(plan)
+    partial = arrays.partial_of(Path(plan.output))
     shards, entries = prepare(plan, force)
     check = _make_all(shards, num_workers, make_shards)
     rows = [shards.composer.row(index) for index in range(shards.num_rows)]
     found = pictures.Folder(partial)
+    folder = arrays.make_folder(output)
     drawn = arrays.write_splits(
-        rows, found, partial, plan.test_fraction, plan.recipe.seed
+        rows, found, folder, plan.test_fraction, plan.recipe.seed
     )
     batches = functools.partial(_batches, shards, found)
-    statistics = arrays.write_arrays(rows, partial, plan.image_size, "uint8", batches)
+    statistics = arrays.write_arrays(rows, folder, plan.image_size, "uint8", batches)
     ranges = np.concatenate([_stored(shards, n)["ranges"] for n in range(shards.count)])
     known = [
         (row.depth, *pair) for row, pair in zip(rows, ranges.tolist(), strict=True)
     ]
     header = depth.ranges_header(conventions.CONVENTIONS[plan.convention].is_metric)
     text = header + depth.to_csv(known)
-    files.write_atomically(partial / depth.RANGES, text.encode())
-    manifest = arrays.finish(
+    files.write_atomically(folder / depth.RANGES, text.encode())
+    files.write_atomically(folder / arrays.PLAN, (partial / arrays.PLAN).read_bytes())
+    return arrays.finish(
         rows,
-        partial,
+        folder,
         output,
         plan.image_size,
         statistics,
@@ -102,16 +104,6 @@ def build(
         teacher={"sha256": shards.teacher.sha256, "check": check},
         sources=entries,
     )
-    for path in output.iterdir():
-        if path.is_dir():  # pictures, shards, what other machines were given
-            shutil.rmtree(path)
-    (output / SOURCES).unlink()
-    return manifest
-
-
-def _partial(plan: Build) -> Path:
-    output = Path(plan.output)
-    return output.with_name(f"{output.name}.partial")
 
 
 def prepare(plan: Build, force: bool = False) -> tuple[Shards, dict]:
@@ -135,10 +127,10 @@ def prepare(plan: Build, force: bool = False) -> tuple[Shards, dict]:
     teacher = teachers.load_teacher(
         plan.teacher, plan.convention, plan.normalize, plan.input_size
     )
-    partial = _partial(plan)
+    partial = arrays.partial_of(Path(plan.output))
     _claim(partial, plan, force)
     composer, entries = compose.store_sources(read, partial, recipe)
-    _check_same(partial / SOURCES, entries | {"teacher": teacher.sha256})
+    _check_same(partial / SOURCES, entries | {"teacher": teacher.sha256}, force)
     num_rows = plan.rows or plan.placements * read.num_combinations
     folder = partial / "shards"
     folder.mkdir(exist_ok=True)
@@ -147,26 +139,32 @@ def prepare(plan: Build, force: bool = False) -> tuple[Shards, dict]:
 
 def _claim(partial: Path, plan: Build, force: bool) -> None:
     """Makes the folder of a build, or finds that it is the same build's."""
-    text = yaml.safe_dump(schema.to_dict(plan), sort_keys=False)
-    path = partial / PLAN
-    if partial.exists() and (not path.exists() or path.read_text() != text):
+    text = yaml.safe_dump(schema.to_dict(plan), sort_keys=False).encode()
+    path = partial / arrays.PLAN
+    if partial.exists() and (not path.exists() or path.read_bytes() != text):
         if not force and path.exists():
             raise errors.StateError(
-                f"{partial}: a build of another plan is under way there, see {PLAN}; "
-                "--force throws it away"
+                f"{partial}: a build of another plan is under way there, see "
+                f"{arrays.PLAN}; --force throws it away"
             )
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
-    files.write_atomically(path, text.encode())
+    files.write_atomically(path, text)
 
 
-def _check_same(path: Path, entries: dict) -> None:
-    if path.exists() and json.loads(path.read_bytes()) != entries:
+def _check_same(path: Path, entries: dict, force: bool) -> None:
+    """Finds that shards are of these sources; with `force`, else removes them."""
+    # Bytes: what is damaged is refused as well.
+    text = f"{json.dumps(entries, indent=2)}\n".encode()
+    differs = path.exists() and path.read_bytes() != text
+    if differs and force:
+        shutil.rmtree(path.with_name("shards"), ignore_errors=True)
+    elif differs:
         raise errors.StateError(
             f"{path}: the build was begun with other cut-outs, rooms or another "
             "teacher; --force throws it away"
         )
-    files.write_json(path, entries)
+    files.write_atomically(path, text)
 
 
 def read_sources(shards: Shards) -> dict:
@@ -374,4 +372,5 @@ def _elsewhere(args: argparse.Namespace, plan: Build) -> Callable | None:
         return None
     from maskdepth_tf.dataset import beam
 
-    return beam.connect(args.beam, args.exchange or str(_partial(plan) / "exchange"))
+    own = arrays.partial_of(Path(plan.output)) / "exchange"
+    return beam.connect(args.beam, args.exchange or str(own))

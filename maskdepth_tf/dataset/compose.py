@@ -121,11 +121,17 @@ def _prepare_output(output: Path, force: bool) -> None:
             "--output must be empty; --force replaces the data set in it. "
             f"Received: {output}"
         )
+    _clear(output)
+
+
+def _clear(output: Path) -> None:
+    """Removes a data set, also one that was not finished."""
     # The labels go first: without them nobody takes the rest for a data set.
     for name in (*OUTPUT_FILES, "Background", "Foreground"):
         _remove(output / name)
     for path in output.glob("data_*"):
         _remove(path)
+    files.remove_partials(output)
 
 
 def _remove(path: Path) -> None:
@@ -220,10 +226,14 @@ def compose(
     if num_rows is None:
         num_rows = placements * given.num_combinations
     _prepare_output(output, force)
-    composer, entries = store_sources(given, output, recipe)
-    _write_rows(composer, num_rows, num_workers, entries)
-    manifest = _manifest(recipe, num_rows, entries, output)
-    files.write_json(output / "manifest.json", manifest)
+    try:
+        composer, entries = store_sources(given, output, recipe)
+        _write_rows(composer, num_rows, num_workers, entries)
+        manifest = _manifest(recipe, num_rows, entries, output)
+        files.write_json(output / "manifest.json", manifest)
+    except BaseException:
+        _clear(output)
+        raise
     return num_rows
 
 

@@ -89,9 +89,11 @@ class Mapper:
 
     def _note(self, depth: str, near: float, far: float) -> None:
         line = to_csv([(depth, near, far)]).encode()
-        # Unbuffered: lines of several processes must not be mixed.
+        # Unbuffered: lines of several processes must not be mixed. A full disk takes
+        # a part of a line before it is an error.
         with (self._root / JOURNAL).open("ab", buffering=0) as file:
-            file.write(line)
+            while line:
+                line = line[file.write(line) :]
 
 
 def to_input(picture: np.ndarray, size: int) -> np.ndarray:
@@ -123,17 +125,25 @@ def ranges_header(is_metric: bool) -> str:
 
 
 def read_ranges(path: Path) -> Ranges:
-    """Reads a file of ranges; a last line that was cut off is left out."""
+    """Reads a file of ranges; a last line that was cut off is left out.
+
+    Raises:
+        DataError: Another line is damaged.
+    """
     if not path.exists():
         return {}
     ranges = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for line in file:
-            fields = next(csv.reader([line]))
-            is_whole = line.endswith("\n") and len(fields) == 3
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+        try:
+            ((depth, near, far),) = csv.reader([line.decode()])
             # A path has a suffix: it is not mistaken for the header.
-            if is_whole and fields[0] != FIRST_COLUMN:
-                ranges[fields[0]] = (float(fields[1]), float(fields[2]))
+            if depth != FIRST_COLUMN:
+                ranges[depth] = (float(near), float(far))
+        except (ValueError, csv.Error):
+            raise errors.DataError(
+                f"{path}:{number}: expected a path and two numbers, "
+                f"received {line[:200]!r}"
+            ) from None
     return ranges
 
 
@@ -214,6 +224,16 @@ def _describe(network: teachers.Teacher, name: str, convention: str, more: dict)
     }
 
 
+def _remove_remains(root: Path, maps: Iterable[str]) -> None:
+    """Removes what a run that was killed left half-written."""
+    for folder in {root, *((root / path).parent for path in maps)}:
+        files.remove_partials(folder)
+    journal = root / JOURNAL
+    if journal.exists():
+        lines = journal.read_bytes()
+        files.write_atomically(journal, lines[: lines.rfind(b"\n") + 1])
+
+
 def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
     """Writes ranges, labels and manifest once all maps are there."""
     entry = manifest["depth"]
@@ -278,12 +298,14 @@ def make_depth(
     jobs = [(f, d) for d, f in wanted.items() if force or not (root / d).exists()]
     if not jobs and not (root / JOURNAL).exists():
         return 0
+    _remove_remains(root, wanted)
     mapper = Mapper(root, network, bits, quality)
     entry["check"] = (old or {}).get("check") or plausibility.check_teacher(
         root, rows, mapper.predict, convention
     )
     if force:
-        for name in (RANGES, JOURNAL):
+        # The maps, too: a run that goes on would take them for its own.
+        for name in (*wanted, RANGES, JOURNAL):
             (root / name).unlink(missing_ok=True)
     # First of all, so that a run that is cut off leaves a trace of its teacher.
     manifest["depth"] = entry

@@ -46,9 +46,15 @@ def pack(
     Raises:
         DataError: A line or a picture is at fault.
         UsageError: The output exists.
+        StateError: A build is under way there.
         DiskFullError: There is no room for the arrays.
     """
     arrays.check_output(output, force)
+    if (arrays.partial_of(output) / arrays.PLAN).exists():
+        raise errors.StateError(
+            f"{arrays.partial_of(output)}: a build is under way there; finish it, or "
+            "name another --output"
+        )
     from maskdepth_tf import input_pipeline
 
     found = pictures.open_pictures(roots or [labels_path.parent])
@@ -59,17 +65,13 @@ def pack(
     def batches(stream, names):
         return input_pipeline.decoded_batches(names, found, stream, image_size)
 
-    partial = output.with_name(f"{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    folder = arrays.make_folder(output)
     try:
-        partial.mkdir(parents=True)
-        drawn = arrays.write_splits(rows, found, partial, test_fraction, seed)
-        statistics = arrays.write_arrays(
-            rows, partial, image_size, depth_dtype, batches
-        )
-        return arrays.finish(rows, partial, output, image_size, statistics, drawn)
+        drawn = arrays.write_splits(rows, found, folder, test_fraction, seed)
+        statistics = arrays.write_arrays(rows, folder, image_size, depth_dtype, batches)
+        return arrays.finish(rows, folder, output, image_size, statistics, drawn)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(folder.parent, ignore_errors=True)
         raise
 
 

@@ -1,0 +1,105 @@
+"""Data sets are the same to the byte, whatever the process and the folders are like."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from tests import made_sets
+from tests.made_sets import begin, digests, run
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ("compose", "build")
+CODE = """
+import sys
+from pathlib import Path
+from tests import made_sets
+with made_sets.stand_ins(with_pillow=True):
+    for command in ("compose", "build"):
+        folder = made_sets.begin(Path(sys.argv[1]), command, sys.argv[2])
+        if made_sets.run(command, folder) != 0:
+            sys.exit(1)
+"""
+ENVIRONMENTS = {
+    "hash seed": {"PYTHONHASHSEED": "1"},
+    "locale": {"PYTHONHASHSEED": "2", "LC_ALL": "C", "TZ": "Asia/Tokyo"},
+}
+
+
+def backwards(function):
+    """As `os.listdir` on a disk that lists the other way round."""
+    return lambda *args: sorted(function(*args), reverse=True)
+
+
+class Backwards:
+    """As `os.scandir` on such a disk."""
+
+    def __init__(self, scandir, *args):
+        with scandir(*args) as found:
+            self._found = sorted(found, key=lambda e: e.name, reverse=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        return None
+
+    def __iter__(self):
+        return iter(self._found)
+
+
+def again(root, command):
+    folder = begin(root, command, "again")
+    return folder, run(command, folder)
+
+
+def three_workers(root, command):
+    folder = begin(root, command, "workers")
+    return folder, run(command, folder, "--workers", "3")
+
+
+def listed_backwards(root, command):
+    folder, scandir = begin(root, command, "listed"), os.scandir
+    with (
+        mock.patch.object(os, "listdir", backwards(os.listdir)),
+        mock.patch.object(os, "scandir", lambda *args: Backwards(scandir, *args)),
+    ):
+        return folder, run(command, folder)
+
+
+@pytest.mark.parametrize("setting", [again, three_workers, listed_backwards])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_settings_of_this_process(command, setting, sets):
+    root, expected = sets
+    with made_sets.stand_ins(with_pillow=True):
+        folder, code = setting(root, command)
+    assert code == 0
+    assert digests(folder) == expected[command]
+
+
+def test_hash_seeds_and_locales(sets):
+    root, expected = sets
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", CODE, str(root), name],
+            env=os.environ | more | {"PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+        )
+        for name, more in ENVIRONMENTS.items()
+    ]
+    for name, process in zip(ENVIRONMENTS, started, strict=True):
+        error = process.communicate()[1]
+        assert process.returncode == 0, error
+        for command in COMMANDS:
+            assert digests(root / f"{command}-{name}") == expected[command]
+
+
+def test_another_seed_is_another_set(sets):
+    root, expected = sets
+    with made_sets.stand_ins(with_pillow=True):
+        folder = begin(root, "compose", "seed")
+        assert run("compose", folder, "--seed", "1") == 0
+    assert digests(folder) != expected["compose"]
