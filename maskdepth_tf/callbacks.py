@@ -1,7 +1,5 @@
 """What happens beside the training steps: state, log, pictures, progress."""
 
-import csv
-import io
 import signal
 import time
 from pathlib import Path
@@ -12,12 +10,9 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from maskdepth_tf import checkpoints, files, images, report
-from maskdepth_tf.errors import NonFiniteError, StateError, Stopped
+from maskdepth_tf import checkpoints, images, report, runs
+from maskdepth_tf.errors import NonFiniteError, Stopped
 
-MONITOR = "val_loss"
-"""What the best epoch is least in: the loss on validation rows, whole and in
-evaluation mode."""
 SAVE_SECONDS = 300.0
 """Time after which the state is saved in the middle of an epoch [s]."""
 PICTURES_SECONDS = 60.0
@@ -84,7 +79,7 @@ class RunState(keras.callbacks.Callback):
         self._stop = stop
         self._saved_at = time.perf_counter()
         if progress.history:
-            write_metrics(run_dir, progress.history)
+            runs.write_metrics(run_dir, progress.history)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.perf_counter()
@@ -119,18 +114,18 @@ class RunState(keras.callbacks.Callback):
         known = self._progress.epoch
         row = {"epoch": epoch + 1, "learning_rate": known["learning_rate"]}
         row |= {key: float(value) for key, value in (logs or {}).items()}
-        if not np.isfinite(row[MONITOR]):
-            raise NonFiniteError(f"the validation loss is {row[MONITOR]}")
+        if not np.isfinite(row[runs.MONITOR]):
+            raise NonFiniteError(f"the validation loss is {row[runs.MONITOR]}")
         self._check_weights()
         since = time.perf_counter() - self._started
         row["seconds"] = known["trained"] + since
         row["images_per_second"] = self._examples / max(known["trained"], 1e-9)
         history = self._progress.history
-        best = min((past[MONITOR] for past in history), default=np.inf)
+        best = min((past[runs.MONITOR] for past in history), default=np.inf)
         history.append(row)
         self._progress.epoch = {}
-        write_metrics(self._run_dir, history)
-        if row[MONITOR] < best:
+        runs.write_metrics(self._run_dir, history)
+        if row[runs.MONITOR] < best:
             checkpoints.save_model(self.model, self._run_dir / checkpoints.BEST)
         self._save([])
         if self._stop.signum is not None:
@@ -175,34 +170,6 @@ class RunState(keras.callbacks.Callback):
         )
 
 
-def write_metrics(run_dir: Path, history: list[dict]) -> None:
-    """Writes `metrics.csv`: a row an epoch, floats exact."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    files.write_atomically(run_dir / "metrics.csv", text.getvalue().encode())
-
-
-def read_metrics(run_dir: Path) -> list[dict]:
-    """Reads `metrics.csv`; no rows if it is not there yet.
-
-    Raises:
-        StateError: If it is damaged.
-    """
-    path = run_dir / "metrics.csv"
-    if not path.exists():
-        return []
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return [
-                {k: int(v) if k == "epoch" else float(v) for k, v in row.items()}
-                for row in csv.DictReader(file)
-            ]
-    except (csv.Error, TypeError, ValueError) as error:
-        raise StateError(f"{path}: must hold a number a column: {error}") from error
-
-
 class Pictures(keras.callbacks.Callback):
     """Draws the same examples and the curves so far, at the end and as it goes on.
 
@@ -231,7 +198,7 @@ class Pictures(keras.callbacks.Callback):
             self._draw()
 
     def _draw(self) -> None:
-        history = read_metrics(self._run_dir)
+        history = runs.read_metrics(self._run_dir)
         grid = predict_grid(self.model, self._inputs, self._targets)
         with self._writer.as_default(step=len(history) - 1):
             tf.summary.image("predictions", grid[np.newaxis])

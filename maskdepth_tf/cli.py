@@ -11,6 +11,7 @@ from maskdepth_tf import errors
 COMMANDS = {
     "dataset": ("maskdepth_tf.dataset.__main__", "make data sets from pictures"),
     "train": ("maskdepth_tf.train", "train, evaluate, export and report"),
+    "runs": ("maskdepth_tf.list_runs", "list runs with their best figures"),
     "evaluate": ("maskdepth_tf.evaluate", "score a model on labelled pictures"),
     "export": ("maskdepth_tf.export", "write a SavedModel for TF Serving"),
     "predict": ("maskdepth_tf.predict", "masks, depths and cut-outs of pictures"),

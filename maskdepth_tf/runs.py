@@ -15,8 +15,10 @@ report.html        all of it to read
 """
 
 import contextlib
+import csv
 import datetime
 import fcntl
+import io
 import json
 import os
 import platform
@@ -31,6 +33,9 @@ from maskdepth_tf import __version__, config, files, schema
 from maskdepth_tf.errors import LockedError, StateError
 
 LOCK = "run.lock"
+MONITOR = "val_loss"
+"""What the best epoch is least in: the loss on validation rows, whole and in
+evaluation mode."""
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless")
 """Packages whose versions a run keeps."""
 
@@ -169,6 +174,34 @@ def finish(run_dir: Path, weights_sha256: str) -> None:
     description = json.loads(path.read_text(encoding="utf-8"))
     description |= {"finished": _now(), "weights_sha256": weights_sha256}
     files.write_json(path, description)
+
+
+def write_metrics(run_dir: Path, history: list[dict]) -> None:
+    """Writes `metrics.csv`: a row an epoch, floats exact."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    files.write_atomically(run_dir / "metrics.csv", text.getvalue().encode())
+
+
+def read_metrics(run_dir: Path) -> list[dict]:
+    """Reads `metrics.csv`; no rows if it is not there yet.
+
+    Raises:
+        StateError: If it is damaged.
+    """
+    path = run_dir / "metrics.csv"
+    if not path.exists():
+        return []
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [
+                {k: int(v) if k == "epoch" else float(v) for k, v in row.items()}
+                for row in csv.DictReader(file)
+            ]
+    except (csv.Error, TypeError, ValueError) as error:
+        raise StateError(f"{path}: must hold a number a column: {error}") from error
 
 
 def _now() -> str:

@@ -22,7 +22,9 @@ LAYERS = {
     "running": (
         "callbacks checkpoints distribution evaluation inference runs training"
     ),
-    "entry points": "cli dataset.__main__ evaluate export predict serving.* train",
+    "entry points": (
+        "cli dataset.__main__ evaluate export list_runs predict serving.* train"
+    ),
 }
 KNOWS_CONFIG = ("running", "entry points")
 FORBIDDEN_WORDS = {"utils", "util", "common", "base", "helpers", "lib", "fn", "my"}

@@ -9,7 +9,7 @@ import pytest
 import rich.console
 import tensorflow as tf
 
-from maskdepth_tf import callbacks, checkpoints, images, model
+from maskdepth_tf import callbacks, checkpoints, images, model, runs
 from maskdepth_tf.errors import NonFiniteError, StateError
 
 LOGS = {
@@ -61,7 +61,7 @@ def names(folder):
 def test_one_epoch(tmp_path, net):
     end_epoch(state_of(tmp_path, net), 0)
     assert names(tmp_path) == ["best.keras", "last.keras", "metrics.csv"]
-    (row,) = callbacks.read_metrics(tmp_path)
+    (row,) = runs.read_metrics(tmp_path)
     assert row["epoch"] == 1
     assert row["learning_rate"] == 0.125
     assert {key: row[key] for key in LOGS} == LOGS
@@ -76,7 +76,7 @@ def test_rate_is_the_one_that_the_epoch_was_trained_with(tmp_path, net, saved):
         state.on_epoch_end(0, LOGS)
     finally:
         net.optimizer.learning_rate = 0.125
-    assert callbacks.read_metrics(tmp_path)[0]["learning_rate"] == 0.125
+    assert runs.read_metrics(tmp_path)[0]["learning_rate"] == 0.125
 
 
 def test_best_is_the_least_validation_loss(tmp_path, net, saved):
@@ -91,11 +91,11 @@ def test_resumed_run_remembers_its_best(tmp_path, net, saved):
     state = state_of(tmp_path, net)
     for epoch, loss in enumerate((0.3, 0.5, 0.1)):
         end_epoch(state, epoch, val_loss=loss)
-    history = callbacks.read_metrics(tmp_path)
+    history = runs.read_metrics(tmp_path)
     # The third epoch's state was not saved: what it had written counts no more.
     saved.clear()
     state = state_of(tmp_path, net, history[:2])
-    assert callbacks.read_metrics(tmp_path) == history[:2]
+    assert runs.read_metrics(tmp_path) == history[:2]
     state.on_epoch_begin(2)
     state.on_epoch_end(2, {"val_loss": 0.4})
     assert saved == [checkpoints.LAST]
@@ -156,14 +156,14 @@ def test_the_first_signal_is_a_wish_and_the_second_is_not():
 
 def test_metrics_are_exact(tmp_path):
     rows = [{"epoch": 1, "loss": 1 / 3}, {"epoch": 2, "loss": 1e-300}]
-    callbacks.write_metrics(tmp_path, rows)
-    assert callbacks.read_metrics(tmp_path) == rows
+    runs.write_metrics(tmp_path, rows)
+    assert runs.read_metrics(tmp_path) == rows
     text = (tmp_path / "metrics.csv").read_bytes()
     assert text == b"epoch,loss\n1,0.3333333333333333\n2,1e-300\n"
 
 
 def test_no_metrics_yet(tmp_path):
-    assert callbacks.read_metrics(tmp_path) == []
+    assert runs.read_metrics(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_damaged_metrics(tmp_path, content):
     with pytest.raises(
         StateError, match=r"metrics\.csv: must hold a number a column: ."
     ):
-        callbacks.read_metrics(tmp_path)
+        runs.read_metrics(tmp_path)
 
 
 def black_batch():
@@ -186,7 +186,7 @@ def black_batch():
 
 def test_pictures(tmp_path, net):
     batch = black_batch()
-    callbacks.write_metrics(
+    runs.write_metrics(
         tmp_path, [{"epoch": 1, "learning_rate": 0.1, "mask_loss": 0.1} | LOGS]
     )
     pictures = callbacks.Pictures(batch, tmp_path)
@@ -214,7 +214,7 @@ def test_pictures_of_short_epochs_are_drawn_first_and_last(tmp_path, net, monkey
     pictures.set_model(net)
     for epoch in range(3):
         history.append({"epoch": epoch + 1} | LOGS)
-        callbacks.write_metrics(tmp_path, history)
+        runs.write_metrics(tmp_path, history)
         pictures.on_epoch_end(epoch, LOGS)
     pictures.on_train_end()
     assert drawn == [1, 3]
@@ -226,7 +226,7 @@ def test_pictures_are_not_drawn_twice_at_the_end(tmp_path, net, monkeypatch):
     monkeypatch.setattr(
         callbacks.report, "write_curves", lambda rows, path: drawn.append(len(rows))
     )
-    callbacks.write_metrics(tmp_path, [{"epoch": 1} | LOGS])
+    runs.write_metrics(tmp_path, [{"epoch": 1} | LOGS])
     pictures = callbacks.Pictures(black_batch(), tmp_path)
     pictures.set_model(net)
     pictures.on_epoch_end(0, LOGS)

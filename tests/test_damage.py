@@ -260,18 +260,6 @@ def test_sources_of_a_build_are_written_anew(name, sets, under_way):
     assert digests(folder) == sets[1]["build"]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [b"a.jpg,1", b"a.jpg,1,2,3", b"a.jpg,1,x", b"\xff.jpg,1,2", b"", b"a\0.jpg,,"],
-)
-def test_a_damaged_line_of_ranges_is_named(tmp_path, line):
-    path = tmp_path / "depth_range.csv"
-    path.write_bytes(b"depth,near,far\nb.jpg,1,2\n" + line + b"\nc.jpg,3,4\n")
-    message = r"depth_range.csv:3: expected a path and two numbers, received b['\"]"
-    with pytest.raises(errors.DataError, match=message):
-        depth.read_ranges(path)
-
-
 def test_a_line_of_ranges_that_was_cut_off_is_left_out(sets, tmp_path):
     folder = tmp_path / "set"
     shutil.copytree(sets[0] / "depth-undisturbed" / "set", folder)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from maskdepth_tf import cli, errors, files, images, labels
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import depth, index, plausibility, teachers, workers
+from maskdepth_tf.dataset import depth, index, plausibility, ranges, teachers, workers
 from maskdepth_tf.headers import Header
 
 
@@ -120,7 +120,7 @@ def test_maps_that_exist_are_skipped(data, network):
     assert make(data) == 1
     assert network.seen == 20 + 20 + 1
     assert (data / "depth" / "3.jpg").stat().st_mtime_ns == old
-    assert len(depth.read_ranges(data / "depth_range.csv")) == 20
+    assert len(ranges.read(data / "depth_range.csv")) == 20
     assert make(data) == 0
     assert make(data, force=True) == 20
 
@@ -156,9 +156,9 @@ def test_maps_of_the_user_are_left_alone(data, network):
     (data / "depth" / "5.jpg").write_bytes(b"mine")
     assert make(data) == 19
     assert (data / "depth" / "5.jpg").read_bytes() == b"mine"
-    ranges = depth.read_ranges(data / "depth_range.csv")
-    assert "depth/5.jpg" not in ranges
-    assert len(ranges) == 19
+    known = ranges.read(data / "depth_range.csv")
+    assert "depth/5.jpg" not in known
+    assert len(known) == 19
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_pictures_are_resized_for_the_teacher(data, network):
     make(data)
     # Of the picture's shape, which the rows of a set must have: 16 * 30 / 40.
     assert images.read_depth(data / "depth" / "2.jpg").shape == (16, 12, 1)
-    assert depth.read_ranges(data / "depth_range.csv")["depth/2.jpg"] == (3.0, 3.0)
+    assert ranges.read(data / "depth_range.csv")["depth/2.jpg"] == (3.0, 3.0)
 
 
 def test_maps_that_index_names_are_written(data, network):
@@ -345,13 +345,6 @@ def test_map_of_a_wide_picture_by_hand():
     expected = [[2, 3, 4, 5], [1, 1, 1, 1]]
     np.testing.assert_array_equal(depth.to_shape(distance, 300, 600), expected)
     np.testing.assert_array_equal(depth.to_shape(distance, 7, 7), distance)
-
-
-def test_names_with_commas_keep_their_range(data, network):
-    row = labels.read(data / "labels.txt")[3]
-    labels.write(data / "labels.txt", [row._replace(depth='depth/a, "b".jpg')])
-    assert make(data) == 1
-    assert list(depth.read_ranges(data / "depth_range.csv")) == ['depth/a, "b".jpg']
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import tensorflow as tf
 from conftest import tiny_overrides, train_run
 
 from maskdepth_tf import (
-    callbacks,
     checkpoints,
     cli,
     config,
@@ -322,7 +321,7 @@ def test_validation_rows_train_nothing(labels_file):
 
 
 def test_the_monitor_is_measured(trained):
-    assert callbacks.MONITOR in epochs(trained)[0]
+    assert runs.MONITOR in epochs(trained)[0]
 
 
 def test_damage_found_in_mid_epoch_is_named(labels_file, tmp_path, capsys):

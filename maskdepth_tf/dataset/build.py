@@ -33,9 +33,9 @@ from maskdepth_tf import (
 from maskdepth_tf.dataset import (
     arrays,
     compose,
-    depth,
     plausibility,
     progress,
+    ranges,
     sources,
     teachers,
     workers,
@@ -74,7 +74,7 @@ def build(
     """
     output = Path(plan.output)
     arrays.check_output(output, force)
-    partial = arrays.partial_of(Path(plan.output))
+    partial = arrays.partial_of(output)
     shards, entries = prepare(plan, force)
     check = _make_all(shards, num_workers, make_shards)
     rows = [shards.composer.row(index) for index in range(shards.num_rows)]
@@ -85,13 +85,11 @@ def build(
     )
     batches = functools.partial(_batches, shards, found)
     statistics = arrays.write_arrays(rows, folder, plan.image_size, "uint8", batches)
-    ranges = np.concatenate([_stored(shards, n)["ranges"] for n in range(shards.count)])
-    known = [
-        (row.depth, *pair) for row, pair in zip(rows, ranges.tolist(), strict=True)
-    ]
-    header = depth.ranges_header(conventions.CONVENTIONS[plan.convention].is_metric)
-    text = header + depth.to_csv(known)
-    files.write_atomically(folder / depth.RANGES, text.encode())
+    pairs = [pair for n in range(shards.count) for pair in _stored(shards, n)["ranges"]]
+    known = [(row.depth, *pair) for row, pair in zip(rows, pairs, strict=True)]
+    is_metric = conventions.CONVENTIONS[plan.convention].is_metric
+    text = ranges.to_csv(known, is_metric)
+    files.write_atomically(folder / ranges.RANGES, text)
     files.write_atomically(folder / arrays.PLAN, (partial / arrays.PLAN).read_bytes())
     return arrays.finish(
         rows,

@@ -9,8 +9,6 @@ they are.
 
 import argparse
 import concurrent.futures
-import csv
-import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,18 +17,18 @@ import cv2
 import numpy as np
 
 from maskdepth_tf import errors, files, labels, startup
-from maskdepth_tf.dataset import flags, plausibility, progress, teachers, workers
+from maskdepth_tf.dataset import (
+    flags,
+    plausibility,
+    progress,
+    ranges,
+    teachers,
+    workers,
+)
 from maskdepth_tf.dataset.teachers import conventions
 
-RANGES = "depth_range.csv"
-JOURNAL = "depth_range.partial.csv"
-"""Ranges in order of completion, until all maps are there."""
-FIRST_COLUMN = "depth"
 CHUNK = 8
 """Pictures of one call of the teacher."""
-
-Ranges = dict[str, tuple[float, float]]
-"""Path of a map -> near and far, metres if the teacher's convention is metric."""
 
 
 class Mapper:
@@ -72,7 +70,7 @@ class Mapper:
             shaped = to_shape(distance, *size)
             relative, near, far = conventions.to_relative(shaped)
             # Before the map: a map that exists then always has its range.
-            self._note(depth, near, far)
+            ranges.note(self._root, depth, near, far)
             path = self._root / depth
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = np.rint(self._white * relative).astype(self._dtype)
@@ -87,14 +85,6 @@ class Mapper:
         height, width = picture.shape[:2]
         return to_input(picture, self._network.input_size), (height, width)
 
-    def _note(self, depth: str, near: float, far: float) -> None:
-        line = to_csv([(depth, near, far)]).encode()
-        # Unbuffered: lines of several processes must not be mixed. A full disk takes
-        # a part of a line before it is an error.
-        with (self._root / JOURNAL).open("ab", buffering=0) as file:
-            while line:
-                line = line[file.write(line) :]
-
 
 def to_input(picture: np.ndarray, size: int) -> np.ndarray:
     """uint8 [H, W, 3] -> uint8 [S, S, 3], what a teacher is shown."""
@@ -108,43 +98,6 @@ def to_shape(distance: np.ndarray, height: int, width: int) -> np.ndarray:
     scale = len(distance) / max(height, width)
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
     return cv2.resize(distance, size, interpolation=cv2.INTER_AREA)
-
-
-def to_csv(rows: Iterable[tuple[str, float, float]]) -> str:
-    """Lines of a file of ranges."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows((depth, f"{near:.6g}", f"{far:.6g}") for depth, near, far in rows)
-    return text.getvalue()
-
-
-def ranges_header(is_metric: bool) -> str:
-    """First line of a file of ranges."""
-    unit = "_m" if is_metric else ""
-    return f"{FIRST_COLUMN},near{unit},far{unit}\n"
-
-
-def read_ranges(path: Path) -> Ranges:
-    """Reads a file of ranges; a last line that was cut off is left out.
-
-    Raises:
-        DataError: Another line is damaged.
-    """
-    if not path.exists():
-        return {}
-    ranges = {}
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
-        try:
-            ((depth, near, far),) = csv.reader([line.decode()])
-            # A path has a suffix: it is not mistaken for the header.
-            if depth != FIRST_COLUMN:
-                ranges[depth] = (float(near), float(far))
-        except (ValueError, csv.Error):
-            raise errors.DataError(
-                f"{path}:{number}: expected a path and two numbers, "
-                f"received {line[:200]!r}"
-            ) from None
-    return ranges
 
 
 def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
@@ -219,7 +172,7 @@ def _describe(network: teachers.Teacher, name: str, convention: str, more: dict)
             "units": None,
             "scale": 1 / (2 ** more["bits"] - 1),
         },
-        "ranges": RANGES,
+        "ranges": ranges.RANGES,
         "complete": False,
     }
 
@@ -228,20 +181,14 @@ def _remove_remains(root: Path, maps: Iterable[str]) -> None:
     """Removes what a run that was killed left half-written."""
     for folder in {root, *((root / path).parent for path in maps)}:
         files.remove_partials(folder)
-    journal = root / JOURNAL
-    if journal.exists():
-        lines = journal.read_bytes()
-        files.write_atomically(journal, lines[: lines.rfind(b"\n") + 1])
+    ranges.mend_journal(root)
 
 
 def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
     """Writes ranges, labels and manifest once all maps are there."""
     entry = manifest["depth"]
-    ranges = read_ranges(root / RANGES) | read_ranges(root / JOURNAL)
     paths = dict.fromkeys(row.depth for row in rows)
-    known = [(depth, *ranges[depth]) for depth in paths if depth in ranges]
-    header = ranges_header(entry["network"]["values"] == "metric")
-    files.write_atomically(root / RANGES, (header + to_csv(known)).encode())
+    ranges.complete(root, paths, entry["network"]["values"] == "metric")
     if entry["bits"] == 16:
         labels.write(root / "labels.txt", rows)
         if "labels.txt" in manifest.get("files", {}):
@@ -249,7 +196,7 @@ def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
             manifest["files"]["labels.txt"] = sha256
     entry["complete"] = True
     files.write_json(root / "manifest.json", manifest)
-    (root / JOURNAL).unlink(missing_ok=True)
+    (root / ranges.JOURNAL).unlink(missing_ok=True)
 
 
 def make_depth(
@@ -296,7 +243,7 @@ def make_depth(
     _check_same_teacher(old, entry, root)
     wanted = {row.depth: row.fg_bg for row in rows}
     jobs = [(f, d) for d, f in wanted.items() if force or not (root / d).exists()]
-    if not jobs and not (root / JOURNAL).exists():
+    if not jobs and not (root / ranges.JOURNAL).exists():
         return 0
     _remove_remains(root, wanted)
     mapper = Mapper(root, network, bits, quality)
@@ -305,10 +252,9 @@ def make_depth(
     )
     if force:
         # The maps, too: a run that goes on would take them for its own.
-        for name in (*wanted, RANGES, JOURNAL):
+        for name in (*wanted, ranges.RANGES, ranges.JOURNAL):
             (root / name).unlink(missing_ok=True)
-    # First of all, so that a run that is cut off leaves a trace of its teacher.
-    manifest["depth"] = entry
+    manifest["depth"] = entry  # now: a run that is cut off leaves a trace of it
     files.write_json(path, manifest)
     _write_all(mapper, jobs, num_workers)
     _finish(root, rows, manifest)
