@@ -22,7 +22,8 @@ PICTURES_SECONDS = 60.0
 class StopRequest:
     """Turns SIGTERM and SIGINT into a wish: the step that is under way is finished.
 
-    A context manager. The second signal does what it would do without this.
+    A context manager. The second signal does what it would do without this. One that
+    is ignored, as SIGINT is by what a shell puts in the background, stays so.
 
     Attributes:
         signum: The signal that came; None so far.
@@ -34,6 +35,7 @@ class StopRequest:
         self._before = {
             signum: signal.signal(signum, self._note)
             for signum in (signal.SIGTERM, signal.SIGINT)
+            if signal.getsignal(signum) != signal.SIG_IGN
         }
         return self
 

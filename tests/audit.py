@@ -8,7 +8,9 @@ OPENED: list[str] | None = None
 
 def _note_open(event, arguments):
     if event == "open" and OPENED is not None:
-        OPENED.append(str(arguments[0]))
+        path = str(arguments[0])
+        if not path.endswith((".py", ".pyc")):  # Python's own: codecs come when needed
+            OPENED.append(path)
 
 
 sys.addaudithook(_note_open)

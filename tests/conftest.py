@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -77,6 +78,14 @@ def thread_pool(num_workers, prepare=None, arguments=()):
     if prepare is not None:
         prepare(*arguments)
     return ThreadPoolExecutor(num_workers)
+
+
+@pytest.fixture
+def ctrl_c():
+    """SIGINT as it is in a terminal; tests may run where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -143,15 +143,22 @@ def test_long_epochs_are_saved_on_the_way(tmp_path, net, saved, monkeypatch):
     assert saved == [checkpoints.LAST]  # after four thirds, and not yet eight
 
 
-def test_the_first_signal_is_a_wish_and_the_second_is_not():
-    before = signal.getsignal(signal.SIGINT)
+def test_the_first_signal_is_a_wish_and_the_second_is_not(ctrl_c):
     with callbacks.StopRequest() as stop:
         assert stop.signum is None
         signal.raise_signal(signal.SIGINT)
         assert stop.signum == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) == before
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_what_is_ignored_stays_so(ctrl_c):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with callbacks.StopRequest() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.signum is None
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
 def test_metrics_are_exact(tmp_path):

@@ -78,7 +78,7 @@ def stopped_run(overrides, monkeypatch, after, signum, *flags):
 # An epoch has 2 steps and a batch of validation.
 @pytest.mark.parametrize("after", range(1, 5))
 def test_signal_at_every_step(
-    trained, labels_file, tmp_path, monkeypatch, capsys, after
+    trained, labels_file, tmp_path, monkeypatch, capsys, ctrl_c, after
 ):
     run_dir = tmp_path / "run"
     signum = (signal.SIGTERM, signal.SIGINT)[after % 2]
