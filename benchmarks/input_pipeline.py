@@ -33,6 +33,10 @@ def make_sets(folder):
     pack.pack(labels, folder / "packed")
     return {
         "files": [f"data.labels={labels}", "data.memory_gb=0"],
+        "files, backgrounds in memory": [
+            f"data.labels={labels}",
+            "data.memory_gb=0.01",
+        ],
         "memory": [f"data.labels={labels}"],
         "packed": [f"data.labels={folder / 'packed'}"],
     }
@@ -75,7 +79,10 @@ def main():
     startup.load_tensorflow()
     with tempfile.TemporaryDirectory() as name:
         sets = (
-            {path: [f"data.labels={path}", "data.memory_gb=0"] for path in args.labels}
+            {
+                path: [f"data.labels={path}", "data.memory_gb=0.1"]
+                for path in args.labels
+            }
             if args.labels
             else make_sets(Path(name))
         )

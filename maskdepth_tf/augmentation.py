@@ -32,20 +32,24 @@ GREY_WEIGHTS = (0.299, 0.587, 0.114)
 """Luma of red, green and blue (ITU-R BT.601)."""
 
 
-def example_draws(seed: int, epoch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """The random numbers of one example in one epoch.
+def example_draws(seed: int, epoch: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+    """The random numbers of examples in one epoch.
 
     Args:
         seed: Seed of the run.
         epoch: int64 scalar.
-        index: int64 scalar, the example's number in its split.
+        indices: int64 [B], the examples' numbers in their split.
 
     Returns:
-        float32 [NUM_DRAWS] in [0, 1).
+        float32 [B, NUM_DRAWS] in [0, 1); a row depends on its own index alone.
     """
     run = tf.stack([tf.constant(seed, tf.int64), epoch])
-    own = tf.random.experimental.stateless_fold_in(run, index)
-    return tf.random.stateless_uniform([NUM_DRAWS], own)
+
+    def draw(index):
+        own = tf.random.experimental.stateless_fold_in(run, index)
+        return tf.random.stateless_uniform([NUM_DRAWS], own)
+
+    return tf.map_fn(draw, indices, fn_output_signature=tf.float32)
 
 
 def cutout_boxes(

@@ -48,7 +48,7 @@ class Data:
         test_fraction: Share that tests: of rows, or of backgrounds and foregrounds.
         image_size: Side of the network's pictures, in pixels.
         max_rows: Rows used, from the first; all if null.
-        memory_gb: Decoded pictures are kept in memory up to this size.
+        memory_gb: Decoded pictures are kept in memory up to this size, whole streams.
     """
 
     labels: str = "data/synthetic/labels.txt"

@@ -75,8 +75,8 @@ def open_examples(
             has none.
         image_size: Side of the pictures in memory, in pixels.
         max_rows: Rows used, from the first; all if None.
-        memory_gb: Decoded pictures are kept in memory up to this size, and read
-            from their files each time above it.
+        memory_gb: Decoded pictures are kept in memory up to this size, streams with
+            the fewest bytes first; the others are read from their files each time.
         foregrounds: Whether the cut-outs must be there, as an unseen split asks.
 
     Returns:
@@ -91,11 +91,7 @@ def open_examples(
     rows = labels.read(labels_path)[:max_rows]
     root = str(Path(labels_path).parent) if root is None else root
     labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
-    if input_pipeline.memory_bytes(rows, image_size) <= memory_gb * 2**30:
-        found = pictures.Folder(root)
-        load = input_pipeline.load_memory(rows, found, image_size)
-    else:
-        load = input_pipeline.load_files(rows, root, image_size)
+    load = input_pipeline.load_rows(rows, root, image_size, memory_gb * 2**30)
     return Examples(rows, root, load)
 
 

@@ -27,23 +27,61 @@ Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 _as_it_is = tf.autograph.experimental.do_not_convert
 
 
-def load_files(rows: Sequence[Row], root: str, image_size: int) -> Load:
-    """Reads, decodes and resizes an example from its four files.
+def load_rows(
+    rows: Sequence[Row], root: str, image_size: int, memory_bytes: float
+) -> Load:
+    """Serves examples from memory as far as they fit, the rest from their files.
+
+    A stream is kept in memory or not, those with the fewest bytes first: backgrounds,
+    which many rows share, come before composites.
 
     Args:
         rows: Labels, paths below `root`.
         root: Folder that the paths start from.
         image_size: Side of the pictures in memory, in pixels.
+        memory_bytes: Most bytes of pictures that are kept.
 
     Returns:
-        A function from an int64 scalar, the row's number, to the four streams.
+        A function from int64 [B], the rows' numbers, to the four streams of a batch.
+    """
+    kept: list[streams.Stream] = []
+    left = memory_bytes
+    sizes = {s: stream_bytes(rows, s, image_size) for s in streams.STREAMS}
+    for stream in sorted(sizes, key=sizes.__getitem__):
+        if sizes[stream] <= left:
+            kept.append(stream)
+            left -= sizes[stream]
+    others = [stream for stream in streams.STREAMS if stream not in kept]
+    from_memory = load_memory(rows, pictures.Folder(root), image_size, kept)
+    if not others:
+        return from_memory
+    from_files = load_files(rows, root, image_size, others)
+    return lambda indices: from_memory(indices) | from_files(indices)
+
+
+def load_files(
+    rows: Sequence[Row],
+    root: str,
+    image_size: int,
+    chosen: Sequence[streams.Stream] = streams.STREAMS,
+) -> Load:
+    """Reads, decodes and resizes pictures of an example from their files.
+
+    Args:
+        rows: Labels, paths below `root`.
+        root: Folder that the paths start from.
+        image_size: Side of the pictures in memory, in pixels.
+        chosen: Streams that are served.
+
+    Returns:
+        As `load_rows`.
     """
     paths = {
         stream: tf.constant([getattr(row, stream.name) for row in rows])
-        for stream in streams.STREAMS
+        for stream in chosen
     }
 
-    def load(index: tf.Tensor) -> augmentation.Example:
+    def load_one(index: tf.Tensor) -> augmentation.Example:
         return {
             stream.name: images.load(
                 tf.io.read_file(tf.strings.join([root, path[index]], os.sep)),
@@ -53,10 +91,23 @@ def load_files(rows: Sequence[Row], root: str, image_size: int) -> Load:
             for stream, path in paths.items()
         }
 
+    signature = {
+        s.name: tf.TensorSpec((image_size, image_size, s.channels), s.dtype)
+        for s in chosen
+    }
+
+    def load(indices: tf.Tensor) -> augmentation.Example:
+        return tf.map_fn(load_one, indices, fn_output_signature=signature)
+
     return load
 
 
-def load_memory(rows: Sequence[Row], found: pictures.Pictures, image_size: int) -> Load:
+def load_memory(
+    rows: Sequence[Row],
+    found: pictures.Pictures,
+    image_size: int,
+    chosen: Sequence[streams.Stream] = streams.STREAMS,
+) -> Load:
     """Decodes all rows once and serves them from memory.
 
     Each picture is kept once, however many rows share it. The pixels are those of
@@ -66,12 +117,13 @@ def load_memory(rows: Sequence[Row], found: pictures.Pictures, image_size: int) 
         rows: Labels.
         found: Their pictures.
         image_size: Side of the pictures in memory, in pixels.
+        chosen: Streams that are served.
 
     Returns:
-        As `load_files`.
+        As `load_rows`.
     """
     arrays, places = {}, {}
-    for stream in streams.STREAMS:
+    for stream in chosen:
         names, place = np.unique(
             [getattr(row, stream.name) for row in rows], return_inverse=True
         )
@@ -82,8 +134,11 @@ def load_memory(rows: Sequence[Row], found: pictures.Pictures, image_size: int) 
             )
             places[stream.name] = tf.constant(place, tf.int64)
 
-    def load(index: tf.Tensor) -> augmentation.Example:
-        return {name: arrays[name][places[name][index]] for name in arrays}
+    def load(indices: tf.Tensor) -> augmentation.Example:
+        return {
+            name: tf.gather(arrays[name], tf.gather(places[name], indices))
+            for name in arrays
+        }
 
     return load
 
@@ -169,14 +224,10 @@ def name_damaged(
             raise DataError(f"{where}: cannot be decoded as a picture") from error
 
 
-def memory_bytes(rows: Sequence[Row], image_size: int) -> int:
-    """Bytes that `load_memory` keeps."""
-    total = 0
-    for stream in streams.STREAMS:
-        pictures = len({getattr(row, stream.name) for row in rows})
-        item = np.dtype(stream.dtype).itemsize
-        total += pictures * image_size**2 * stream.channels * item
-    return total
+def stream_bytes(rows: Sequence[Row], stream: streams.Stream, image_size: int) -> int:
+    """Bytes of a stream that `load_memory` keeps."""
+    count = len({getattr(row, stream.name) for row in rows})
+    return count * image_size**2 * stream.channels * np.dtype(stream.dtype).itemsize
 
 
 def split_example(example: augmentation.Example) -> Batch:
@@ -232,7 +283,7 @@ def make_training_dataset(
     """Batches of steps `first_step` to `last_step`, the latter excluded.
 
     Args:
-        load: From a row's number to an example.
+        load: From rows' numbers to a batch.
         ids: int64 [N], the split's rows.
         augment: From a batch and its draws to a batch.
         batch_size: Examples per step.
@@ -247,13 +298,7 @@ def make_training_dataset(
     """
     rows = tf.constant(ids, tf.int64)
 
-    @_as_it_is
-    def load_one(slot: tf.Tensor, step: tf.Tensor) -> tuple:
-        draws = augmentation.example_draws(seed, step // steps_per_epoch, slot)
-        return load(rows[slot]), draws
-
-    @_as_it_is
-    def load_ids(step: tf.Tensor) -> tf.data.Dataset:
+    def load_batch(step: tf.Tensor) -> Batch:
         slots = example_ids(
             step,
             num_examples=len(ids),
@@ -261,17 +306,15 @@ def make_training_dataset(
             steps_per_epoch=steps_per_epoch,
             seed=seed,
         )
-        return tf.data.Dataset.from_tensor_slices((slots, tf.repeat(step, batch_size)))
+        draws = augmentation.example_draws(seed, step // steps_per_epoch, slots)
+        return split_example(augment(load(tf.gather(rows, slots)), draws))
 
+    # Whole batches at a time: one operation on 32 pictures costs little more than on
+    # one.
     return (
         tf.data.Dataset.range(first_step, last_step)
-        .flat_map(load_ids)
-        .map(load_one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
-        # Whole batches at a time: one operation on 32 pictures costs little more
-        # than on one.
         .map(
-            _as_it_is(lambda batch, draws: split_example(augment(batch, draws))),
+            _as_it_is(load_batch),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -285,11 +328,11 @@ def make_evaluation_dataset(
     """Every example of a split once, in order, the last batch as small as it is."""
     return (
         tf.data.Dataset.from_tensor_slices(np.asarray(ids, np.int64))
+        .batch(batch_size)
         .map(
-            _as_it_is(lambda index: split_example(load(index))),
+            _as_it_is(lambda indices: split_example(load(indices))),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        .batch(batch_size)
         .prefetch(tf.data.AUTOTUNE)
     )

@@ -149,10 +149,10 @@ def _loader(folder):
     arrays = {s.name: _tensor(folder / f"{s.name}.npy") for s in streams.STREAMS}
     places = tf.constant(np.load(folder / "places.npy").astype(np.int64))
 
-    def load(index: tf.Tensor) -> augmentation.Example:
-        place = places[index]
+    def load(indices: tf.Tensor) -> augmentation.Example:
+        place = tf.gather(places, indices)
         example = {
-            stream.name: arrays[stream.name][place[number]]
+            stream.name: tf.gather(arrays[stream.name], place[:, number])
             for number, stream in enumerate(streams.STREAMS)
         }
         if example["depth"].dtype == tf.uint8:

@@ -37,11 +37,16 @@ def row_of(number):
     return tf.constant(number, tf.int64)
 
 
-def numbered(index):
-    """An example whose pixels say which row it is."""
-    pixel = tf.cast(index, tf.uint8)
+def example(load, number):
+    """One row, without the dimension of the batch."""
+    return {name: batch[0] for name, batch in load(row_of([number])).items()}
+
+
+def numbered(indices):
+    """Examples whose pixels say which row they are."""
+    pixels = tf.cast(indices, tf.uint8)[:, None, None, None]
     return {
-        s.name: tf.cast(tf.fill([2, 2, s.channels], pixel), s.dtype)
+        s.name: tf.cast(tf.tile(pixels, [1, 2, 2, s.channels]), s.dtype)
         for s in streams.STREAMS
     }
 
@@ -73,13 +78,24 @@ def assert_same(a, b):
             np.testing.assert_array_equal(ours[name], theirs[name], name)
 
 
+def test_batches_are_rows_in_the_order_asked_for(rows, labels_file, load):
+    from_files = input_pipeline.load_files(rows, str(labels_file.parent), SIDE)
+    for found in (load, from_files):
+        batch = found(row_of([7, 3, 7]))
+        for place, number in enumerate([7, 3, 7]):
+            one = {name: pixels[place].numpy() for name, pixels in batch.items()}
+            assert_same(
+                [one], [{k: v.numpy() for k, v in example(load, number).items()}]
+            )
+
+
 @pytest.mark.parametrize("side", [SIDE, 24])
 def test_memory_is_files_pixel_for_pixel(rows, labels_file, side):
     root = str(labels_file.parent)
     from_files = input_pipeline.load_files(rows[:12], root, side)
     from_memory = input_pipeline.load_memory(rows[:12], Folder(root), side)
     for number in (0, 3, 11):
-        ours, theirs = from_memory(row_of(number)), from_files(row_of(number))
+        ours, theirs = example(from_memory, number), example(from_files, number)
         assert set(ours) == {s.name for s in streams.STREAMS}
         for stream in streams.STREAMS:
             assert ours[stream.name].dtype == theirs[stream.name].dtype == stream.dtype
@@ -88,13 +104,13 @@ def test_memory_is_files_pixel_for_pixel(rows, labels_file, side):
 
 
 def test_pixels_are_those_of_the_files(rows, labels_file, load):
-    example = load(row_of(5))
+    found = example(load, 5)
     root = labels_file.parent
-    np.testing.assert_array_equal(example["bg"], images.read_rgb(root / rows[5].bg))
+    np.testing.assert_array_equal(found["bg"], images.read_rgb(root / rows[5].bg))
     mask = images.read_mask(root / rows[5].mask) // 255
-    np.testing.assert_array_equal(example["mask"], mask)
+    np.testing.assert_array_equal(found["mask"], mask)
     depth = images.read_depth(root / rows[5].depth)
-    np.testing.assert_allclose(example["depth"] / 65535, depth, atol=1e-6)
+    np.testing.assert_allclose(found["depth"] / 65535, depth, atol=1e-6)
 
 
 def test_split_example():
@@ -214,7 +230,7 @@ def test_evaluation_keeps_the_remainder_and_the_order(load):
     batches = list(dataset.as_numpy_iterator())
     assert [len(targets["mask"]) for _, targets in batches] == [2, 2, 1]
     for place, number in enumerate(ids):
-        inputs, targets = input_pipeline.split_example(load(row_of(number)))
+        inputs, targets = input_pipeline.split_example(example(load, number))
         found_inputs, found_targets = batches[place // 2]
         one = {k: v[place % 2] for k, v in found_inputs.items()}
         assert_same([one], [{k: v.numpy() for k, v in inputs.items()}])
@@ -222,11 +238,43 @@ def test_evaluation_keeps_the_remainder_and_the_order(load):
         assert_same([one], [{k: v.numpy() for k, v in targets.items()}])
 
 
-def test_memory_bytes_by_hand(rows):
+def test_stream_bytes_by_hand(rows):
     # 8 scenes and 12 composites of 3 bytes, 12 masks of 1 and depths of 2.
-    pixels = SIDE**2
-    expected = pixels * (8 * 3 + 12 * 3 + 12 + 12 * 2)
-    assert input_pipeline.memory_bytes(rows[:12], SIDE) == expected
+    found = [input_pipeline.stream_bytes(rows[:12], s, SIDE) for s in streams.STREAMS]
+    assert found == [SIDE**2 * count for count in (8 * 3, 12 * 3, 12, 12 * 2)]
+
+
+@pytest.mark.parametrize(
+    ("memory", "kept"),
+    [
+        (0, []),
+        (12, ["mask"]),
+        (36, ["bg", "mask"]),
+        (60, ["bg", "depth", "mask"]),
+        (95.9, ["bg", "depth", "mask"]),
+        (96, ["bg", "depth", "fg_bg", "mask"]),
+    ],
+)
+def test_streams_with_the_fewest_bytes_are_kept(
+    rows, labels_file, memory, kept, monkeypatch
+):
+    root, served = str(labels_file.parent), []
+    load_memory = input_pipeline.load_memory
+
+    def watched(rows, found, size, chosen):
+        served.extend(sorted(stream.name for stream in chosen))
+        return load_memory(rows, found, size, chosen)
+
+    monkeypatch.setattr(input_pipeline, "load_memory", watched)
+    load = input_pipeline.load_rows(rows[:12], root, SIDE, SIDE**2 * memory)
+    assert served == kept
+    whole = load_memory(rows[:12], Folder(root), SIDE)
+    for number in (0, 11):
+        ours, theirs = example(load, number), example(whole, number)
+        assert_same(
+            [{k: v.numpy() for k, v in ours.items()}],
+            [{k: v.numpy() for k, v in theirs.items()}],
+        )
 
 
 def test_damaged_picture_is_named(tmp_path):

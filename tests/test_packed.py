@@ -34,11 +34,11 @@ def copy(tmp_path, packed_dir):
 
 
 def assert_equal_examples(ours, theirs, count):
-    for index in range(count):
-        a, b = ours.load(np.int64(index)), theirs.load(np.int64(index))
-        for stream in streams.STREAMS:
-            assert a[stream.name].dtype == stream.dtype
-            np.testing.assert_array_equal(a[stream.name], b[stream.name])
+    a, b = (found.load(np.arange(count)) for found in (ours, theirs))
+    for stream in streams.STREAMS:
+        assert a[stream.name].dtype == stream.dtype
+        assert len(a[stream.name]) == count
+        np.testing.assert_array_equal(a[stream.name], b[stream.name])
 
 
 def test_pixels_and_splits_are_those_of_the_labelled_set(labels_file, packed_dir):
