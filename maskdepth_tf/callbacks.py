@@ -15,6 +15,8 @@ from maskdepth_tf.errors import NonFiniteError, Stopped
 
 SAVE_SECONDS = 300.0
 """Time after which the state is saved in the middle of an epoch [s]."""
+LINE_SECONDS = 60.0
+"""Least time from one line to the next in the middle of an epoch [s]."""
 PICTURES_SECONDS = 60.0
 """Least time from one drawing of the pictures to the next [s]."""
 
@@ -216,7 +218,10 @@ class Pictures(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar with rate, time left and losses; a line an epoch where output is a file.
+    """A bar with rate, time left and losses.
+
+    Where output is a file, a line an epoch, and in one that takes long one every
+    `LINE_SECONDS`.
 
     Args:
         epochs: Epochs of the whole training.
@@ -250,28 +255,31 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._done = max(self._first_step, epoch * self._steps)
-        self._started = time.perf_counter()
-        self._bar.update(
-            self._bar.tasks[0].id, description=f"epoch {epoch + 1}/{self._epochs}"
-        )
+        self._started = self._told_at = time.perf_counter()
+        self._name = f"epoch {epoch + 1}/{self._epochs}"
+        self._bar.update(self._bar.tasks[0].id, description=self._name)
 
     def on_train_batch_end(self, batch, logs=None):
-        rate = (batch + 1) * self._batch_size / (time.perf_counter() - self._started)
+        now, done = time.perf_counter(), self._done + batch + 1
+        rate = (batch + 1) * self._batch_size / (now - self._started)
         figures = f"{rate:,.0f} images/s  {_losses(logs or {})}"
-        self._bar.update(
-            self._bar.tasks[0].id, completed=self._done + batch + 1, figures=figures
-        )
+        self._bar.update(self._bar.tasks[0].id, completed=done, figures=figures)
+        if self._bar.disable and now - self._told_at > LINE_SECONDS:
+            step = (done - 1) % self._steps + 1
+            self._tell(f"{self._name}  step {step:,}/{self._steps:,}  {figures}")
+            self._told_at = now
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
         seconds = time.perf_counter() - self._started
-        self._bar.print(
-            f"epoch {epoch + 1}/{self._epochs}  {seconds:.0f} s  {_losses(logs)}  "
+        self._tell(
+            f"{self._name}  {seconds:.0f} s  {_losses(logs)}  "
             f"validation: Dice {logs['val_mask_dice_hard']:.4f}, "
-            f"SSIM {logs['val_depth_ssim']:.4f}",
-            highlight=False,
-            soft_wrap=True,
+            f"SSIM {logs['val_depth_ssim']:.4f}"
         )
+
+    def _tell(self, line: str) -> None:
+        self._bar.print(line, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Gives the terminal its cursor back, whatever ended the training."""

@@ -257,6 +257,21 @@ def test_a_line_an_epoch_where_output_is_a_file(capsys):
     ]
 
 
+def test_lines_in_long_epochs_where_output_is_a_file(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: now[0])
+    progress = callbacks.Progress(3, 5, 8, 6)  # goes on after a step of the second
+    progress.on_train_begin()
+    progress.on_epoch_begin(1)
+    for batch in range(4):
+        now[0] += callbacks.LINE_SECONDS * 0.8
+        progress.on_train_batch_end(batch, {"loss": 0.75})
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 2/3  step 3/5  0 images/s  loss 0.7500",
+        "epoch 2/3  step 5/5  0 images/s  loss 0.7500",
+    ]
+
+
 def test_a_bar_on_a_terminal(monkeypatch):
     text = io.StringIO()
     console = rich.console.Console(file=text, force_terminal=True, width=120)
