@@ -135,21 +135,27 @@ def stand_ins(with_pillow: bool) -> Iterator[None]:
         yield
 
 
+def write_sources(root: Path, count: int) -> None:
+    """Writes as many cut-outs as rooms, in two folders."""
+    rng = np.random.default_rng(0)
+    for name in ("cutouts", "rooms"):
+        (root / name).mkdir()
+    for number in range(count):
+        cutout = rng.integers(0, 256, (20, 14, 4)).astype(np.uint8)
+        cutout[..., 3] = 0
+        cutout[2:-2, 2:-2, 3] = 255
+        Image.fromarray(cutout).save(root / "cutouts" / f"{number}.png")
+        room = rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)
+        Image.fromarray(room).resize((40, 40)).save(root / "rooms" / f"{number}.png")
+
+
 def prepare(root: Path, with_pillow: bool) -> dict[str, dict[str, str]]:
     """Makes sources and what each command makes of them undisturbed.
 
     Returns:
         SHA-256 of each file by its path, by command.
     """
-    rng = np.random.default_rng(0)
-    for name, channels in (("cutouts", 4), ("rooms", 3)):
-        (root / name).mkdir()
-        for number in range(3):
-            pixels = rng.integers(0, 256, (12, 12, channels)).astype(np.uint8)
-            if channels == 4:
-                pixels[..., 3] = 0
-                pixels[2:-2, 2:-2, 3] = 255
-            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    write_sources(root, 3)
     (root / "net.tflite").write_bytes(b"a network")
     (root / "plan.yaml").write_text(json.dumps(PLAN))
     expected = {}

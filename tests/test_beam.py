@@ -8,11 +8,9 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import thread_pool
-from PIL import Image
 
 from maskdepth_tf import cli, errors, packed
 from maskdepth_tf.dataset import __main__ as dataset
@@ -26,6 +24,7 @@ from maskdepth_tf.dataset import (
     workers,
 )
 from maskdepth_tf.dataset.recipe import Recipe
+from tests.made_sets import write_sources
 
 IN_PROCESS = ["--runner=FnApiRunner"]
 TWO_PROCESSES = [
@@ -39,16 +38,7 @@ TWO_PROCESSES = [
 def folders(tmp_path_factory):
     """Three cut-outs, three rooms and a teacher whose metres fall with the row."""
     root = tmp_path_factory.mktemp("sources")
-    rng = np.random.default_rng(0)
-    for name in ("cutouts", "rooms"):
-        (root / name).mkdir()
-    for number in range(3):
-        cutout = rng.integers(0, 256, (20, 14, 4)).astype(np.uint8)
-        cutout[..., 3] = 0
-        cutout[2:-2, 2:-2, 3] = 255
-        Image.fromarray(cutout).save(root / "cutouts" / f"{number}.png")
-        room = rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)
-        Image.fromarray(room).resize((40, 40)).save(root / "rooms" / f"{number}.png")
+    write_sources(root, 3)
     falling = tf.linspace(9.0, 3.0, 16)[:, tf.newaxis]
     spec = tf.TensorSpec((1, 16, 16, 3), tf.float32)
     module = tf.Module()

@@ -6,11 +6,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from conftest import thread_pool
-from PIL import Image
 
 from maskdepth_tf import cli, errors, packed, schema
 from maskdepth_tf.dataset import __main__ as dataset
@@ -25,22 +23,10 @@ from maskdepth_tf.dataset import (
     workers,
 )
 from maskdepth_tf.dataset.recipe import Recipe
+from tests.made_sets import FloorTeacher, write_sources
 
 RECIPE = {"image_size": 32, "scale": [0.4, 0.8], "views": 2, "quality": 80}
 NUM_ROWS = 50
-
-
-class FloorTeacher:
-    """Metres fall with the row and with what is bright."""
-
-    input_size = 16
-    is_one_core = True
-    sha256 = "0" * 64
-
-    def predict(self, batch):
-        """See `teachers.Teacher`."""
-        falling = np.linspace(9, 3, 16, dtype=np.float32)[:, np.newaxis]
-        return falling - batch[..., 0] / np.float32(255)
 
 
 @pytest.fixture(autouse=True)
@@ -54,16 +40,7 @@ def quick(monkeypatch):
 def folders(tmp_path_factory):
     """Six cut-outs and six rooms."""
     root = tmp_path_factory.mktemp("sources")
-    rng = np.random.default_rng(0)
-    for name in ("cutouts", "rooms"):
-        (root / name).mkdir()
-    for number in range(6):
-        cutout = rng.integers(0, 256, (20, 14, 4)).astype(np.uint8)
-        cutout[..., 3] = 0
-        cutout[2:-2, 2:-2, 3] = 255
-        Image.fromarray(cutout).save(root / "cutouts" / f"{number}.png")
-        room = rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)
-        Image.fromarray(room).resize((40, 40)).save(root / "rooms" / f"{number}.png")
+    write_sources(root, 6)
     (root / "net.tflite").write_bytes(b"a network")
     return root
 

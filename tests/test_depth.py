@@ -125,15 +125,21 @@ def test_maps_that_exist_are_skipped(data, network):
     assert make(data, force=True) == 20
 
 
-def test_run_that_was_cut_off_goes_on(data, network, monkeypatch):
+def stop_at_13(monkeypatch):
+    """Has one map end the command; what would write it."""
     write = images.write_image
 
-    def stop_at_13(path, *args, **kwargs):
+    def write_or_stop(path, *args, **kwargs):
         if str(path).endswith("13.jpg"):
             raise KeyboardInterrupt
         write(path, *args, **kwargs)
 
-    monkeypatch.setattr(images, "write_image", stop_at_13)
+    monkeypatch.setattr(images, "write_image", write_or_stop)
+    return write
+
+
+def test_run_that_was_cut_off_goes_on(data, network, monkeypatch):
+    write = stop_at_13(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         make(data)
     assert (
@@ -379,14 +385,7 @@ def test_force_that_was_killed_mixes_no_teachers(data, network, monkeypatch):
     make(data)
     (data.parent / "net.tflite").write_bytes(b"another")
     monkeypatch.setattr(network, "predict", lambda batch: 6 - batch[..., 1] / 99)
-    write = images.write_image
-
-    def stop_at_13(path, *args, **kwargs):
-        if str(path).endswith("13.jpg"):
-            raise KeyboardInterrupt
-        write(path, *args, **kwargs)
-
-    monkeypatch.setattr(images, "write_image", stop_at_13)
+    write = stop_at_13(monkeypatch)
     monkeypatch.setattr(plausibility, "check_teacher", lambda *args: {"rows": 20})
     with pytest.raises(KeyboardInterrupt):
         make(data, force=True)
