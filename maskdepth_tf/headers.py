@@ -31,6 +31,9 @@ MAX_SIDE = 30_000
 MAX_SCANNED_PIXELS = 32 * MAX_PIXELS
 """Most pixels times scans of a progressive JPEG; encoders make about 10 scans."""
 
+_SCAN_BYTES = 10
+"""Least length of a scan, its header."""
+
 # Pillow warns of what we refuse, or of metadata that we do not use.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -76,7 +79,7 @@ def has_16_bits(data: bytes) -> bool:
 
 
 def check_bytes(data: bytes, name: str) -> Header:
-    """Reads the header of a picture in memory; also limits the scans of a JPEG.
+    """Reads the header of a picture in memory.
 
     Args:
         data: The encoded picture.
@@ -85,12 +88,7 @@ def check_bytes(data: bytes, name: str) -> Header:
     Raises:
         DataError: As `check`.
     """
-    header = check_stream(io.BytesIO(data), len(data), name)
-    # In the coded pixels FF is followed by 00 or D0..D7, so this counts no others.
-    scans = data.count(b"\xff\xda") if header.format == "JPEG" else 1
-    if header.width * header.height * scans > MAX_SCANNED_PIXELS:
-        raise DataError(f"{name}: expected at most a few scans, received {scans}")
-    return header
+    return check_stream(io.BytesIO(data), len(data), name)
 
 
 def read(path: str | os.PathLike) -> tuple[bytes, Header]:
@@ -152,11 +150,25 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
         raise DataError(
             f"{name}: expected at most {MAX_PIXELS} pixels, received {width}x{height}"
         )
+    if image.format not in FORMATS or image.format == "JPEG":
+        _check_scans(stream, size, width * height, name)
     if _orientation(image) >= 5:
         width, height = height, width
     # Pillow calls the JPEG of a camera that adds a preview behind it MPO.
     kind = image.format if image.format in FORMATS else "JPEG"
     return Header(kind, width, height, _is_animated(image, stream, name))
+
+
+def _check_scans(stream: BinaryIO, size: int, pixels: int, name: str) -> None:
+    """Refuses a JPEG of too many scans, each of which is work for all its pixels."""
+    most = MAX_SCANNED_PIXELS // pixels
+    if size // _SCAN_BYTES <= most:  # most have no room for so many
+        return
+    stream.seek(0)
+    # In the coded pixels FF is followed by 00 or D0..D7, so this counts no others.
+    scans = stream.read().count(b"\xff\xda")
+    if scans > most:
+        raise DataError(f"{name}: expected at most {most} scans, received {scans}")
 
 
 def _open_lazily(stream: BinaryIO, name: str) -> Image.Image:

@@ -181,13 +181,18 @@ def test_bombs_cost_neither_time_nor_memory(tmp_path):
     assert max(mebibytes) < 50
 
 
-def test_a_jpeg_of_many_scans_is_refused():
+def test_a_jpeg_of_many_scans_is_refused(tmp_path):
     # 350 KB of these took the decoder a minute.
     data = encode(Image.new("RGB", (7000, 7000)), "JPEG", progressive=True)
     assert headers.check_bytes(data, "x")[:3] == ("JPEG", 7000, 7000)
     last_scan = data[data.rindex(b"\xff\xda") : -2]
-    with pytest.raises(DataError, match="x: expected at most a few scans, received 33"):
-        headers.check_bytes(data[:-2] + last_scan * 23 + data[-2:], "x")
+    many = data[:-2] + last_scan * 23 + data[-2:]
+    with pytest.raises(DataError, match="x: expected at most 32 scans, received 33"):
+        headers.check_bytes(many, "x")
+    # What looks at the first bytes alone finds it, too.
+    (tmp_path / "y.jpg").write_bytes(many)
+    with pytest.raises(DataError, match=r"y\.jpg: expected at most 32 scans, received"):
+        headers.check(tmp_path / "y.jpg")
 
 
 def test_small_pictures_may_have_many_scans():
