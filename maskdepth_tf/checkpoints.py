@@ -73,8 +73,9 @@ def load_model(path: str | os.PathLike) -> keras.Model:
         return keras.saving.load_model(path)
     except Exception as error:
         # Damage shows as almost anything: BadZipFile, KeyError, ValueError, OSError.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise StateError(f"{path}: cannot be loaded as a model: {reason}") from error
+        raise StateError(
+            f"{path}: cannot be loaded as a model: {_reason(error)}"
+        ) from error
 
 
 def save_state(model: keras.Model, run_dir: Path, progress: Progress) -> None:
@@ -141,8 +142,12 @@ def _read_progress(path: Path) -> Progress:
                 arrays = [stored[name] for name in stored.files]
         return Progress(told["history"], told["epoch"], arrays)
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise StateError(f"{path}: cannot be resumed from: {reason}") from error
+        raise StateError(f"{path}: cannot be resumed from: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """First line of what an error says, or its kind."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def weights_sha256(model: keras.Model) -> str:
