@@ -1,31 +1,39 @@
 """How long a training step takes: ours beside a PyTorch network of the same shape.
 
     python benchmarks/train_step.py [--torch-python PYTHON] [--batch-size 16]
+        [--precision float32 mixed_bfloat16] [--jit-compile]
 
-Both networks live in a process of their own and take turns, so that a busy machine
-slows both; what counts is the ratio. Without PyTorch only ours is timed. PyTorch's
-network is written from the description of the 2020 system: same blocks, same
-11,234,066 parameters, cross-entropy and SSIM loss, SGD with momentum.
+Each network and precision lives in a process of its own and they take turns, so that
+a busy machine slows all; what counts is the ratio. Without PyTorch only ours is timed.
+PyTorch's network is written from the description of the 2020 system: same blocks, same
+11,234,066 parameters, cross-entropy and SSIM loss, SGD with momentum. With
+mixed_bfloat16 it runs under autocast in channels-last order, with --jit-compile under
+torch.compile.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
 import time
 
 WORKERS = {"ours": "keras_worker", "torch": "torch_worker"}
+GFLOP = 21.2
+"""Of an image-step of `reference` at 64 pixels, forward and backward."""
+H100_FLOOR = 15_900
+"""Images/s of `reference` on an H100 if memory and arithmetic were all that counts."""
 
 
 def keras_worker(batch_size, preset, precision, jit_compile):
-    """Returns a function that runs one step of our network."""
+    """Returns functions that run steps of our network and tell its peak memory."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from maskdepth_tf import config, training
 
@@ -47,17 +55,32 @@ def keras_worker(batch_size, preset, precision, jit_compile):
         "mask": rng.integers(0, 2, (*shape, 1)).astype("float32"),
         "depth": rng.random((*shape, 1)).astype("float32"),
     }
-    return lambda: net.train_on_batch(inputs, targets)
+    batches = iter(tf.data.Dataset.from_tensors((inputs, targets)).repeat().prefetch(2))
+    net.make_train_function()
+
+    def run(count):
+        for _ in range(count):
+            logs = net.train_function(batches)
+        float(logs["loss"])  # waits for the device
+
+    def memory():
+        if not tf.config.list_physical_devices("GPU"):
+            return None
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+    return run, memory
 
 
 def torch_worker(batch_size, preset, precision, jit_compile):
-    """Returns a function that runs one step of the PyTorch network."""
+    """Returns the same two functions of the PyTorch network."""
     import torch
     from torch import nn
     from torch.nn import functional
 
-    if (preset, precision, jit_compile) != ("reference", "float32", False):
-        raise SystemExit("PyTorch is timed for reference, float32, eager only")
+    if preset != "reference":
+        raise SystemExit("PyTorch is timed for reference only")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    is_mixed = precision == "mixed_bfloat16"
 
     def norm_relu_conv(inputs, outputs):
         conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
@@ -128,57 +151,78 @@ def torch_worker(batch_size, preset, precision, jit_compile):
         bottom = (mean_a**2 + mean_b**2 + 1e-4) * (var_a + var_b + 9e-4)
         return (1 - top / bottom).clamp(0, 1).mean() / 2
 
-    net = Network().train()
+    net = Network().train().to(device)
     count = sum(p.numel() for p in net.parameters())
     if count != 11_234_066:
         raise SystemExit(
             f"the PyTorch network must have 11,234,066 parameters: {count}"
         )
     optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9)
-    x = torch.randn(batch_size, 6, 64, 64)
-    mask = torch.randint(0, 2, (batch_size, 1, 64, 64)).float()
-    depth = torch.rand(batch_size, 1, 64, 64)
+    x = torch.randn(batch_size, 6, 64, 64, device=device)
+    mask = torch.randint(0, 2, (batch_size, 1, 64, 64), device=device).float()
+    depth = torch.rand(batch_size, 1, 64, 64, device=device)
+    window = window.to(device)
+    if is_mixed:
+        net = net.to(memory_format=torch.channels_last)
+        x = x.to(memory_format=torch.channels_last)
 
-    def step():
-        optimizer.zero_grad()
-        mask_logits, depth_out = net(x)
-        loss = functional.binary_cross_entropy_with_logits(mask_logits, mask)
-        (loss + ssim_loss(depth_out, depth)).backward()
-        optimizer.step()
+    def losses():
+        with torch.autocast(device, torch.bfloat16, enabled=is_mixed):
+            mask_logits, depth_out = net(x)
+        cross_entropy = functional.binary_cross_entropy_with_logits
+        loss = cross_entropy(mask_logits.float(), mask)
+        return loss + ssim_loss(depth_out.float(), depth)
 
-    return step
+    if jit_compile:
+        losses = torch.compile(losses)
+
+    def run(count):
+        for _ in range(count):
+            optimizer.zero_grad()
+            loss = losses()
+            loss.backward()
+            optimizer.step()
+        loss.item()  # waits for the device
+
+    def memory():
+        return torch.cuda.max_memory_allocated() if device == "cuda" else None
+
+    return run, memory
 
 
 def serve(name, options):
     """Runs as many steps as each line of input says; answers with the seconds."""
-    step = globals()[WORKERS[name]](**options)
-    for _ in range(3):
-        step()
-    print("ready", flush=True)
+    started = time.perf_counter()
+    run, memory = globals()[WORKERS[name]](**options)
+    run(1)
+    print(time.perf_counter() - started, flush=True)
+    run(2)
     for line in sys.stdin:
         started = time.perf_counter()
-        for _ in range(int(line)):
-            step()
+        run(int(line))
         print(time.perf_counter() - started, flush=True)
+    peak = memory() or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak, flush=True)
 
 
 def start(name, python, options):
-    """Starts a worker and waits until it is warm."""
+    """Starts a worker; returns it and the seconds to its first step's end."""
     command = [python, __file__, "--worker", name, "--options", json.dumps(options)]
     worker = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    if worker.stdout.readline().strip() != "ready":
-        raise SystemExit(f"{name}: the worker did not start: {' '.join(command)}")
-    return worker
+    try:
+        return worker, float(worker.stdout.readline())
+    except ValueError:
+        raise SystemExit(f"{name} did not start: {' '.join(command)}") from None
 
 
 def main():
-    """Times all networks in turns and prints milliseconds and ratios."""
+    """Times all networks in turns and prints rates and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--torch-python", default=sys.executable, metavar="PYTHON")
     parser.add_argument("--preset", default="reference")
-    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--precision", nargs="+", default=["float32"])
     parser.add_argument("--jit-compile", action="store_true")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=10)
@@ -189,47 +233,67 @@ def main():
     if args.worker:
         serve(args.worker, json.loads(args.options))
         return
-    options = {
-        "batch_size": args.batch_size,
-        "preset": args.preset,
-        "precision": args.precision,
-        "jit_compile": args.jit_compile,
-    }
     pythons = {"ours": sys.executable}
     probe = [args.torch_python, "-c", "import torch"]
     if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
         pythons["torch"] = args.torch_python
-    workers = {name: start(name, python, options) for name, python in pythons.items()}
-    seconds = {name: [] for name in workers}
+    else:
+        print("PyTorch is not installed: ours alone (--torch-python names another)")
+    workers = {}
+    for precision in args.precision:
+        for name, python in pythons.items():
+            options = {
+                "batch_size": args.batch_size,
+                "preset": args.preset,
+                "precision": precision,
+                "jit_compile": args.jit_compile,
+            }
+            workers[name, precision] = start(name, python, options)
+    seconds = {key: [] for key in workers}
     for _ in range(args.rounds):
-        for name, worker in workers.items():
+        for key, (worker, _) in workers.items():
             worker.stdin.write(f"{args.steps}\n")
             worker.stdin.flush()
-            seconds[name].append(float(worker.stdout.readline()))
-    for worker in workers.values():
-        worker.stdin.close()
-        worker.wait(timeout=60)
-    report(args, seconds)
+            seconds[key].append(float(worker.stdout.readline()))
+    report(args, workers, seconds)
 
 
-def report(args, seconds):
-    """Prints milliseconds an image-step, and ours over PyTorch's round by round."""
+def report(args, workers, seconds):
+    """Prints a line a network; ratios are medians over the rounds."""
     images = args.batch_size * args.steps
     print(f"{platform.platform()}, {os.cpu_count()} cores, {vars(args)}")
-    for name, values in seconds.items():
-        ms = [1000 * value / images for value in values]
-        median = statistics.median(ms)
-        print(f"{name:6} {median:8.1f} ms an image-step, best {min(ms):.1f}")
-    if "torch" in seconds:
-        pairs = zip(seconds["ours"], seconds["torch"], strict=True)
-        ratio = statistics.median(ours / torch for ours, torch in pairs)
+    print(
+        f"{'':21}{'images/s':>9} {'ms':>8} {'TFLOP/s':>8} {'first step':>11} "
+        f"{'memory':>9}   of PyTorch's time"
+    )
+    for (name, precision), (worker, first) in workers.items():
+        worker.stdin.close()
+        peak = int(worker.stdout.readline())
+        worker.wait(timeout=60)
+        mine = seconds[name, precision]
+        rate = images / statistics.median(mine)
+        tflops = f"{rate * GFLOP / 1000:8.2f}" if args.preset == "reference" else ""
+        ratios = [
+            f"{other} {statistics.median(a / b for a, b in pairs):.2f}"
+            for other in args.precision
+            if name == "ours" and ("torch", other) in seconds
+            for pairs in [zip(mine, seconds["torch", other], strict=True)]
+        ]
         print(
-            f"ours takes {ratio:.2f} of PyTorch's time (median of {args.rounds} rounds)"
+            f"{name:6}{precision:15}{rate:9,.1f} {1000 / rate:8.2f} {tflops:>8} "
+            f"{first:9.1f} s {peak / 2**30:5.1f} GiB   {', '.join(ratios)}"
         )
-    elif importlib.util.find_spec("torch") is None:
-        print(
-            "PyTorch is not installed: no ratio (pip install torch, or --torch-python)"
-        )
+        if name == "ours" and args.preset == "reference" and "H100" in device_name():
+            print(f"      {rate / H100_FLOOR:.0%} of the floor of {H100_FLOOR:,}")
+
+
+def device_name():
+    """Name of the first NVIDIA GPU, or nothing."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from maskdepth_tf import checkpoints, images, report, runs
+from maskdepth_tf import checkpoints, cluster, images, report, runs
 from maskdepth_tf.errors import NonFiniteError, Stopped
 
 SAVE_SECONDS = 300.0
@@ -62,6 +63,8 @@ class RunState(keras.callbacks.Callback):
         progress: How far the run has come.
         examples: Training examples of an epoch, for the rate.
         stop: Whether a signal has come.
+        agree: From what holds here to what holds on any worker; all workers have
+            this callback, and only the chief writes.
 
     Raises:
         NonFiniteError: If a loss or a weight is NaN or infinite; nothing of it is
@@ -75,15 +78,17 @@ class RunState(keras.callbacks.Callback):
         progress: checkpoints.Progress,
         examples: int,
         stop: StopRequest,
+        agree: Callable[[Sequence[bool]], list[bool]] = list,
     ):
         super().__init__()
+        self._agree = agree
+        self._is_chief = cluster.from_environment().is_chief
         self._run_dir = run_dir
         self._progress = progress
         self._examples = examples
         self._stop = stop
         self._saved_at = time.perf_counter()
-        if progress.history:
-            runs.write_metrics(run_dir, progress.history)
+        self._write_history()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.perf_counter()
@@ -95,13 +100,17 @@ class RunState(keras.callbacks.Callback):
             self._progress.epoch = {"learning_rate": rate, "trained": 0.0}
 
     def on_train_batch_end(self, batch, logs=None):
-        if not np.isfinite((logs or {}).get("loss", 0.0)):
-            raise NonFiniteError(f"the loss is {logs['loss']}")
-        if self._stop.signum is not None:
+        loss = (logs or {}).get("loss", 0.0)
+        is_due = time.perf_counter() - self._saved_at > SAVE_SECONDS
+        broken, stop, is_due = self._agree(
+            [not np.isfinite(loss), self._stop.signum is not None, is_due]
+        )
+        if broken:
+            raise NonFiniteError(f"the loss is {loss}")
+        if stop or is_due:
             self._save_epoch_under_way()
-            raise self._stopped(self._stop.signum)
-        if time.perf_counter() - self._saved_at > SAVE_SECONDS:
-            self._save_epoch_under_way()
+        if stop:
+            raise self._stopped()
 
     def on_test_begin(self, logs=None):
         # Validation inside `fit`: what came before it is the training itself.
@@ -109,12 +118,16 @@ class RunState(keras.callbacks.Callback):
         self._trained_metrics = self._metric_values()
 
     def on_test_batch_end(self, batch, logs=None):
-        if self._stop.signum is not None:
+        if self._is_stopping():
             self._check_weights()
             self._save(self._trained_metrics)
-            raise self._stopped(self._stop.signum)
+            raise self._stopped()
 
     def on_epoch_end(self, epoch, logs=None):
+        # Keras weighs batches alike in these two, also smaller and empty ones; out of
+        # the logs that all callbacks share.
+        for name in ("val_mask_loss", "val_depth_loss"):
+            (logs or {}).pop(name, None)
         known = self._progress.epoch
         row = {"epoch": epoch + 1, "learning_rate": known["learning_rate"]}
         row |= {key: float(value) for key, value in (logs or {}).items()}
@@ -128,12 +141,19 @@ class RunState(keras.callbacks.Callback):
         best = min((past[runs.MONITOR] for past in history), default=np.inf)
         history.append(row)
         self._progress.epoch = {}
-        runs.write_metrics(self._run_dir, history)
-        if row[runs.MONITOR] < best:
+        self._write_history()
+        if self._is_chief and row[runs.MONITOR] < best:
             checkpoints.save_model(self.model, self._run_dir / checkpoints.BEST)
         self._save([])
-        if self._stop.signum is not None:
-            raise self._stopped(self._stop.signum)
+        if self._is_stopping():
+            raise self._stopped()
+
+    def _is_stopping(self) -> bool:
+        return any(self._agree([self._stop.signum is not None]))
+
+    def _write_history(self) -> None:
+        if self._is_chief and self._progress.history:
+            runs.write_metrics(self._run_dir, self._progress.history)
 
     def _note_time(self) -> None:
         now = time.perf_counter()
@@ -152,7 +172,8 @@ class RunState(keras.callbacks.Callback):
 
     def _save(self, values: list[np.ndarray]) -> None:
         self._progress.metrics = values
-        checkpoints.save_state(self.model, self._run_dir, self._progress)
+        if self._is_chief:
+            checkpoints.save_state(self.model, self._run_dir, self._progress)
         self._saved_at = time.perf_counter()
 
     def _metric_variables(self) -> list:
@@ -167,7 +188,9 @@ class RunState(keras.callbacks.Callback):
         for variable, value in pairs:
             variable.assign(value)
 
-    def _stopped(self, signum: int) -> Stopped:
+    def _stopped(self) -> Stopped:
+        # Of another worker's signal all that is known here is that it came.
+        signum = self._stop.signum or signal.SIGTERM
         name = signal.Signals(signum).name
         return Stopped(
             f"stopped by {name}; --resume --workdir {self._run_dir} goes on", signum

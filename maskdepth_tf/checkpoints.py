@@ -7,6 +7,7 @@ epoch too. They are written aside, flushed and renamed: a reader sees the old fi
 the new.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -22,7 +23,8 @@ import numpy as np
 # Importing these registers what a saved model names.
 import maskdepth_tf.losses
 import maskdepth_tf.metrics
-import maskdepth_tf.model  # noqa: F401
+import maskdepth_tf.model
+import maskdepth_tf.optimizers  # noqa: F401
 from maskdepth_tf import files
 from maskdepth_tf.errors import StateError
 
@@ -118,12 +120,16 @@ def load_state(run_dir: Path) -> tuple[keras.Model, Progress] | None:
         if not path.exists():
             continue
         try:
-            found = load_model(path), _read_progress(path)
+            # Progress first: it finds damage before a variable is made, which all
+            # workers of a training must do together.
+            progress = _read_progress(path)
+            found = load_model(path), progress
         except StateError as error:
             damaged[path] = error
             continue
         for bad, reason in damaged.items():
-            bad.rename(f"{bad}.bad")
+            with contextlib.suppress(FileNotFoundError):  # another worker was first
+                bad.rename(f"{bad}.bad")
             print(f"warning: {reason}; going on from {path.name}", file=sys.stderr)
         return found
     if damaged:

@@ -47,6 +47,12 @@ class NonFiniteError(MaskDepthError, ArithmeticError):
     exit_code = 7
 
 
+class WorkerLostError(MaskDepthError, RuntimeError):
+    """Another process of a training on several hosts is gone."""
+
+    exit_code = 8
+
+
 class Stopped(MaskDepthError):
     """A signal asked to stop, and everything is kept.
 

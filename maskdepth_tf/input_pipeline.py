@@ -279,8 +279,12 @@ def make_training_dataset(
     first_step: int,
     last_step: int,
     seed: int,
+    replicas: Sequence[int] = (0,),
+    num_replicas: int = 1,
 ) -> tf.data.Dataset:
     """Batches of steps `first_step` to `last_step`, the latter excluded.
+
+    Where several replicas share each batch, it is divided among them in its order.
 
     Args:
         load: From rows' numbers to a batch.
@@ -291,14 +295,17 @@ def make_training_dataset(
         first_step: Step to start at, counted from the start of training.
         last_step: Step to end before.
         seed: Seed of order and augmentation.
+        replicas: Numbers of those that are fed, in turns.
+        num_replicas: How many share a batch; divides `batch_size`.
 
     Returns:
-        A data set of batches, one static shape.
-
+        A data set of batches, or of shares of them, one static shape.
     """
-    rows = tf.constant(ids, tf.int64)
+    rows, numbers = tf.constant(ids, tf.int64), tf.constant(replicas, tf.int64)
+    size = batch_size // num_replicas
 
-    def load_batch(step: tf.Tensor) -> Batch:
+    def load_batch(turn: tf.Tensor) -> Batch:
+        step, replica = turn // len(replicas), numbers[turn % len(replicas)]
         slots = example_ids(
             step,
             num_examples=len(ids),
@@ -306,13 +313,14 @@ def make_training_dataset(
             steps_per_epoch=steps_per_epoch,
             seed=seed,
         )
+        slots = tf.ensure_shape(slots[replica * size : (replica + 1) * size], [size])
         draws = augmentation.example_draws(seed, step // steps_per_epoch, slots)
         return split_example(augment(load(tf.gather(rows, slots)), draws))
 
     # Whole batches at a time: one operation on 32 pictures costs little more than on
     # one.
     return (
-        tf.data.Dataset.range(first_step, last_step)
+        tf.data.Dataset.range(first_step * len(replicas), last_step * len(replicas))
         .map(
             _as_it_is(load_batch),
             num_parallel_calls=tf.data.AUTOTUNE,
@@ -323,12 +331,16 @@ def make_training_dataset(
 
 
 def make_evaluation_dataset(
-    load: Load, ids: np.ndarray, *, batch_size: int
+    load: Load, ids: np.ndarray, *, batch_size: int, worker: int = 0, workers: int = 1
 ) -> tf.data.Dataset:
-    """Every example of a split once, in order, the last batch as small as it is."""
+    """Every example of a split once, in order, the last batch as small as it is.
+
+    Where several workers share the batches, one has every `workers`-th of them.
+    """
     return (
         tf.data.Dataset.from_tensor_slices(np.asarray(ids, np.int64))
         .batch(batch_size)
+        .shard(workers, worker)
         .map(
             _as_it_is(lambda indices: split_example(load(indices))),
             num_parallel_calls=tf.data.AUTOTUNE,

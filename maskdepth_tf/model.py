@@ -57,25 +57,44 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
     A step of `fast` on a CPU takes a sixth less time. The moving variance is that of
     a sample, divided by N - 1, as PyTorch's; Keras divides by N. Channels are last.
+    Replicas that share a batch (`tf.distribute`) have the statistics of all of it.
     """
 
     def call(self, inputs, training=None, mask=None):
         """[B, H, W, C] -> [B, H, W, C]; statistics are float32 whatever the policy."""
         if not training or not self.trainable:
             return super().call(inputs, training=training, mask=mask)
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            tf.cast(inputs, tf.float32),
-            self.gamma,
-            self.beta,
-            epsilon=self.epsilon,
-            is_training=True,
-        )
+        inputs = tf.cast(inputs, tf.float32)
+        context = tf.distribute.get_replica_context()
+        if context and context.num_replicas_in_sync > 1:
+            outputs, mean, variance = self._normalize_together(inputs, context)
+        else:
+            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+                inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+            )
         for moving, batch in (
             (self.moving_mean, mean),
             (self.moving_variance, variance),
         ):
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return tf.cast(outputs, self.compute_dtype)
+
+    def _normalize_together(self, inputs, context):
+        """As the fused operation, of a batch that is spread over replicas."""
+        # Sums of squares lose digits where the mean is large: the moving mean, which
+        # all replicas have, is near it.
+        shift = tf.stop_gradient(tf.convert_to_tensor(self.moving_mean))
+        shifted = inputs - shift
+        sums = tf.stack([tf.reduce_sum(x, [0, 1, 2]) for x in (shifted, shifted**2)])
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+        count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
+        count *= context.num_replicas_in_sync
+        mean, squares = tf.unstack(sums / count)
+        variance = tf.maximum(squares - mean**2, 0.0)
+        outputs = tf.nn.batch_normalization(
+            shifted, mean, variance, self.beta, self.gamma, self.epsilon
+        )
+        return outputs, mean + shift, variance * count / (count - 1.0)
 
 
 def norm_relu(x, name):

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from maskdepth_tf import cli, config, files, runs, startup
+from maskdepth_tf import cli, cluster, config, files, runs, startup
 from maskdepth_tf.errors import StateError
 
 QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
@@ -48,6 +48,9 @@ def main(argv: list[str] | None = None) -> int | None:
     """Trains as the arguments say."""
     args = make_parser().parse_args(argv)
     settings = load_settings(args)
+    if not cluster.from_environment().is_chief:
+        train(settings, Path(settings.workdir), args.resume)
+        return 0
     with runs.claim(settings, args.resume) as run_dir:
         train(settings, run_dir, args.resume)
     return 0
@@ -68,7 +71,7 @@ def load_settings(args: argparse.Namespace) -> config.Config:
 
 
 def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
-    """A whole run: data, network, fit, evaluation, export, report.
+    """A whole run: data, network, fit; of the chief also evaluation, export, report.
 
     Args:
         settings: The configuration.
@@ -78,7 +81,7 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     startup.load_tensorflow()
     from maskdepth_tf import checkpoints, evaluation, examples, export, report, training
 
-    training.set_up(settings)
+    strategy = training.set_up(settings)
     make_sample_set(settings.data)
     found = evaluation.open_data(settings)
     split = evaluation.split_data(settings, found)
@@ -86,11 +89,16 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     data = examples.describe(settings.data.labels, found, split)
     if resume:
         runs.check_data(run_dir, data)
-    net, progress = training.restored_model(settings, run_dir, steps, resume)
+    with strategy.scope():
+        net, progress = training.restored_model(settings, run_dir, steps, resume)
 
-    runs.begin(run_dir, settings, data)
+    is_chief = cluster.from_environment().is_chief
+    if is_chief:
+        runs.begin(run_dir, settings, data)
     with found.damage_named():
         training.fit(settings, run_dir, net, found, split, progress)
+    if not is_chief:
+        return
     runs.finish(run_dir, checkpoints.weights_sha256(net))
 
     scores = evaluation.evaluate_split(settings, run_dir, found, split)

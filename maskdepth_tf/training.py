@@ -12,23 +12,32 @@ from maskdepth_tf import (
     augmentation,
     callbacks,
     checkpoints,
+    cluster,
     config,
+    distribution,
     examples,
     input_pipeline,
     labels,
     losses,
     metrics,
     model,
+    optimizers,
     schedules,
     splits,
 )
 from maskdepth_tf.errors import DataError, NonFiniteError, UsageError
 
 
-def set_up(settings: config.Config) -> None:
+def set_up(settings: config.Config) -> tf.distribute.Strategy:
     """Makes the process repeatable, sets its precision and divides the cores.
 
     Must come before TensorFlow's first operation.
+
+    Returns:
+        How the devices share the work; models are built in its scope.
+
+    Raises:
+        UsageError: If they cannot share a batch.
     """
     if settings.model.preset == "fast":
         # Its operations are too small to be shared by all cores; the two decoders run
@@ -41,6 +50,9 @@ def set_up(settings: config.Config) -> None:
         # Beside it Keras would quietly leave XLA out.
         tf.config.experimental.enable_op_determinism()
     keras.mixed_precision.set_global_policy(settings.model.precision)
+    strategy = distribution.make_strategy()
+    distribution.check_batch(strategy, settings.training.batch_size)
+    return strategy
 
 
 def steps_per_epoch(settings: config.Config, split: splits.Split) -> int:
@@ -123,7 +135,7 @@ def make_optimizer(
     sgd: config.Optimizer, epochs: int, steps: int
 ) -> keras.optimizers.Optimizer:
     """SGD with momentum under a step schedule over `epochs` of `steps` steps."""
-    return keras.optimizers.SGD(
+    return optimizers.SGD(
         schedules.step_schedule(
             sgd.learning_rate, sgd.drop_factor, sgd.drop_epochs, epochs, steps
         ),
@@ -175,25 +187,26 @@ def fit(
         Stopped: If a signal asked to stop; the state is kept.
     """
     steps = steps_per_epoch(settings, split)
-    _, validation, shown = make_datasets(settings, found, split, 0)
+    strategy = net.distribute_strategy
+    _, validation, shown = make_datasets(settings, found, split, 0, strategy)
     batch = next(iter(shown))
-    if progress.epoch:
-        _build_metrics(net, *batch)
+    if progress.epoch or distribution.num_workers(strategy) > 1:
+        distribution.build_metrics(net, batch)
     epochs, batch_size = settings.training.epochs, settings.training.batch_size
+    agree = distribution.any_worker(strategy)
     with callbacks.StopRequest() as stop:
-        state = callbacks.RunState(run_dir, progress, steps * batch_size, stop)
-        epoch, step = len(progress.history), int(net.optimizer.iterations)
+        state = callbacks.RunState(run_dir, progress, steps * batch_size, stop, agree)
+        epoch, step = len(progress.history), int(net.optimizer.iterations.numpy())
         bar = callbacks.Progress(epochs, steps, batch_size, step)
 
         def train(epoch: int, last_epoch: int, first_step: int) -> None:
-            net.fit(
-                make_datasets(settings, found, split, first_step)[0],
+            distribution.fit(
+                net,
+                make_datasets(settings, found, split, first_step, strategy)[0],
                 epochs=last_epoch,
                 initial_epoch=epoch,
                 steps_per_epoch=(epoch + 1) * steps - first_step,
                 validation_data=validation,
-                verbose=0,
-                shuffle=False,  # the data set is in its order already
                 callbacks=_callbacks(run_dir, batch, state, bar),
             )
 
@@ -213,6 +226,8 @@ def fit(
 
 
 def _callbacks(run_dir, batch, state, bar) -> list[keras.callbacks.Callback]:
+    if not cluster.from_environment().is_chief:
+        return [state]
     return [
         state,  # first: no picture is drawn of a broken step
         callbacks.Pictures(batch, run_dir),
@@ -221,20 +236,13 @@ def _callbacks(run_dir, batch, state, bar) -> list[keras.callbacks.Callback]:
     ]
 
 
-def _build_metrics(net, inputs, targets) -> None:
-    """Makes the running metrics, which `fit` does later than they are restored."""
-    outputs = net(inputs, training=False)
-    net.compute_loss(inputs, targets, outputs)
-    net.compute_metrics(inputs, targets, outputs)
-
-
 def _finish_epoch(net, epoch, validation, kept) -> None:
     """What `fit` does after the last step of an epoch, for a run stopped just there."""
-    scores = net.evaluate(validation, return_dict=True, verbose=0)
+    scores = distribution.evaluate(net, validation)
     called = keras.callbacks.CallbackList(kept, model=net)
     called.on_train_begin()
     called.on_epoch_begin(epoch)  # brings back the means of its steps
-    logs = {name: float(value) for name, value in net.get_metrics_result().items()}
+    logs = distribution.results(net)
     logs |= {f"val_{name}": value for name, value in scores.items()}
     called.on_epoch_end(epoch, logs)
     called.on_train_end()
@@ -242,7 +250,10 @@ def _finish_epoch(net, epoch, validation, kept) -> None:
 
 def _explain(error, settings, run_dir, net, found, split) -> NoReturn:
     """Raises a loss' or a weight's error, with the rows of the last execution."""
-    steps, last = steps_per_epoch(settings, split), int(net.optimizer.iterations)
+    steps, last = (
+        steps_per_epoch(settings, split),
+        int(net.optimizer.iterations.numpy()),
+    )
     together = steps_per_execution(settings, steps)
     rows = [
         found.rows[split["train"][slot]]
@@ -255,7 +266,8 @@ def _explain(error, settings, run_dir, net, found, split) -> NoReturn:
             seed=settings.seed,
         ).numpy()
     ]
-    labels.write(run_dir / "nonfinite.txt", rows)
+    if cluster.from_environment().is_chief:
+        labels.write(run_dir / "nonfinite.txt", rows)
     epoch, step = divmod(last - 1, steps)
     raise NonFiniteError(
         f"{run_dir}: losses and weights must stay finite: {error} after step "
@@ -269,22 +281,37 @@ def make_datasets(
     found: examples.Examples,
     split: splits.Split,
     first_step: int,
+    strategy: tf.distribute.Strategy,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset, tf.data.Dataset]:
     """The batches of training from `first_step` on, of validation, and to be shown."""
     training = settings.training
     steps = steps_per_epoch(settings, split)
-    train = input_pipeline.make_training_dataset(
-        found.load,
-        split["train"],
-        augmentation.make_augmentation(**dataclasses.asdict(settings.augmentation)),
-        batch_size=training.batch_size,
-        steps_per_epoch=steps,
-        first_step=first_step,
-        last_step=training.epochs * steps,
-        seed=settings.seed,
+    train = distribution.distribute(
+        strategy,
+        lambda replicas, num_replicas: input_pipeline.make_training_dataset(
+            found.load,
+            split["train"],
+            augmentation.make_augmentation(**dataclasses.asdict(settings.augmentation)),
+            batch_size=training.batch_size,
+            steps_per_epoch=steps,
+            first_step=first_step,
+            last_step=training.epochs * steps,
+            seed=settings.seed,
+            replicas=replicas,
+            num_replicas=num_replicas,
+        ),
     )
-    validation = input_pipeline.make_evaluation_dataset(
-        found.load, split["validation"], batch_size=training.test_batch_size
+    validation = distribution.distribute_evaluation(
+        strategy,
+        len(split["validation"]),
+        training.test_batch_size,
+        lambda batch_size, worker, workers: input_pipeline.make_evaluation_dataset(
+            found.load,
+            split["validation"],
+            batch_size=batch_size,
+            worker=worker,
+            workers=workers,
+        ),
     )
     shown = input_pipeline.make_evaluation_dataset(
         found.load,

@@ -12,11 +12,11 @@ PACKAGE = ROOT / "maskdepth_tf"
 # A module imports from its own layer and from those above it in this list. A name
 # with a star stands for all modules of that folder that are not named themselves.
 LAYERS = {
-    "contract": "__init__ config errors schema streams",
+    "contract": "__init__ cluster config errors schema streams",
     "parts": (
         "augmentation baseline comparison contact_sheet decoders figures files headers "
-        "images losses metrics model overview page pictures report robustness "
-        "schedules similarity startup zip_directory zips"
+        "images losses metrics model optimizers overview page pictures report "
+        "robustness schedules similarity startup zip_directory zips"
     ),
     "data": "dataset.* examples input_pipeline labels packed pairs splits",
     "running": (

@@ -110,7 +110,9 @@ def test_broken_loss_is_not_kept(labels_file, tmp_path, capsys):
     settings = config.load_config([run_dir / "config.yaml"])
     found = evaluation.open_data(settings)
     split = evaluation.split_data(settings, found)
-    dataset, _, _ = training.make_datasets(settings, found, split, step - 1)
+    dataset, _, _ = training.make_datasets(
+        settings, found, split, step - 1, tf.distribute.get_strategy()
+    )
     rows = labels.read(run_dir / "nonfinite.txt")
     ids = [found.rows.index(row) for row in rows]
     masks = found.load(tf.constant(ids, tf.int64))["mask"].numpy().sum((1, 2, 3))
@@ -312,7 +314,9 @@ def test_validation_rows_train_nothing(labels_file):
     settings = settings_of(labels_file)
     found = evaluation.open_data(settings)
     split = evaluation.split_data(settings, found)
-    train_set, validation, shown = training.make_datasets(settings, found, split, 1)
+    train_set, validation, shown = training.make_datasets(
+        settings, found, split, 1, tf.distribute.get_strategy()
+    )
     assert len(list(train_set)) == 3
     assert sum(len(t["mask"]) for _, t in validation) == len(split["validation"])
     assert len(next(iter(shown))[1]["mask"]) == 2
