@@ -15,6 +15,7 @@ and `fg_bg_bytes`, pixels as [B, S, S, 3] `bg` and `fg_bg` from 0 to 255:
     maskdepth.json     size and conventions, also an asset of the SavedModel
     MODEL_CARD.md      what it is, was trained with and scored
     assets.extra/      requests that TF Serving warms up with
+    formats/           with `--format`, the network for other runtimes
     manifest.json      bytes and SHA-256 of all other files
 
 and beside the versions `models.config` and `batching.config` for TF Serving.
@@ -26,14 +27,17 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maskdepth_tf import __version__, cli, files, startup
+from maskdepth_tf import __version__, cli, files, formats, startup
 from maskdepth_tf.errors import DiskFullError, UsageError
 
 if TYPE_CHECKING:
     import keras
+
+SAVED_MODEL = "saved_model"
 
 NOTE = "maskdepth.json"
 """File in each version folder with its `image_size` and conventions."""
@@ -45,7 +49,9 @@ MANIFEST = "manifest.json"
 def main(argv: list[str] | None = None) -> int | None:
     """Exports the best model of a run and prints the new version's folder."""
     args = make_parser().parse_args(argv)
-    print(export_run(args.workdir, args.output))
+    names = [name for name in dict.fromkeys(args.format) if name != SAVED_MODEL]
+    formats.check_installed(names)
+    print(export_run(args.workdir, args.output, names))
     return 0
 
 
@@ -63,10 +69,22 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="model folder; the version is written to DIR/<next number>",
     )
+    parser.add_argument(
+        "--format",
+        action="append",
+        default=[],
+        choices=[SAVED_MODEL, *formats.FORMATS],
+        help="another format beside the SavedModel, which is always written; may be "
+        "given more than once",
+    )
     return parser
 
 
-def export_run(workdir: str | os.PathLike, output_dir: str | os.PathLike) -> str:
+def export_run(
+    workdir: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    other_formats: Sequence[str] = (),
+) -> str:
     """Exports the best model of a run folder; as `export_model`.
 
     Raises:
@@ -76,36 +94,45 @@ def export_run(workdir: str | os.PathLike, output_dir: str | os.PathLike) -> str
     startup.load_tensorflow()
     from maskdepth_tf import checkpoints
 
-    return export_model(checkpoints.load_model(workdir), output_dir, workdir)
+    model = checkpoints.load_model(workdir)
+    return export_model(model, output_dir, workdir, other_formats)
 
 
 def export_model(
     model: "keras.Model",
     output_dir: str | os.PathLike,
     run_dir: str | os.PathLike | None = None,
+    other_formats: Sequence[str] = (),
 ) -> str:
     """Writes a model as the next version.
 
     Args:
         model: As `model.resnet_unet` builds it.
         output_dir: Folder of all versions of the model; made if missing.
-        run_dir: Run folder that the model card quotes, if there is one.
+        run_dir: Run folder that the model card quotes and whose test rows check
+            other formats, if there is one.
+        other_formats: Keys of `formats.FORMATS`.
 
     Returns:
         Path of the new version's folder.
 
     Raises:
         UsageError: If the folder cannot be written to.
+        StateError: If another format's answers are not the SavedModel's.
         DiskFullError: If there is no room; nothing is left behind.
     """
     import tensorflow as tf
 
     from maskdepth_tf import tf_serving
+    from maskdepth_tf.inference import Inference
 
     name = os.path.basename(os.path.abspath(output_dir))
     temporary = _make_temporary(output_dir)
     try:
         _write(model, temporary, name, run_dir)
+        if other_formats:
+            formats.write(Inference(model), temporary, other_formats, run_dir)
+        files.write_json(os.path.join(temporary, MANIFEST), manifest(temporary))
         tf_serving.write_configs(output_dir, name)
         return _publish(temporary, output_dir)
     except BaseException as error:
@@ -149,7 +176,6 @@ def _write(model, folder, name, run_dir) -> None:
     tf_serving.write_warmup(folder, name, arguments)
     size, count = inference.image_size, num_parameters(model)
     model_card.write(folder, name, size, count, run_dir)
-    files.write_json(os.path.join(folder, MANIFEST), manifest(folder))
 
 
 def _save(model, signatures, folder) -> None:
