@@ -154,7 +154,9 @@ def _encode(fg_bg_bytes, mask, depth) -> list[tf.Tensor]:
     alpha = answers.mask_pixels(answers.stretch(mask, height, width))
     far = answers.depth_pixels(answers.stretch(depth, height, width))
     pictures = (alpha, far, answers.cutout(fg_bg, alpha))
-    return [tf.io.encode_png(pixels) for pixels in pictures]
+    # The default, 6, takes ten times as long for files 3 to 14 % smaller: 50 ms for the
+    # depth of a picture of 224 pixels, where the network takes 8.
+    return [tf.io.encode_png(pixels, compression=1) for pixels in pictures]
 
 
 def load_predictor(path: str | os.PathLike) -> Predictor:
