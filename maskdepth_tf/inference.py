@@ -40,6 +40,12 @@ class Inference:
     def __init__(self, model: keras.Model):
         self.model = model
         self.image_size = model.inputs[0].shape[1]
+        # Traced once, and once in the graph, however many signatures call it.
+        self._outputs = tf.function(
+            lambda bg, fg_bg: model({"bg": bg, "fg_bg": fg_bg}, training=False),
+            self.signatures()["serving_arrays"][1],
+            autograph=False,
+        )
 
     def pictures(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
         """Answers for encoded pictures of any size.
@@ -59,7 +65,7 @@ class Inference:
             bg: float32 [B, S, S, 3], 0 to 255.
             fg_bg: float32 [B, S, S, 3], 0 to 255.
         """
-        outputs = self.model({"bg": bg, "fg_bg": fg_bg}, training=False)
+        outputs = self._outputs(bg, fg_bg)
         # A linear depth head, as the reference's, can leave the range.
         depth = tf.clip_by_value(outputs["depth"], 0.0, 1.0)
         return {"mask": tf.sigmoid(outputs["mask"]), "depth": depth}

@@ -41,7 +41,7 @@ def make(folder):
         Run folder and the version's folder, as text.
     """
     keras.utils.set_random_seed(0)
-    net = model.resnet_unet(SIZE, widths=(8, 8, 8), patch_size=2)
+    net = model.resnet_unet(SIZE, widths=(8, 8), patch_size=2)
     run_dir = folder / "run"
     run_dir.mkdir()
     net.save(run_dir / "best.keras")
