@@ -48,7 +48,8 @@ test: env beam
 	$(BEAM)/bin/python -m pytest $(BEAM_TESTS)
 
 lock: $(BIN)/uv
-	$(COMPILE) --extra dev --extra teacher --extra addons --extra serving -o $(LOCK)
+	$(COMPILE) --extra dev --extra teacher --extra addons --extra serving \
+		--extra formats -o $(LOCK)
 	$(COMPILE) --extra gpu -c $(LOCK) -o requirements/gpu.txt
 	$(COMPILE) --extra dev --extra teacher --extra beam -o $(BEAM_LOCK)
 

@@ -63,7 +63,7 @@ def train(run_dir, flags):
     callbacks.SAVE_SECONDS = 0.0
     evaluation.evaluate_split = lambda *_: {}
     evaluation.table = lambda _: ""
-    export.export_model = report.write_report = lambda *_: ""
+    export.export_run = report.write_report = lambda *_: ""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         return cli.run(train.main, ["--workdir", str(run_dir), *flags])
 

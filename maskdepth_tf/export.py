@@ -1,13 +1,24 @@
 """Writes a trained network as a SavedModel, the next version in a model folder.
 
 A version is a folder whose name is a number, as TF Serving looks for it; it appears
-complete or not at all. Its signatures, both with the outputs `mask` (probability)
-and `depth` (0 near, 1 far), float32 [B, S, S, 1]:
+complete or not at all. Its signatures, pictures of any size as string [B] `bg_bytes`
+and `fg_bg_bytes`, pixels as [B, S, S, 3] `bg` and `fg_bg` from 0 to 255:
 
-    serving_default  bg_bytes, fg_bg_bytes: string [B], encoded pictures of any size
-    serving_arrays   bg, fg_bg: float32 [B, S, S, 3], pixels 0 to 255
+    serving_default    pictures -> mask, depth: float32 [B, S, S, 1]
+    serving_full_size  pictures of one size -> mask, depth: float32 [B, H, W, 1]
+    serving_png        pictures -> mask_png_bytes, depth_png_bytes, cutout_png_bytes
+    serving_arrays     float32 pixels -> as serving_default
+    serving_uint8      uint8 pixels -> as serving_default
 
-Beside them `maskdepth.json` says what a client may want to know.
+`mask` is a probability; `depth` is 0 near and 1 far. Beside them lie
+
+    maskdepth.json     size and conventions, also an asset of the SavedModel
+    MODEL_CARD.md      what it is, was trained with and scored
+    assets.extra/      requests that TF Serving warms up with
+    formats/           with `--format`, the network for other runtimes
+    manifest.json      bytes and SHA-256 of all other files
+
+and beside the versions `models.config` and `batching.config` for TF Serving.
 """
 
 import argparse
@@ -16,22 +27,31 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maskdepth_tf import __version__, cli, files, startup
+from maskdepth_tf import __version__, cli, files, formats, startup
 from maskdepth_tf.errors import DiskFullError, UsageError
 
 if TYPE_CHECKING:
     import keras
 
+SAVED_MODEL = "saved_model"
+
 NOTE = "maskdepth.json"
 """File in each version folder with its `image_size` and conventions."""
+
+MANIFEST = "manifest.json"
+"""File in each version folder with the bytes and SHA-256 of all others."""
 
 
 def main(argv: list[str] | None = None) -> int | None:
     """Exports the best model of a run and prints the new version's folder."""
     args = make_parser().parse_args(argv)
-    print(export_run(args.workdir, args.output))
+    names = [name for name in dict.fromkeys(args.format) if name != SAVED_MODEL]
+    formats.check_installed(names)
+    print(export_run(args.workdir, args.output, names))
     return 0
 
 
@@ -49,10 +69,22 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="model folder; the version is written to DIR/<next number>",
     )
+    parser.add_argument(
+        "--format",
+        action="append",
+        default=[],
+        choices=[SAVED_MODEL, *formats.FORMATS],
+        help="another format beside the SavedModel, which is always written; may be "
+        "given more than once",
+    )
     return parser
 
 
-def export_run(workdir: str | os.PathLike, output_dir: str | os.PathLike) -> str:
+def export_run(
+    workdir: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    other_formats: Sequence[str] = (),
+) -> str:
     """Exports the best model of a run folder; as `export_model`.
 
     Raises:
@@ -62,28 +94,46 @@ def export_run(workdir: str | os.PathLike, output_dir: str | os.PathLike) -> str
     startup.load_tensorflow()
     from maskdepth_tf import checkpoints
 
-    return export_model(checkpoints.load_model(workdir), output_dir)
+    model = checkpoints.load_model(workdir)
+    return export_model(model, output_dir, workdir, other_formats)
 
 
-def export_model(model: "keras.Model", output_dir: str | os.PathLike) -> str:
+def export_model(
+    model: "keras.Model",
+    output_dir: str | os.PathLike,
+    run_dir: str | os.PathLike | None = None,
+    other_formats: Sequence[str] = (),
+) -> str:
     """Writes a model as the next version.
 
     Args:
         model: As `model.resnet_unet` builds it.
         output_dir: Folder of all versions of the model; made if missing.
+        run_dir: Run folder that the model card quotes and whose test rows check
+            other formats, if there is one.
+        other_formats: Keys of `formats.FORMATS`.
 
     Returns:
         Path of the new version's folder.
 
     Raises:
         UsageError: If the folder cannot be written to.
+        StateError: If another format's answers are not the SavedModel's.
         DiskFullError: If there is no room; nothing is left behind.
     """
     import tensorflow as tf
 
+    from maskdepth_tf import tf_serving
+    from maskdepth_tf.inference import Inference
+
+    name = os.path.basename(os.path.abspath(output_dir))
     temporary = _make_temporary(output_dir)
     try:
-        _write(model, temporary)
+        _write(model, temporary, name, run_dir)
+        if other_formats:
+            formats.write(Inference(model), temporary, other_formats, run_dir)
+        files.write_json(os.path.join(temporary, MANIFEST), manifest(temporary))
+        tf_serving.write_configs(output_dir, name)
         return _publish(temporary, output_dir)
     except BaseException as error:
         shutil.rmtree(temporary)
@@ -107,21 +157,13 @@ def _make_temporary(output_dir) -> str:
         ) from None
 
 
-def _write(model, folder) -> None:
-    from keras.export import ExportArchive
-
+def _write(model, folder, name, run_dir) -> None:
+    from maskdepth_tf import model_card, tf_serving
+    from maskdepth_tf.evaluation import num_parameters
     from maskdepth_tf.inference import Inference
 
     inference = Inference(model)
-    archive = ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(
-        "serving_default", inference.pictures, inference.pictures_signature()
-    )
-    archive.add_endpoint(
-        "serving_arrays", inference.arrays, inference.arrays_signature()
-    )
-    archive.write_out(folder, verbose=False)
+    signatures = inference.signatures()
     note = {
         "image_size": inference.image_size,
         "mask": "probability of foreground",
@@ -129,6 +171,38 @@ def _write(model, folder) -> None:
         "maskdepth_tf": __version__,
     }
     files.write_json(os.path.join(folder, NOTE), note)
+    _save(model, signatures, folder)
+    arguments = {key: specs for key, (_, specs) in signatures.items()}
+    tf_serving.write_warmup(folder, name, arguments)
+    size, count = inference.image_size, num_parameters(model)
+    model_card.write(folder, name, size, count, run_dir)
+
+
+def _save(model, signatures, folder) -> None:
+    """Writes the SavedModel with the note in `folder` as an asset."""
+    import tensorflow as tf
+
+    # Keras' own archive has no room for an asset. Like it, this holds the variables
+    # and no layers: those would drag all their traced functions along.
+    root = tf.train.Checkpoint()
+    root.variables = [variable.value for variable in model.variables]
+    root.trainable_variables = [v.value for v in model.trainable_variables]
+    root.note = tf.saved_model.Asset(os.path.join(folder, NOTE))
+    functions = {
+        name: tf.function(function, arguments, autograph=False)
+        for name, (function, arguments) in signatures.items()
+    }
+    tf.saved_model.save(root, folder, signatures=functions)
+
+
+def manifest(folder: str | os.PathLike) -> dict[str, dict]:
+    """Bytes and SHA-256 of all files below a folder, by their path in it."""
+    paths = [path for path in Path(folder).rglob("*") if path.is_file()]
+    named = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {
+        name: {"bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
+        for name, path in sorted(named.items())
+    }
 
 
 def _publish(temporary, output_dir) -> str:

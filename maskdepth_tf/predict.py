@@ -144,13 +144,6 @@ def remarks(bg: np.ndarray, fg_bg: np.ndarray, size: int) -> list[str]:
     return found
 
 
-def stretch(answer: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[S, S, 1] -> [height, width], bilinear."""
-    import tensorflow as tf
-
-    return tf.image.resize(answer, (height, width), antialias=True).numpy()[..., 0]
-
-
 def write_results(
     paths: dict[str, str],
     bg: np.ndarray,
@@ -164,16 +157,20 @@ def write_results(
         paths: As `pairs.output_paths`.
         bg: uint8 [H', W', 3].
         fg_bg: uint8 [H, W, 3].
-        mask: float32 [H, W], probability.
-        depth: float32 [H, W], 0 near and 1 far.
+        mask: float32 [H, W, 1], probability.
+        depth: float32 [H, W, 1], 0 near and 1 far.
     """
-    from maskdepth_tf import images, overview
+    from maskdepth_tf import answers, images, overview
 
-    alpha = np.round(255 * mask).astype(np.uint8)
-    images.write_image(paths["mask"], alpha)
-    images.write_image(paths["depth"], np.round(65535 * depth).astype(np.uint16))
-    images.write_image(paths["cutout"], np.dstack([fg_bg, alpha]))
-    images.write_image(paths["overview"], overview.draw(bg, fg_bg, mask, depth))
+    alpha = answers.mask_pixels(mask)
+    pictures = {
+        "mask": alpha.numpy(),
+        "depth": answers.depth_pixels(depth).numpy(),
+        "cutout": answers.cutout(fg_bg, alpha).numpy(),
+        "overview": overview.draw(bg, fg_bg, mask[..., 0], depth[..., 0]),
+    }
+    for name, pixels in pictures.items():
+        images.write_image(paths[name], pixels)
 
 
 def _report(
@@ -201,16 +198,18 @@ def _report(
 
 def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float]:
     """Share of the picture under the mask, and seconds the network took."""
+    from maskdepth_tf import answers
+
     bg, fg_bg = read_bg(pair.bg), read_picture(pair.fg_bg)
     start = time.perf_counter()
     # One at a time: no result depends on which others are in the folder.
-    answers = predictor([bg.data], [fg_bg.data])
+    found = predictor([bg.data], [fg_bg.data])
     seconds = time.perf_counter() - start
-    for text in remarks(bg.pixels, fg_bg.pixels, answers["mask"].shape[1]):
+    for text in remarks(bg.pixels, fg_bg.pixels, found["mask"].shape[1]):
         _warn(f"{pair.fg_bg}: {text}")
     height, width, _ = fg_bg.pixels.shape
-    mask = stretch(answers["mask"][0], height, width)
-    depth = stretch(answers["depth"][0], height, width)
+    mask = answers.stretch(found["mask"][0], height, width).numpy()
+    depth = answers.stretch(found["depth"][0], height, width).numpy()
     paths = pairs.output_paths(folder, pair.name)
     write_results(paths, bg.pixels, fg_bg.pixels, mask, depth)
     return float(np.mean(mask >= 0.5)), seconds

@@ -104,8 +104,7 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     scores = evaluation.evaluate_split(settings, run_dir, found, split)
     print(evaluation.table(scores))
     files.write_json(run_dir / "evaluation.json", scores)
-    best = checkpoints.load_model(run_dir)
-    print(f"model    {export.export_model(best, run_dir / 'export')}")
+    print(f"model    {export.export_run(run_dir, run_dir / 'export')}")
     print(f"report   {report.write_report(run_dir)}")
 
 

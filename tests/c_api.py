@@ -1,11 +1,11 @@
-"""Runs a signature of a SavedModel through TensorFlow's C library, without Python's.
+"""Runs signatures of a SavedModel through TensorFlow's C library, without Python's.
 
     python tests/c_api.py SAVED_MODEL REQUEST.json INPUTS.npz OUTPUTS.npz
 
-The request names the tensors: {"inputs": {name: "op:0"}, "outputs": {name: "op:0"}}.
-An input is a float32 array NAME, or encoded pictures as uint8 arrays NAME/0, ...
-It stands for every server that is not written in Python: these are the calls that
-it makes.
+The request names each signature's tensors: {signature: {"inputs": {name: "op:0"},
+"outputs": {name: "op:0"}}}. A value is a float32 or uint8 array SIGNATURE/NAME, or
+strings as uint8 arrays SIGNATURE/NAME/0, ... It stands for every server that is not
+written in Python: these are the calls that it makes.
 """
 
 import ctypes
@@ -16,7 +16,8 @@ import sys
 
 import numpy as np
 
-FLOAT, STRING = 1, 7
+TYPES = {"float32": 1, "uint8": 4}
+STRING = 7
 SIZE_OF_STRING = 24  # sizeof(TF_TString)
 POINTER = ctypes.c_void_p
 
@@ -43,6 +44,9 @@ def open_library():
         "TF_GraphOperationByName": POINTER,
         "TF_AllocateTensor": POINTER,
         "TF_TensorData": POINTER,
+        "TF_TensorType": ctypes.c_int,
+        "TF_StringGetDataPointer": POINTER,
+        "TF_StringGetSize": ctypes.c_size_t,
         "TF_TensorByteSize": ctypes.c_size_t,
         "TF_NumDims": ctypes.c_int,
         "TF_Dim": ctypes.c_int64,
@@ -79,13 +83,13 @@ def find(library, graph, name):
 
 
 def to_tensor(library, value):
-    """A list of bytes objects or a float32 array -> TF_Tensor."""
+    """A list of bytes objects or an array -> TF_Tensor."""
     is_text = isinstance(value, list)
     shape = (len(value),) if is_text else value.shape
     size = len(value) * SIZE_OF_STRING if is_text else value.nbytes
     tensor = POINTER(
         library.TF_AllocateTensor(
-            STRING if is_text else FLOAT,
+            STRING if is_text else TYPES[str(value.dtype)],
             (ctypes.c_int64 * len(shape))(*shape),
             len(shape),
             ctypes.c_size_t(size),
@@ -102,18 +106,26 @@ def to_tensor(library, value):
     return tensor
 
 
-def to_array(library, tensor):
-    """TF_Tensor of floats -> array."""
+def to_value(library, tensor):
+    """TF_Tensor -> list of bytes objects or array."""
     tensor = POINTER(tensor)
     shape = [library.TF_Dim(tensor, i) for i in range(library.TF_NumDims(tensor))]
-    size = library.TF_TensorByteSize(tensor)
-    data = ctypes.string_at(library.TF_TensorData(tensor), size)
-    return np.frombuffer(data, np.float32).reshape(shape)
+    data, kind = library.TF_TensorData(tensor), library.TF_TensorType(tensor)
+    if kind == STRING:
+        places = [POINTER(data + i * SIZE_OF_STRING) for i in range(shape[0])]
+        return [
+            ctypes.string_at(
+                library.TF_StringGetDataPointer(place), library.TF_StringGetSize(place)
+            )
+            for place in places
+        ]
+    (dtype,) = (name for name, number in TYPES.items() if number == kind)
+    data = ctypes.string_at(data, library.TF_TensorByteSize(tensor))
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
-def run(library, folder, request, inputs):
+def run(library, graph, session, request, inputs):
     status = POINTER(library.TF_NewStatus())
-    graph, session = load(library, folder, status)
     feeds = [find(library, graph, name) for name in request["inputs"].values()]
     fetches = [find(library, graph, name) for name in request["outputs"].values()]
     tensors = [to_tensor(library, inputs[name]).value for name in request["inputs"]]
@@ -134,28 +146,52 @@ def run(library, folder, request, inputs):
     )
     check(library, status)
     return {
-        name: to_array(library, result)
+        name: to_value(library, result)
         for name, result in zip(request["outputs"], results, strict=True)
     }
 
 
+def read(path):
+    """Values by signature and name."""
+    values = {}
+    with np.load(path) as arrays:
+        for key in arrays:
+            signature, name, *number = key.split("/")
+            found = values.setdefault(signature, {})
+            if number:
+                found.setdefault(name, []).append(arrays[key].tobytes())
+            else:
+                found[name] = arrays[key]
+    return values
+
+
+def write(path, values):
+    """The same, back."""
+    arrays = {}
+    for signature, found in values.items():
+        for name, value in found.items():
+            if isinstance(value, list):
+                for number, text in enumerate(value):
+                    data = np.frombuffer(text, np.uint8)
+                    arrays[f"{signature}/{name}/{number}"] = data
+            else:
+                arrays[f"{signature}/{name}"] = value
+    np.savez(path, **arrays)
+
+
 def main(folder, request_path, inputs_path, outputs_path):
     with open(request_path, encoding="utf-8") as file:
-        request = json.load(file)
-    inputs = {}
-    with np.load(inputs_path) as arrays:
-        # Bytes are stored one picture an array: NAME/0, NAME/1, ...
-        for key in arrays:
-            name, _, number = key.partition("/")
-            if number:
-                inputs.setdefault(name, []).append(arrays[key].tobytes())
-            else:
-                inputs[name] = arrays[key]
-    outputs = run(open_library(), folder, request, inputs)
+        requests = json.load(file)
+    inputs, library = read(inputs_path), open_library()
+    graph, session = load(library, folder, POINTER(library.TF_NewStatus()))
+    outputs = {
+        signature: run(library, graph, session, request, inputs[signature])
+        for signature, request in requests.items()
+    }
     loaded = {name.partition(".")[0] for name in sys.modules}
     if loaded & {"tensorflow", "keras"}:
         sys.exit("Python's TensorFlow was imported")
-    np.savez(outputs_path, **outputs)
+    write(outputs_path, outputs)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,14 @@ def labels_file(tmp_path_factory):
     return make_labelled_set(tmp_path_factory.mktemp("set"))
 
 
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """Run folder and version folder of `tests.exported`; for reading only."""
+    from tests import exported
+
+    return exported.make(tmp_path_factory.mktemp("exported"))
+
+
 def tiny_overrides(labels_path, workdir) -> list[str]:
     """Two quick epochs of 2 steps on a labelled set."""
     return [
@@ -129,7 +137,7 @@ def train_run(overrides, *flags, is_scored=False) -> int:
 
     arguments = [word for text in overrides for word in ("--set", text)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "export_model", lambda model, folder: "no export")
+        patch.setattr(export, "export_run", lambda run_dir, folder: "no export")
         patch.setattr(train, "QUICKSTART", os.devnull)
         if not is_scored:
             patch.setattr(evaluation, "evaluate_split", lambda *arguments: {})

@@ -14,16 +14,17 @@ PACKAGE = ROOT / "maskdepth_tf"
 LAYERS = {
     "contract": "__init__ cluster config errors schema streams",
     "parts": (
-        "augmentation baseline comparison contact_sheet decoders figures files headers "
-        "images losses metrics model optimizers overview page pictures report "
-        "robustness schedules similarity startup zip_directory zips"
+        "answers augmentation baseline comparison contact_sheet decoders figures files "
+        "headers images losses metrics model model_card optimizers overview page "
+        "pictures report robustness schedules similarity startup tf_serving "
+        "zip_directory zips"
     ),
     "data": "dataset.* examples input_pipeline labels packed pairs splits",
     "running": (
         "callbacks checkpoints distribution evaluation inference runs training"
     ),
     "entry points": (
-        "cli dataset.__main__ evaluate export list_runs predict serving.* train"
+        "cli dataset.__main__ evaluate export formats list_runs predict serving.* train"
     ),
 }
 KNOWS_CONFIG = ("running", "entry points")

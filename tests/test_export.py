@@ -1,72 +1,45 @@
 import io
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tensorflow.core.protobuf import saved_model_pb2
 
-from maskdepth_tf import __version__, cli, export, images, inference, model, streams
+from maskdepth_tf import (
+    __version__,
+    answers,
+    cli,
+    export,
+    files,
+    inference,
+    metrics,
+    model,
+    predict,
+)
 from maskdepth_tf.errors import DiskFullError, StateError, UsageError
-
-SIZE = 32
-
-
-def encoded(seed, width, height, encoding, **options):
-    """A smooth random picture, so that resizing has something to do."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), np.uint8)
-    image = Image.fromarray(pixels).resize((width, height))
-    buffer = io.BytesIO()
-    image.save(buffer, encoding, **options)
-    return buffer.getvalue()
-
-
-def turned():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return encoded(6, 60, 40, "JPEG", exif=exif)
-
-
-BG = [encoded(1, 50, 40, "PNG"), encoded(2, 33, 80, "JPEG"), turned()]
-FG_BG = [
-    encoded(3, 50, 40, "JPEG"),
-    encoded(4, 30, 31, "PNG"),
-    encoded(5, 90, 9, "GIF"),
-]
+from maskdepth_tf.evaluation import load_scorable
+from tests.exported import BG, FG_BG, OF_ONE_SIZE, SIZE, graph, inputs
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
-    keras.utils.set_random_seed(0)
-    folder = tmp_path_factory.mktemp("run")
-    model.resnet_unet(SIZE, widths=(8, 8, 8), patch_size=2).save(folder / "best.keras")
-    return folder
+def loaded(exported):
+    return inference.load_saved_model(exported[1])
 
 
 @pytest.fixture(scope="module")
-def version(run_dir, tmp_path_factory):
-    return export.export_run(run_dir, tmp_path_factory.mktemp("models") / "office")
+def predictor(exported):
+    return inference.load_predictor(exported[0])
 
 
-@pytest.fixture(scope="module")
-def expected(run_dir):
-    return inference.load_predictor(run_dir)(BG, FG_BG)
-
-
-def pixels():
-    """The inputs of `serving_arrays` for the pictures above."""
-    return {
-        stream.name: np.stack(
-            [images.load(tf.constant(data), stream, SIZE) for data in pictures]
-        ).astype(np.float32)
-        for stream, pictures in ((streams.BG, BG), (streams.FG_BG, FG_BG))
-    }
+def ask(loaded, signature, **changed):
+    values = inputs(signature) | changed
+    outputs = loaded.signatures[signature](
+        **{name: tf.constant(value) for name, value in values.items()}
+    )
+    return {name: value.numpy() for name, value in outputs.items()}
 
 
 def assert_bit_equal(outputs, expected):
@@ -76,71 +49,133 @@ def assert_bit_equal(outputs, expected):
         np.testing.assert_array_equal(outputs[name], expected[name])
 
 
-def test_expected_is_no_constant(expected):
+def open_png(data):
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+def test_expected_is_no_constant(predictor):
     # What the comparisons below are worth.
+    expected = predictor(BG, FG_BG)
     for name in ("mask", "depth"):
         assert expected[name].shape == (3, SIZE, SIZE, 1)
         assert np.std(expected[name], axis=(1, 2, 3)).min() > 0.01
         assert len(np.unique(expected[name][:, 5, 5])) == 3
 
 
-def test_signatures_equal_prediction(version, expected):
-    loaded = tf.saved_model.load(version)
-    assert set(loaded.signatures) == {"serving_default", "serving_arrays"}
-    outputs = loaded.signatures["serving_default"](
-        bg_bytes=tf.constant(BG), fg_bg_bytes=tf.constant(FG_BG)
+@pytest.mark.parametrize(
+    "signature", ["serving_default", "serving_arrays", "serving_uint8"]
+)
+def test_signature_equals_prediction(loaded, predictor, signature):
+    assert_bit_equal(ask(loaded, signature), predictor(BG, FG_BG))
+
+
+def test_evaluation_equals_serving(exported, loaded):
+    found = inputs("serving_uint8")
+    outputs = load_scorable(exported[0]).outputs(
+        {name: tf.constant(value, tf.float32) for name, value in found.items()}
     )
-    assert_bit_equal({k: v.numpy() for k, v in outputs.items()}, expected)
-    arrays = {name: tf.constant(value) for name, value in pixels().items()}
-    outputs = loaded.signatures["serving_arrays"](**arrays)
-    assert_bit_equal({k: v.numpy() for k, v in outputs.items()}, expected)
-
-
-def saved_graph(version):
-    saved = saved_model_pb2.SavedModel()
-    saved.ParseFromString((Path(version) / "saved_model.pb").read_bytes())
-    return saved.meta_graphs[0]
-
-
-@pytest.mark.parametrize("signature", ["serving_default", "serving_arrays"])
-def test_c_library_equals_prediction(signature, version, expected, tmp_path):
-    names = saved_graph(version).signature_def[signature]
-    request = {
-        "inputs": {name: info.name for name, info in names.inputs.items()},
-        "outputs": {name: info.name for name, info in names.outputs.items()},
-    }
-    (tmp_path / "request.json").write_text(json.dumps(request))
-    inputs = pixels()
-    if signature == "serving_default":
-        inputs = {
-            f"{name}/{number}": np.frombuffer(data, np.uint8)
-            for name, pictures in (("bg_bytes", BG), ("fg_bg_bytes", FG_BG))
-            for number, data in enumerate(pictures)
-        }
-    np.savez(tmp_path / "inputs.npz", **inputs)
-    paths = [tmp_path / n for n in ("request.json", "inputs.npz", "outputs.npz")]
-    program = Path(__file__).with_name("c_api.py")
-    result = subprocess.run(
-        [sys.executable, program, version, *paths], capture_output=True, text=True
+    expected = ask(loaded, "serving_uint8")
+    assert_bit_equal(
+        {
+            "mask": tf.sigmoid(outputs["mask"]).numpy(),
+            "depth": outputs["depth"].numpy(),
+        },
+        expected,
     )
-    assert result.returncode == 0, result.stderr
-    with np.load(tmp_path / "outputs.npz") as outputs:
-        assert_bit_equal(dict(outputs), expected)
+    served = load_scorable(exported[1]).outputs(found)
+    np.testing.assert_array_equal(
+        served["mask"], metrics.to_logits(tf.constant(expected["mask"]))
+    )
+    np.testing.assert_array_equal(served["depth"], expected["depth"])
 
 
-def test_graph_has_no_python(version):
-    graph = saved_graph(version).graph_def
-    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+def test_full_size_is_the_stretched_answer(loaded, predictor):
+    outputs = ask(loaded, "serving_full_size")
+    small = predictor(BG, OF_ONE_SIZE)
+    expected = {k: answers.stretch(v, 60, 40).numpy() for k, v in small.items()}
+    assert expected["mask"].shape == (3, 60, 40, 1)
+    assert_bit_equal(outputs, expected)
+
+
+def test_full_size_of_the_square_itself_changes_nothing(loaded, predictor):
+    square = [tf.io.encode_png(inputs("serving_uint8")["fg_bg"][0]).numpy()]
+    outputs = ask(loaded, "serving_full_size", bg_bytes=BG[:1], fg_bg_bytes=square)
+    assert_bit_equal(outputs, predictor(BG[:1], square))
+
+
+def test_full_size_refuses_a_mix_of_sizes(loaded):
+    message = "serving_full_size: all fg_bg of a batch must have one size"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        ask(loaded, "serving_full_size", fg_bg_bytes=FG_BG)
+
+
+def test_pngs_of_a_mix_of_sizes(loaded, predictor):
+    outputs = ask(loaded, "serving_png")
+    small = predictor(BG, FG_BG)
+    for i, (height, width) in enumerate([(40, 50), (31, 30), (60, 40)]):
+        mask, depth = (
+            answers.stretch(small[name][i], height, width).numpy()[..., 0]
+            for name in ("mask", "depth")
+        )
+        np.testing.assert_array_equal(
+            open_png(outputs["mask_png_bytes"][i]), np.round(255 * mask)
+        )
+        np.testing.assert_array_equal(
+            open_png(outputs["depth_png_bytes"][i]), np.round(65535 * depth)
+        )
+        assert open_png(outputs["cutout_png_bytes"][i]).shape == (height, width, 4)
+
+
+@pytest.mark.parametrize("i", [0, 1, 2], ids=["JPEG", "PNG", "turned JPEG"])
+def test_pngs_equal_the_files_of_predict(exported, loaded, predictor, i, tmp_path):
+    outputs = ask(
+        loaded, "serving_png", bg_bytes=BG[i : i + 1], fg_bg_bytes=FG_BG[i : i + 1]
+    )
+    for name, data in (("bg", BG[i]), ("fg_bg", FG_BG[i])):
+        (tmp_path / name).write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "load_predictor", lambda path: predictor)
+        argv = ["--model", "m", "--output", str(tmp_path / "out")]
+        argv += ["--bg", str(tmp_path / "bg"), "--fg-bg", str(tmp_path / "fg_bg")]
+        assert cli.run(predict.main, argv) == 0
+    for name in ("mask", "depth", "cutout"):
+        written = (tmp_path / "out" / f"fg_bg_{name}.png").read_bytes()
+        served = outputs[f"{name}_png_bytes"][0]
+        np.testing.assert_array_equal(open_png(served), open_png(written))
+        assert served[24:26] == written[24:26]  # bits of a channel, kind of colour
+
+
+def test_graph_has_no_python(exported):
+    saved = graph(exported[1]).graph_def
+    nodes = [*saved.node, *(n for f in saved.library.function for n in f.node_def)]
     operations = {node.op for node in nodes}
     assert "DecodeImage" in operations  # decoding is in the graph
     assert not {op for op in operations if "PyFunc" in op}
 
 
-def test_note(version):
-    note = json.loads((Path(version) / export.NOTE).read_text())
+def test_note(exported, loaded):
+    text = (Path(exported[1]) / export.NOTE).read_bytes()
+    note = json.loads(text)
     assert note["image_size"] == SIZE
     assert note["maskdepth_tf"] == __version__
     assert "1 farthest" in note["depth"]
+    assert Path(os.fsdecode(loaded.note.asset_path.numpy())).read_bytes() == text
+
+
+def test_manifest_is_of_all_other_files(exported):
+    folder = Path(exported[1])
+    manifest = json.loads((folder / export.MANIFEST).read_bytes())
+    found = {
+        str(path.relative_to(folder)): path
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != export.MANIFEST
+    }
+    assert list(manifest) == sorted(found)
+    assert {"saved_model.pb", "MODEL_CARD.md", "maskdepth.json"} < set(found)
+    for name, path in found.items():
+        entry = {"bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
+        assert manifest[name] == entry
 
 
 def small_model():
@@ -198,8 +233,11 @@ def test_run_must_have_a_model(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_command(run_dir, tmp_path, capsys):
-    argv = ["--workdir", str(run_dir), "--output", str(tmp_path / "models")]
+def test_command(tmp_path, capsys, monkeypatch):
+    small_model().save(tmp_path / "best.keras")
+    argv = ["--workdir", str(tmp_path), "--output", str(tmp_path / "models")]
     assert cli.run(export.main, argv) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'models' / '1'}\n"
+    names = {"1", "models.config", "batching.config"}
+    assert set(os.listdir(tmp_path / "models")) == names
     assert (tmp_path / "models" / "1" / "saved_model.pb").is_file()

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from maskdepth_tf import cli, export, files, images, inference, model, predict
+from maskdepth_tf import answers, cli, export, files, images, inference, model, predict
 from maskdepth_tf.errors import DataError, StateError
 
 WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
@@ -247,13 +247,6 @@ def test_remarks():
     assert text == "hardly differs from its background; expect an empty mask"
 
 
-def test_stretch_is_bilinear():
-    answer = np.array([[[0.0], [1.0]]], np.float32).repeat(2, axis=0)
-    # Centres of 4 columns lie at -1/4, 1/4, 3/4, 5/4 between the two given ones.
-    row = [0.0, 0.25, 0.75, 1.0]
-    np.testing.assert_allclose(predict.stretch(answer, 2, 4), [row, row], atol=1e-6)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run folder that holds its export, too."""
@@ -276,7 +269,7 @@ def test_every_kind_of_model_gives_the_same_results(trained, part, tmp_path):
     assert cli.run(predict.main, argv) == 0
     data = [(tmp_path / f"{name}.png").read_bytes() for name in ("bg", "fg_bg")]
     expected = inference.load_predictor(trained)(data[:1], data[1:])
-    mask = predict.stretch(expected["mask"][0], 20, 30)
+    mask = answers.stretch(expected["mask"][0], 20, 30)[..., 0]
     assert np.isfinite(mask).all()
     np.testing.assert_array_equal(
         pixels(tmp_path / "out" / "fg_bg_mask.png"), np.round(255 * mask)

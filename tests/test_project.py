@@ -19,7 +19,7 @@ from maskdepth_tf.dataset import __main__ as dataset
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "maskdepth_tf"
 LOCKS = {
-    "env.txt": ("dev", "teacher", "addons", "serving"),
+    "env.txt": ("dev", "teacher", "addons", "serving", "formats"),
     "gpu.txt": ("gpu",),
     "beam.txt": ("dev", "beam"),
 }
@@ -36,8 +36,8 @@ print("imported:", *sys.modules, file=sys.stderr)
 sys.exit(code)
 """
 SLOW_IMPORTS = {"ai_edge_litert", "apache_beam", "embreex", "keras", "keras_hub"}
-SLOW_IMPORTS |= {"matplotlib", "onnxruntime", "pandas", "scipy", "tensorflow"}
-SLOW_IMPORTS |= {"trimesh"}
+SLOW_IMPORTS |= {"matplotlib", "onnx", "onnxruntime", "openvino", "pandas", "scipy"}
+SLOW_IMPORTS |= {"tensorflow", "tf2onnx", "trimesh"}
 """What some commands need and `--help` must not wait for."""
 
 FORBIDDEN_IMPORTS = {"dill", "joblib", "marshal", "pickle", "shelve"}

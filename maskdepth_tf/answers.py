@@ -1,0 +1,40 @@
+"""What a network answers, as pictures of the size that the user's picture has.
+
+`maskdepth_tf.predict` calls these functions and the exported graph holds them, so that
+the files of the one and the PNGs of the other have the same pixels.
+
+Shapes: S the side of the network's square, H and W the picture's own size; [...] may
+be a batch or nothing.
+"""
+
+import tensorflow as tf
+
+from maskdepth_tf import streams
+
+
+def stretch(answer: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Answer [..., S, S, 1] -> float32 [..., H, W, 1], bilinear."""
+    return tf.image.resize(answer, (height, width), antialias=True)
+
+
+def mask_pixels(mask: tf.Tensor) -> tf.Tensor:
+    """Probability 0 to 1 -> uint8, 255 being 1.0."""
+    return tf.cast(tf.round(255.0 * mask), tf.uint8)
+
+
+def depth_pixels(depth: tf.Tensor) -> tf.Tensor:
+    """Relative depth 0 to 1 -> uint16, 65535 being 1.0."""
+    return tf.cast(tf.round(float(streams.DEPTH_SCALE) * depth), tf.uint16)
+
+
+def cutout(fg_bg: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """A picture with its mask as transparency.
+
+    Args:
+        fg_bg: uint8 [H, W, 3].
+        mask: uint8 [H, W, 1]; 255 is opaque.
+
+    Returns:
+        uint8 [H, W, 4].
+    """
+    return tf.concat([fg_bg, mask], axis=2)
