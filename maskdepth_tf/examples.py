@@ -34,12 +34,14 @@ class Examples:
         root: Folder that their paths start from; of a packed set, its own.
         load: From a row's number to the four streams.
         packed: The packed set that they come from, if they do.
+        from_files: Streams that are read from their files each time.
     """
 
     rows: Sequence[Row]
     root: str
     load: input_pipeline.Load
     packed: Packed | None = None
+    from_files: Sequence[streams.Stream] = ()
 
     @contextlib.contextmanager
     def damage_named(self) -> Iterator[None]:
@@ -91,8 +93,11 @@ def open_examples(
     rows = labels.read(labels_path)[:max_rows]
     root = str(Path(labels_path).parent) if root is None else root
     labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
-    load = input_pipeline.load_rows(rows, root, image_size, memory_gb * 2**30)
-    return Examples(rows, root, load)
+    memory = memory_gb * 2**30
+    load = input_pipeline.load_rows(rows, root, image_size, memory)
+    kept = input_pipeline.kept_in_memory(rows, image_size, memory)
+    others = [stream for stream in streams.STREAMS if stream not in kept]
+    return Examples(rows, root, load, from_files=others)
 
 
 def _open_packed(folder, image_size, max_rows) -> Examples:

@@ -44,6 +44,19 @@ def load_rows(
     Returns:
         A function from int64 [B], the rows' numbers, to the four streams of a batch.
     """
+    kept = kept_in_memory(rows, image_size, memory_bytes)
+    others = [stream for stream in streams.STREAMS if stream not in kept]
+    from_memory = load_memory(rows, pictures.Folder(root), image_size, kept)
+    if not others:
+        return from_memory
+    from_files = load_files(rows, root, image_size, others)
+    return lambda indices: from_memory(indices) | from_files(indices)
+
+
+def kept_in_memory(
+    rows: Sequence[Row], image_size: int, memory_bytes: float
+) -> list[streams.Stream]:
+    """Streams that `load_rows` keeps."""
     kept: list[streams.Stream] = []
     left = memory_bytes
     sizes = {s: stream_bytes(rows, s, image_size) for s in streams.STREAMS}
@@ -51,12 +64,34 @@ def load_rows(
         if sizes[stream] <= left:
             kept.append(stream)
             left -= sizes[stream]
-    others = [stream for stream in streams.STREAMS if stream not in kept]
-    from_memory = load_memory(rows, pictures.Folder(root), image_size, kept)
-    if not others:
-        return from_memory
-    from_files = load_files(rows, root, image_size, others)
-    return lambda indices: from_memory(indices) | from_files(indices)
+    return kept
+
+
+def read_files(
+    rows: Sequence[Row], root: str, chosen: Sequence[streams.Stream] = streams.STREAMS
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Reads encoded pictures of an example from their files.
+
+    Args:
+        rows: Labels, paths below `root`.
+        root: Folder that the paths start from.
+        chosen: Streams that are read.
+
+    Returns:
+        A function from an int64 scalar, a row's number, to strings by stream.
+    """
+    paths = {
+        stream.name: tf.constant([getattr(row, stream.name) for row in rows])
+        for stream in chosen
+    }
+
+    def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {
+            name: tf.io.read_file(tf.strings.join([root, path[index]], os.sep))
+            for name, path in paths.items()
+        }
+
+    return read
 
 
 def load_files(
@@ -76,20 +111,11 @@ def load_files(
     Returns:
         As `load_rows`.
     """
-    paths = {
-        stream: tf.constant([getattr(row, stream.name) for row in rows])
-        for stream in chosen
-    }
+    read = read_files(rows, root, chosen)
 
     def load_one(index: tf.Tensor) -> augmentation.Example:
-        return {
-            stream.name: images.load(
-                tf.io.read_file(tf.strings.join([root, path[index]], os.sep)),
-                stream,
-                image_size,
-            )
-            for stream, path in paths.items()
-        }
+        data = read(index)
+        return {s.name: images.load(data[s.name], s, image_size) for s in chosen}
 
     signature = {
         s.name: tf.TensorSpec((image_size, image_size, s.channels), s.dtype)

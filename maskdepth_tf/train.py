@@ -41,6 +41,12 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on where the run folder's latest state is",
     )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="train nothing: tell how long each stage of a step takes, and leave a "
+        "trace for TensorBoard in RUN/profile",
+    )
     return parser
 
 
@@ -48,6 +54,9 @@ def main(argv: list[str] | None = None) -> int | None:
     """Trains as the arguments say."""
     args = make_parser().parse_args(argv)
     settings = load_settings(args)
+    if args.profile:
+        profile(settings)
+        return 0
     if not cluster.from_environment().is_chief:
         train(settings, Path(settings.workdir), args.resume)
         return 0
@@ -106,6 +115,23 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     files.write_json(run_dir / "evaluation.json", scores)
     print(f"model    {export.export_run(run_dir, run_dir / 'export')}")
     print(f"report   {report.write_report(run_dir)}")
+
+
+def profile(settings: config.Config) -> None:
+    """Prints how long each stage of a training step takes."""
+    startup.load_tensorflow()
+    from maskdepth_tf import evaluation, profiling, training
+
+    training.set_up(settings)
+    make_sample_set(settings.data)
+    found = evaluation.open_data(settings)
+    split = evaluation.split_data(settings, found)
+    net = training.compiled_model(settings, training.steps_per_epoch(settings, split))
+    folder = Path(settings.workdir, "profile")
+    with found.damage_named():
+        stages = profiling.profile(settings, found, split, net, folder)
+    print(profiling.table(stages, settings.training.batch_size))
+    print(f"trace    {folder}")
 
 
 def make_sample_set(data: config.Data) -> None:

@@ -21,7 +21,8 @@ LAYERS = {
     ),
     "data": "dataset.* examples input_pipeline labels packed pairs splits",
     "running": (
-        "callbacks checkpoints distribution evaluation inference runs training"
+        "callbacks checkpoints distribution evaluation inference profiling runs "
+        "training"
     ),
     "entry points": (
         "cli dataset.__main__ evaluate export formats list_runs predict serving.* train"

@@ -1,0 +1,160 @@
+"""Where the time of a training step goes, stage by stage.
+
+Stages are timed alone, one after the other, each as fast as it can be on all cores:
+what is read, decoded and augmented while the step before it is computed. Training is
+as slow as the slowest of input and compute, or a little slower, where they share cores.
+"""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from maskdepth_tf import config, examples, input_pipeline, splits, training
+
+WARM_UP, STEPS = 5, 30
+"""Steps before the clock is started, and under it."""
+TRACED = 3
+"""Steps of training in the trace."""
+
+
+class Stage(NamedTuple):
+    """A part of a training step.
+
+    Attributes:
+        name: What is done.
+        seconds: Time for one step's batch.
+    """
+
+    name: str
+    seconds: float
+
+
+def profile(
+    settings: config.Config,
+    found: examples.Examples,
+    split: splits.Split,
+    net: keras.Model,
+    folder: Path,
+) -> list[Stage]:
+    """Times the stages of training and writes a trace for TensorBoard.
+
+    Args:
+        settings: The configuration.
+        found: The labelled set.
+        split: Its sides.
+        net: The compiled model; it is trained for some steps.
+        folder: Where the trace goes.
+
+    Returns:
+        Reading (what is not in memory), decoding, augmenting, all input together,
+        transfer to a GPU (if there is one), computing, and training as a whole.
+    """
+    batches = _batches(settings, found, split)
+    whole = _seconds(batches)
+    plain = dataclasses.replace(settings, augmentation=config.Augmentation())
+    loaded = _seconds(_batches(plain, found, split))
+    read = _seconds(_reading(settings, found, split)) if found.from_files else 0.0
+    stages = [Stage("read from files", read)] if found.from_files else []
+    stages.append(Stage("decode" if found.from_files else "gather", loaded - read))
+    stages.append(Stage("augment", whole - loaded))
+    stages.append(Stage("input together", whole))
+    batch = next(iter(batches))
+    if tf.config.list_physical_devices("GPU"):
+        stages.append(Stage("transfer", _seconds(_transfers(batch))))
+    net.train_on_batch(*batch)  # builds and compiles
+    constant = tf.data.Dataset.from_tensors(batch).repeat()
+    stages.append(Stage("compute", _training_seconds(net, constant)))
+    stages.append(Stage("training", _training_seconds(net, batches, folder)))
+    return stages
+
+
+def table(stages: list[Stage], batch_size: int) -> str:
+    """A line a stage, and one that says what limits the run."""
+    lines = [f"{'':16}{'ms a step':>10}{'images/s':>12}"]
+    for name, seconds in stages:
+        rate = batch_size / max(seconds, 1e-9)
+        # A difference of two times can be nothing, or less.
+        shown = f"{rate:12,.0f}" if seconds > 1e-5 else f"{'-':>12}"
+        lines.append(f"{name:16}{1000 * max(seconds, 0.0):10.2f}{shown}")
+    found = dict(stages)
+    slow, fast = "input together", "compute"
+    if found[slow] < found[fast]:
+        slow, fast = fast, slow
+    lines.append(
+        f"limited by {slow.split()[0]}: {fast.split()[0]} alone could go "
+        f"{found[slow] / found[fast]:.1f} times as fast"
+    )
+    return "\n".join(lines)
+
+
+def _batches(settings, found, split) -> tf.data.Dataset:
+    """The batches of training, over and over."""
+    strategy = tf.distribute.get_strategy()
+    return training.make_datasets(settings, found, split, 0, strategy)[0].repeat()
+
+
+def _reading(settings, found, split) -> tf.data.Dataset:
+    """What is read for the batches of training, encoded."""
+    read = input_pipeline.read_files(found.rows, found.root, found.from_files)
+    signature = {s.name: tf.TensorSpec([], tf.string) for s in found.from_files}
+    rows = tf.constant(split["train"], tf.int64)
+
+    def read_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        slots = input_pipeline.example_ids(
+            step,
+            num_examples=len(rows),
+            batch_size=settings.training.batch_size,
+            steps_per_epoch=training.steps_per_epoch(settings, split),
+            seed=settings.seed,
+        )
+        return tf.map_fn(read, tf.gather(rows, slots), fn_output_signature=signature)
+
+    return (
+        tf.data.Dataset.range(WARM_UP + STEPS)
+        .map(read_batch, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _transfers(batch) -> Iterator[None]:
+    while True:
+        with tf.device("GPU:0"):
+            tf.nest.map_structure(tf.identity, batch)
+        tf.test.experimental.sync_devices()
+        yield
+
+
+def _seconds(steps: Iterable) -> float:
+    """Time of one step, the mean over `STEPS`."""
+    steps = iter(steps)
+    for _ in itertools.islice(steps, WARM_UP):
+        pass
+    start = time.perf_counter()
+    done = sum(1 for _ in itertools.islice(steps, STEPS))
+    return (time.perf_counter() - start) / max(1, done)
+
+
+def _training_seconds(net, dataset, trace: Path | None = None) -> float:
+    """Time of one step of `fit`."""
+    executions = net.make_train_function()
+    batches: Iterator = iter(dataset)
+
+    def run() -> Iterator[None]:
+        while True:
+            logs = executions(batches)
+            float(logs["loss"])
+            yield
+
+    seconds = _seconds(run()) / net.steps_per_execution
+    if trace is not None:
+        tf.profiler.experimental.start(str(trace))
+        for _ in itertools.islice(run(), TRACED):
+            pass
+        tf.profiler.experimental.stop()
+    return seconds
