@@ -23,7 +23,7 @@ LAYERS = {
         "callbacks checkpoints distribution evaluation inference runs training"
     ),
     "entry points": (
-        "cli dataset.__main__ evaluate export list_runs predict serving.* train"
+        "cli dataset.__main__ evaluate export list_runs predict serve serving.* train"
     ),
 }
 KNOWS_CONFIG = ("running", "entry points")
