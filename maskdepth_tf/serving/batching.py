@@ -117,12 +117,16 @@ class Batcher:
         return len(self._queue)
 
     def close(self) -> None:
-        """Runs what is queued, then ends the workers."""
+        """Ends the workers; what is still queued is given up."""
         with self._changed:
             self._closed = True
+            for task in self._queue:
+                task.future.cancel()
+            self._queue.clear()
             self._changed.notify_all()
         for worker in self._workers:
-            worker.join()
+            # One that is in the middle of a long batch must not hold up the end.
+            worker.join(1)
 
     def _rows_and_key(self, model, name, arrays):
         signature = model.signature(name)

@@ -10,6 +10,8 @@ import ipaddress
 import signal
 import socket
 import sys
+import traceback
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 import grpc
@@ -58,8 +60,22 @@ class Settings(NamedTuple):
     poll: float
 
 
+class Running(NamedTuple):
+    """A server that listens.
+
+    Attributes:
+        service: What answers.
+        rest: Its REST address, "http://HOST:PORT".
+        grpc: Its gRPC address, "HOST:PORT".
+    """
+
+    service: Service
+    rest: str
+    grpc: str
+
+
 async def serve(models: Models, settings: Settings) -> int:
-    """Serves until SIGTERM or SIGINT.
+    """Serves until SIGTERM or SIGINT; prints the addresses once models are loaded.
 
     Returns:
         Exit code: 0 if all requests that were accepted were answered, else 1.
@@ -70,8 +86,27 @@ async def serve(models: Models, settings: Settings) -> int:
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with running(models, settings) as server:
+        for name, versions in sorted(models.available().items()):
+            print(f"{name}: version {', '.join(map(str, versions))}")
+        print(f"REST on {server.rest}, gRPC on {server.grpc}", flush=True)
+        await stop.wait()
+    cut_off = server.service.cut_off
+    if cut_off:
+        print(f"warning: {cut_off} requests were cut off", file=sys.stderr)
+    return 1 if cut_off else 0
+
+
+@contextlib.asynccontextmanager
+async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
+    """Listens, enters when models have been looked for once, and ends without haste.
+
+    Raises:
+        UsageError: If a port cannot be listened on.
+    """
     listener = _listen(settings.host, settings.rest_port)
     service = Service(models, settings.limits)
+    polling = None
     try:
         grpc_server = grpc_api.make_server(service, settings.max_body, settings.token)
         grpc_port = _add_port(grpc_server, settings)
@@ -81,23 +116,20 @@ async def serve(models: Models, settings: Settings) -> int:
         await grpc_server.start()
         rest = _rest_server(service, settings)
         serving = asyncio.create_task(rest.serve([listener]))
-        polling = asyncio.create_task(
-            _poll(
-                service, servicer, settings.poll, stop, _ready_line(listener, grpc_port)
-            )
-        )
-        await stop.wait()
-        cut_off = await _drain(service, servicer, settings.grace)
+        await _poll(service, servicer)
+        polling = asyncio.create_task(_keep_polling(service, servicer, settings.poll))
+        address, rest_port = listener.getsockname()[:2]
+        host = f"[{address}]" if ":" in address else address
+        yield Running(service, f"http://{host}:{rest_port}", f"{host}:{grpc_port}")
+        await _drain(service, servicer, settings.grace)
         await grpc_server.stop(1)
         rest.should_exit = True
         await serving
-        await polling
     finally:
+        if polling:
+            polling.cancel()
         listener.close()
         service.batcher.close()
-    if cut_off:
-        print(f"warning: {cut_off} requests were cut off", file=sys.stderr)
-    return 1 if cut_off else 0
 
 
 def is_loopback(host: str) -> bool:
@@ -146,7 +178,7 @@ def _rest_server(service, settings) -> uvicorn.Server:
             ws="none",
             lifespan="off",
             log_config=None,
-            log_level="error",
+            log_level="critical",
             access_log=False,
             proxy_headers=False,
             server_header=False,
@@ -156,19 +188,20 @@ def _rest_server(service, settings) -> uvicorn.Server:
     )
 
 
-async def _poll(service, servicer, seconds, stop, line) -> None:
-    """Keeps models and health up to date; says after the first time where to ask."""
-    while not stop.is_set():
-        await asyncio.to_thread(service.models.poll)
-        if not stop.is_set():
-            await _report(service, servicer)
-        if line:
-            for name, versions in sorted(service.models.available().items()):
-                print(f"{name}: versions {', '.join(map(str, versions))}")
-            print(line, flush=True)
-            line = ""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), seconds)
+async def _poll(service, servicer) -> None:
+    """Brings models and health up to date."""
+    await asyncio.to_thread(service.models.poll)
+    await _report(service, servicer)
+
+
+async def _keep_polling(service, servicer, seconds) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await _poll(service, servicer)
+        except Exception:
+            # A defect of ours, to be seen; what is loaded can still be served.
+            traceback.print_exc()
 
 
 async def _report(service, servicer) -> None:
@@ -178,15 +211,15 @@ async def _report(service, servicer) -> None:
         await servicer.set(name, state)
 
 
-async def _drain(service, servicer, grace) -> int:
-    """Waits for open requests; how many are left after the grace."""
+async def _drain(service, servicer, grace) -> None:
+    """Refuses new requests and waits for the open ones, as long as the grace lasts."""
     service.is_draining = True
     await servicer.enter_graceful_shutdown()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(grace):
             while service.in_flight:
                 await asyncio.sleep(0.01)
-    return service.in_flight
+    service.cut_off = service.in_flight
 
 
 def _resolve(host, port):
@@ -220,9 +253,3 @@ def _add_port(server: grpc.aio.Server, settings) -> int:
         raise UsageError(
             f"--grpc-port: cannot listen on {host}:{settings.grpc_port}"
         ) from None
-
-
-def _ready_line(listener, grpc_port) -> str:
-    host, port = listener.getsockname()[:2]
-    host = f"[{host}]" if ":" in host else host
-    return f"REST on http://{host}:{port}, gRPC on {host}:{grpc_port}"

@@ -22,6 +22,7 @@ class Service:
         batcher: What runs it.
         is_draining: Whether new requests are refused, for the server ends.
         in_flight: Requests that were accepted and not answered yet.
+        cut_off: How many of them were left when the server ended.
     """
 
     def __init__(self, models: Models, limits: Limits) -> None:
@@ -56,6 +57,7 @@ class Service:
         in_flight.set_function(lambda: self.in_flight)
         self.is_draining = False
         self.in_flight = 0
+        self.cut_off = 0
 
     def is_ready(self) -> bool:
         """Whether some version answers and new requests are taken."""
