@@ -6,6 +6,7 @@ request runs at once if a worker is free, so batches form only under load.
 """
 
 import collections
+import dataclasses
 import os
 import re
 import threading
@@ -38,7 +39,9 @@ class Limits(NamedTuple):
     sizes: tuple[int, ...] = ()
 
 
-class _Task(NamedTuple):
+# Compared by identity: arrays have no truth value.
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Task:
     model: SavedModel
     signature: str
     arrays: dict[str, np.ndarray]

@@ -15,6 +15,8 @@ from maskdepth_tf.serving.proto_tensors import dtype_name
 _LONGEST_QUOTE = 200
 """Characters of a client's value that an error repeats."""
 
+_MOST_AXES = 32
+
 _KINDS = {
     type(None): "Null",
     bool: "Bool",
@@ -40,6 +42,8 @@ def from_json(value: Any, dtype: int) -> np.ndarray:
     items: list = [value]
     shape: list[int] = []
     while items and any(isinstance(item, list) for item in items):
+        if len(shape) == _MOST_AXES:
+            raise invalid(f"there must be at most {_MOST_AXES} lists in lists")
         _check_level(items, len(shape))
         shape.append(len(items[0]))
         items = list(itertools.chain.from_iterable(items))

@@ -38,10 +38,12 @@ def texts(name: str, array: np.ndarray) -> list[str]:
 
 def elements(values: Sequence[str], shape: Sequence[int]) -> list[str]:
     """Groups row-major values by the first axis, each a JSON value."""
+    if 0 in shape:
+        return [json.dumps(row) for row in np.empty(shape).tolist()]
     for size in reversed(shape[1:]):
-        starts = range(0, len(values), size) if size else ()
+        starts = range(0, len(values), size)
         values = ["[" + ", ".join(values[i : i + size]) + "]" for i in starts]
-    return list(values) if 0 not in shape[1:] else ["[]"] * shape[0]
+    return list(values)
 
 
 def nested(values: Sequence[str], shape: Sequence[int]) -> str:
