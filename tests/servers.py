@@ -1,11 +1,13 @@
 """Servers in this process on free ports of 127.0.0.1, and small models for them."""
 
 import asyncio
+import base64
 import contextlib
 import http.client
 import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -82,6 +84,25 @@ def write_version(folder, number, constant=0.0, signatures=True) -> Path:
     return final
 
 
+class Gated:
+    """Loads models that wait for a gate, and count how often they have run."""
+
+    def __init__(self):
+        self.gate, self.runs = threading.Event(), []
+        self.gate.set()
+
+    def __call__(self, folder):
+        gated = self
+
+        class Model(SavedModel):
+            def run(self, name, arrays):
+                gated.runs.append(arrays)
+                gated.gate.wait(20)
+                return super().run(name, arrays)
+
+        return Model(folder)
+
+
 class Running(NamedTuple):
     """A server in a thread, and how to talk to it."""
 
@@ -105,6 +126,21 @@ class Running(NamedTuple):
 
     def predict(self, body, path="/v1/models/shift:predict"):
         return self.request("POST", path, body)
+
+
+def base64_object(data):
+    """Bytes as JSON has them."""
+    return {"b64": base64.b64encode(data).decode()}
+
+
+def until(condition, seconds=30):
+    """Waits for something to become true, and returns it."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError("what is waited for does not happen")
+        time.sleep(0.01)
+    return found
 
 
 def settings(**changes):

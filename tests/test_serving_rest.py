@@ -1,16 +1,18 @@
 """REST: the replies of TF Serving, and limits that it has not."""
 
-import base64
 import contextlib
 import gzip
 import json
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 
-from maskdepth_tf.serving import rest, server
+from maskdepth_tf.serving import json_tensors, rest, server
+from maskdepth_tf.serving.batching import Limits
 from tests import servers
 
 PREDICT = "/v1/models/shift:predict"
@@ -27,10 +29,6 @@ def folder(tmp_path_factory):
 def running(folder):
     with servers.running(folder) as found:
         yield found
-
-
-def b64(data):
-    return {"b64": base64.b64encode(data).decode()}
 
 
 @pytest.mark.parametrize(
@@ -56,12 +54,20 @@ def b64(data):
         ),
         # Strings, and bytes both ways.
         (
-            {"signature_name": "echo", "instances": ["ä", b64("ä".encode())]},
-            {"predictions": [{"text": "ä", "text_bytes": b64("ä".encode())}] * 2},
+            {
+                "signature_name": "echo",
+                "instances": ["ä", servers.base64_object("ä".encode())],
+            },
+            {
+                "predictions": [
+                    {"text": "ä", "text_bytes": servers.base64_object("ä".encode())}
+                ]
+                * 2
+            },
         ),
         (
-            {"signature_name": "echo", "inputs": [b64(b"a")]},
-            {"outputs": {"text": ["a"], "text_bytes": [b64(b"a")]}},
+            {"signature_name": "echo", "inputs": [servers.base64_object(b"a")]},
+            {"outputs": {"text": ["a"], "text_bytes": [servers.base64_object(b"a")]}},
         ),
         (
             {
@@ -482,3 +488,27 @@ def test_bodies_in_memory_have_a_limit(folder):
         assert b"too much is under way" in reply
         time.sleep(0.3)
         assert running.predict({"instances": [[1, 2]]})[0] == 200
+
+
+def test_decoding_has_a_queue_too(folder, monkeypatch):
+    gate = threading.Event()
+    decode = json_tensors.decode
+
+    def wait(body, model):
+        gate.wait(20)
+        return decode(body, model)
+
+    monkeypatch.setattr(json_tensors, "decode", wait)
+    with (
+        servers.running(folder, limits=Limits(max_queue=2)) as running,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        body = {"instances": [[1, 2]]}
+        held = [threads.submit(running.predict, body) for _ in range(2)]
+        while running.service.in_flight < 2:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        error = {"error": "too many requests are under way"}
+        assert running.predict(body) == (503, error)
+        gate.set()
+        assert [future.result()[0] for future in held] == [200, 200]

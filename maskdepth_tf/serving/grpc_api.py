@@ -18,6 +18,9 @@ from maskdepth_tf.serving.rest import REQUEST_SECONDS, check_token
 from maskdepth_tf.serving.saved_model import DEFAULT_SIGNATURE
 from maskdepth_tf.serving.service import Service
 
+_MAX_CALLS = 1000
+"""Most calls at a time; others are refused at once."""
+
 
 class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
     def __init__(self, service: Service) -> None:
@@ -50,7 +53,7 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         ):
             signature = model.signature(name)
             wanted = _wanted(request.output_filter, signature)
-            arrays = await asyncio.to_thread(
+            arrays = await service.decode(
                 proto_tensors.arrays, request.inputs, signature
             )
             outputs = await service.execute(model, name, arrays, deadline)
@@ -102,6 +105,7 @@ def make_server(
     """
     server = grpc.aio.server(
         interceptors=[_Token(token)] if token else [],
+        maximum_concurrent_rpcs=_MAX_CALLS,
         options=[
             ("grpc.max_receive_message_length", max_message),
             # Replies are as large as the model makes them.

@@ -121,7 +121,7 @@ class Rest:
                 deadline = time.monotonic() + REQUEST_SECONDS
                 with service.models.pinned(spec) as (_, model):
                     body = b"".join(chunks)
-                    asked = await asyncio.to_thread(json_tensors.decode, body, model)
+                    asked = await service.decode(json_tensors.decode, body, model)
                     outputs = await service.execute(
                         model, asked.signature_name, asked.arrays, deadline
                     )

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import prometheus_client as prometheus
@@ -12,6 +13,8 @@ from maskdepth_tf.serving.batching import Batcher, Limits
 from maskdepth_tf.serving.failures import ServingError, from_exception
 from maskdepth_tf.serving.models import Models
 from maskdepth_tf.serving.saved_model import SavedModel
+
+T = TypeVar("T")
 
 
 class Service:
@@ -55,6 +58,8 @@ class Service:
             "maskdepth_in_flight", "Open requests.", registry=self.registry
         )
         in_flight.set_function(lambda: self.in_flight)
+        self._max_decoding = limits.max_queue
+        self._decoding = 0
         self.is_draining = False
         self.in_flight = 0
         self.cut_off = 0
@@ -94,6 +99,20 @@ class Service:
             self.in_flight -= 1
             self._requests.labels(known, api, code).inc()
             self._seconds.labels(known, api).observe(time.monotonic() - start)
+
+    async def decode(self, function: Callable[..., T], *arguments: object) -> T:
+        """Calls in a thread what makes arrays of a request.
+
+        Raises:
+            ServingError: RESOURCE_EXHAUSTED if as many as may be queued are at it.
+        """
+        if self._decoding >= self._max_decoding:
+            raise ServingError("RESOURCE_EXHAUSTED", "too many requests are under way")
+        self._decoding += 1
+        try:
+            return await asyncio.to_thread(function, *arguments)
+        finally:
+            self._decoding -= 1
 
     async def execute(
         self,
