@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf.serving import model_config, server
 from maskdepth_tf.serving.batching import Limits
-from maskdepth_tf.serving.models import Models
+from maskdepth_tf.serving.models import Models, Spec
 from maskdepth_tf.serving.saved_model import SavedModel
 
 FLOATS = tf.TensorSpec([None, 2], tf.float32, "x")
@@ -181,3 +182,18 @@ def running(folder, load=SavedModel, **changes):
     finally:
         box["loop"].call_soon_threadsafe(box["stop"].set)
         thread.join(30)
+
+
+def answer(models, version=None, label=None):
+    """Number of the version that answers, which is what it adds."""
+    with models.pinned(Spec("shift", version, label)) as (number, model):
+        assert (
+            model.run("serving_default", {"x": np.zeros((1, 2), np.float32)})["y"][0, 0]
+            == number
+        )
+        return number
+
+
+def states(models):
+    """Version -> its state."""
+    return {s.version: s.state for s in models.statuses(Spec("shift"))}
