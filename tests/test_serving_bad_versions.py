@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import threading
 import time
@@ -15,6 +16,10 @@ from tensorflow_serving.apis import prediction_log_pb2
 from maskdepth_tf.serving import proto_tensors
 from maskdepth_tf.serving.models import Spec
 from tests import servers
+
+SWAPS = int(os.environ.get("SERVING_SWAPS", "5"))
+REQUESTS = int(os.environ.get("SERVING_REQUESTS", "20"))
+"""Of them, between two swaps, at least."""
 
 
 def keep_part(version):
@@ -171,13 +176,14 @@ def test_manifest_and_warm_up_of_a_good_version(models, put):
 
 def ask_until(running, stop, found):
     while not stop.is_set():
+        asked = time.monotonic()
         status, reply = running.predict({"instances": [[0, 1000], [2000, 3000]]})
-        found.append((time.monotonic(), status, reply))
+        found.append((asked, status, reply))
 
 
 @contextlib.contextmanager
 def asked_all_the_time(running, clients=4):
-    """Clients that ask without a pause; yields what they received, with the times."""
+    """Clients that ask without a pause; yields times and replies."""
     stop, found = threading.Event(), []
     threads = [
         threading.Thread(target=ask_until, args=[running, stop, found])
@@ -201,31 +207,28 @@ def version_of(status, reply):
     return version
 
 
-def wait_for(running, version):
-    end = time.monotonic() + 30
-    while running.service.models.available() != {"shift": [version]}:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return time.monotonic()
-
-
-def test_swaps_under_load(put):
-    put(1)
-    with servers.running(str(put.folder)) as running:
+def test_swaps_under_load(tmp_path):
+    folder = tmp_path / "shift"
+    servers.write_version(folder, 1, 1, signatures=False)
+    swapped = []
+    with servers.running(str(folder)) as running:
+        models = running.service.models
         with asked_all_the_time(running) as found:
-            swapped = [(1, time.monotonic())]
-            for number in range(2, 7):
-                put(number)
-                swapped.append((number, wait_for(running, number)))
-                time.sleep(0.1)
-    assert len(found) > 100
-    for when, status, reply in found:
-        version = version_of(status, reply)
-        # Once the old one is gone, nothing that is asked is answered by it; a reply
-        # may have been on its way for a moment.
-        newest = max(n for n, at in swapped if at < when - 1 or n == 1)
-        assert newest <= version <= 6
-    assert {version_of(*entry[1:]) for entry in found} >= {1, 6}
+            for number in range(1, SWAPS + 2):
+                if number > 1:
+                    servers.write_version(folder, number, number, signatures=False)
+                servers.until(
+                    lambda n=number: models.available() == {"shift": [n]}, seconds=60
+                )
+                swapped.append(time.monotonic())
+                enough = len(found) + REQUESTS
+                servers.until(lambda n=enough: len(found) >= n, seconds=60)
+    assert len(found) >= (SWAPS + 1) * REQUESTS
+    for asked, status, reply in found:
+        # What is asked once the old version is gone is answered by the new one.
+        newest = sum(at < asked for at in swapped)
+        assert max(1, newest) <= version_of(status, reply) <= SWAPS + 1
+    assert {version_of(*entry[1:]) for entry in found} == set(range(1, SWAPS + 2))
 
 
 def test_bad_versions_under_load(put, capsys):
@@ -236,9 +239,7 @@ def test_bad_versions_under_load(put, capsys):
             for number, kind in enumerate(kinds, 2):
                 put(number, BAD[kind][0])
             ended = {number: "END" for number in range(2, 6)}
-            end = time.monotonic() + 30
-            while servers.states(running.service.models) != ended | {1: "AVAILABLE"}:
-                assert time.monotonic() < end
-                time.sleep(0.05)
+            expected = ended | {1: "AVAILABLE"}
+            servers.until(lambda: servers.states(running.service.models) == expected)
     assert {version_of(*entry[1:]) for entry in found} == {1}
     assert capsys.readouterr().err.count("is not served") == 4
