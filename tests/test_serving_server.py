@@ -329,6 +329,15 @@ def test_ports_that_are_taken(folder, capsys):
             assert f"error: {flag}: cannot listen on 127.0.0.1:{port}" in err
 
 
+def test_replies_do_not_wait_for_acknowledgements():
+    with (
+        server._listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_no_such_models(tmp_path, capsys):
     assert cli.run(serve.main, ["--models", str(tmp_path / "none")]) == 2
     assert "error: --models must be a folder. Received: " in capsys.readouterr().err
