@@ -14,6 +14,7 @@ COMMANDS = {
     "runs": ("maskdepth_tf.list_runs", "list runs with their best figures"),
     "evaluate": ("maskdepth_tf.evaluate", "score a model on labelled pictures"),
     "export": ("maskdepth_tf.export", "write a SavedModel for TF Serving"),
+    "serve": ("maskdepth_tf.serve", "answer as TF Serving does, REST and gRPC"),
     "predict": ("maskdepth_tf.predict", "masks, depths and cut-outs of pictures"),
 }
 

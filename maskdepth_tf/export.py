@@ -132,7 +132,8 @@ def export_model(
         _write(model, temporary, name, run_dir)
         if other_formats:
             formats.write(Inference(model), temporary, other_formats, run_dir)
-        files.write_json(os.path.join(temporary, MANIFEST), manifest(temporary))
+        found = {"files": manifest(temporary)}
+        files.write_json(os.path.join(temporary, MANIFEST), found)
         tf_serving.write_configs(output_dir, name)
         return _publish(temporary, output_dir)
     except BaseException as error:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -151,3 +152,41 @@ def trained(tmp_path_factory, labels_file):
     run_dir = tmp_path_factory.mktemp("runs") / "trained"
     assert train_run(tiny_overrides(labels_file, run_dir), is_scored=True) == 0
     return run_dir
+
+
+@pytest.fixture(scope="session")
+def shift_versions(tmp_path_factory):
+    """Versions 1 to 6 that add 1 to 6; to be copied from."""
+    from tests import servers
+
+    folder = tmp_path_factory.mktemp("versions")
+    for number in range(1, 7):
+        servers.write_version(folder, number, number, signatures=False)
+    return folder
+
+
+@pytest.fixture
+def put(shift_versions, tmp_path):
+    """Makes a version appear in the model's folder, complete at once."""
+    folder = tmp_path / "shift"
+    folder.mkdir()
+
+    def copy(number, change=lambda version: None):
+        aside = folder / ".aside"
+        shutil.copytree(shift_versions / str(number), aside)
+        change(aside)
+        os.rename(aside, folder / str(number))
+
+    copy.folder = folder
+    return copy
+
+
+@pytest.fixture
+def models(put):
+    """What is served of that folder; the latest version, unless a test says else."""
+    from maskdepth_tf.serving import model_config, models
+
+    declared = {"shift": model_config.Declared(str(put.folder))}
+    found = models.Models(lambda: declared)
+    found.declared = declared
+    return found

@@ -25,7 +25,8 @@ LAYERS = {
         "training"
     ),
     "entry points": (
-        "cli dataset.__main__ evaluate export formats list_runs predict serving.* train"
+        "cli dataset.__main__ evaluate export formats list_runs predict serve "
+        "serving.* train"
     ),
 }
 KNOWS_CONFIG = ("running", "entry points")

@@ -165,7 +165,7 @@ def test_note(exported, loaded):
 
 def test_manifest_is_of_all_other_files(exported):
     folder = Path(exported[1])
-    manifest = json.loads((folder / export.MANIFEST).read_bytes())
+    manifest = json.loads((folder / export.MANIFEST).read_bytes())["files"]
     found = {
         str(path.relative_to(folder)): path
         for path in folder.rglob("*")

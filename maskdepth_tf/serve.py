@@ -1,0 +1,161 @@
+"""Serves models as TF Serving does: REST and gRPC, versions, labels, batches.
+
+For development, tests and small installations; what it serves is what
+`maskdepth_tf.export` writes, and a client can't tell it from TF Serving for predict,
+metadata and status. It listens on this machine alone unless told otherwise.
+"""
+
+import argparse
+import asyncio
+import functools
+import os
+import sys
+
+from maskdepth_tf import cli, startup
+from maskdepth_tf.errors import UsageError
+
+
+def main(argv: list[str] | None = None) -> int | None:
+    """Serves until SIGTERM or SIGINT."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    if bool(args.models) == bool(args.model_config):
+        parser.error("give either --models DIR or --model-config FILE")
+    token = read_token(args.token_file) if args.token_file else None
+    startup.load_tensorflow()
+    try:
+        from maskdepth_tf.serving import model_config, server
+        from maskdepth_tf.serving.models import Models
+    except ImportError as error:
+        raise UsageError(
+            f"serving needs packages that are not there: {error}; "
+            "pip install 'maskdepth_tf[serving]'"
+        ) from None
+
+    if not server.is_loopback(args.host):
+        print(
+            f"warning: --host {args.host} can be reached from other machines"
+            + ("" if token else ", by anybody: there is no --token-file"),
+            file=sys.stderr,
+        )
+    if args.models:
+        declare = functools.partial(model_config.find_models, args.models)
+    else:
+        declare = functools.partial(model_config.read_config, args.model_config)
+    settings = server.Settings(
+        host=args.host,
+        rest_port=args.rest_port,
+        grpc_port=args.grpc_port,
+        limits=_limits(args),
+        max_body=int(args.max_body_mb * 2**20),
+        grace=args.grace_seconds,
+        token=token,
+        poll=args.poll_seconds,
+    )
+    return asyncio.run(server.serve(Models(declare), settings))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    parser = argparse.ArgumentParser(
+        prog="python -m maskdepth_tf.serve", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--models", metavar="DIR", help="a model's folder, or a folder of such folders"
+    )
+    parser.add_argument(
+        "--model-config", metavar="FILE", help="TF Serving's ModelServerConfig instead"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    for flag, default, text in (
+        ("--rest-port", 8501, "0 picks a free one"),
+        ("--grpc-port", 8500, "0 picks a free one"),
+    ):
+        parser.add_argument(
+            flag, type=_port, default=default, metavar="N", help=_help(text)
+        )
+    parser.add_argument(
+        "--max-batch-size",
+        type=_count,
+        metavar="N",
+        help="most rows that run together (batching.config's, else 16)",
+    )
+    for flag, kind, default, text in (
+        ("--batch-timeout-ms", _amount, 0, "how long an incomplete batch waits"),
+        ("--max-queue", _count, 128, "most requests that wait"),
+        ("--max-body-mb", _positive, 16, "largest request, in MiB"),
+        ("--grace-seconds", _amount, 10, "for open requests when the server ends"),
+        ("--poll-seconds", _positive, 1, "between looks for new versions"),
+    ):
+        parser.add_argument(
+            flag, type=kind, default=default, metavar="N", help=_help(text)
+        )
+    parser.add_argument(
+        "--token-file", metavar="FILE", help="holds the bearer token clients must send"
+    )
+    return parser
+
+
+def read_token(path: str) -> str:
+    """The token in a file.
+
+    Raises:
+        UsageError: If there is none; it must be one line of visible ASCII.
+    """
+    try:
+        with open(path, "rb") as file:
+            token = file.read(4097).strip()
+    except OSError as error:
+        raise UsageError(f"--token-file: {path}: {error.strerror}") from None
+    if not token or len(token) > 4096 or not all(33 <= byte <= 126 for byte in token):
+        raise UsageError(f"--token-file: {path}: must hold one line of visible ASCII")
+    return token.decode()
+
+
+def _limits(args):
+    """Of the flags and, where there is one, of the models' batching.config."""
+    from maskdepth_tf.serving import batching
+
+    folder = args.models or os.path.dirname(os.path.abspath(args.model_config))
+    path = os.path.join(folder, batching.CONFIG)
+    largest, sizes = batching.read_config(path) if os.path.isfile(path) else (None, ())
+    largest = args.max_batch_size or largest or batching.Limits().max_batch_size
+    return batching.Limits(
+        max_batch_size=largest,
+        max_queue=args.max_queue,
+        delay=args.batch_timeout_ms / 1000,
+        sizes=tuple(size for size in sizes if size <= largest),
+    )
+
+
+def _help(text) -> str:
+    return f"{text} (%(default)s)"
+
+
+def _port(text) -> int:
+    return _checked(int(text), 0, 65535)
+
+
+def _count(text) -> int:
+    return _checked(int(text), 1, 2**31)
+
+
+def _amount(text) -> float:
+    return _checked(float(text), 0, 1e6)
+
+
+def _positive(text) -> float:
+    return _checked(float(text), 1e-3, 1e6)
+
+
+def _checked(value, least, most):
+    # Also what is no number: a NaN is not between any two.
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(
+            f"must be from {least} to {most}. Received: {value}"
+        )
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

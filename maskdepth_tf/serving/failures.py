@@ -1,0 +1,80 @@
+"""What can become of a request other than an answer, in TF Serving's terms."""
+
+CODES = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+"""Names of the codes 0, 1, 2, ... that TensorFlow and gRPC share."""
+
+# A full queue is 503, where TF Serving has 429 for this code and UNAVAILABLE for it.
+_HTTP = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "ABORTED": 409,
+    "CANCELLED": 499,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "RESOURCE_EXHAUSTED": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+
+
+class ServingError(Exception):
+    """A request that is refused or has failed.
+
+    Args:
+        code: One of `CODES`.
+        message: What the client is told.
+        http_status: For REST, where it is not that of the code.
+    """
+
+    def __init__(self, code: str, message: str, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.http_status = http_status or _HTTP.get(code, 500)
+
+
+def from_exception(error: BaseException) -> ServingError:
+    """What TensorFlow, or whatever else was called, has to say, in one line."""
+    import tensorflow as tf
+
+    if isinstance(error, ServingError):
+        return error
+    if isinstance(error, MemoryError):
+        return ServingError("RESOURCE_EXHAUSTED", "out of memory")
+    if isinstance(error, tf.errors.OpError):
+        return ServingError(CODES[error.error_code], _reason(error.message))
+    return ServingError("INTERNAL", f"{type(error).__name__}: {_reason(str(error))}")
+
+
+def _reason(text: str) -> str:
+    """The line that says it, of TensorFlow's many on where in the graph it was."""
+    lines = [line.strip() for line in text.splitlines()]
+    said = [
+        line
+        for line in lines
+        if line and not line.startswith(("Graph execution", "Detected at", "<", "[["))
+    ]
+    # Which of the graph's operations it was is of no use to a client.
+    return said[0].split(" [[")[0].split(" [Op:")[0] if said else ""

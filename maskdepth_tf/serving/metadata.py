@@ -1,0 +1,73 @@
+"""Replies on models themselves, as messages; REST sends them as JSON."""
+
+import json
+
+from google.protobuf import json_format
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
+
+from maskdepth_tf.serving.failures import CODES
+from maskdepth_tf.serving.models import Models, Spec
+
+SIGNATURES = "signature_def"
+"""The only kind of metadata there is."""
+
+
+def status_reply(
+    models: Models, spec: Spec
+) -> get_model_status_pb2.GetModelStatusResponse:
+    """States of a model's versions.
+
+    Raises:
+        ServingError: NOT_FOUND if there is none.
+    """
+    reply = get_model_status_pb2.GetModelStatusResponse()
+    for status in models.statuses(spec):
+        added = reply.model_version_status.add(version=status.version)
+        added.state = get_model_status_pb2.ModelVersionStatus.State.Value(status.state)
+        added.status.error_code = CODES.index(status.code)
+        added.status.error_message = status.message
+    return reply
+
+
+def metadata_reply(
+    models: Models, spec: Spec
+) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    """Signatures of a version.
+
+    Raises:
+        ServingError: NOT_FOUND if there is no such version.
+    """
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    reply = get_model_metadata_pb2.GetModelMetadataResponse()
+    with models.pinned(spec) as (number, model):
+        for name, signature in model.signature_defs.items():
+            signatures.signature_def[name].CopyFrom(signature)
+    reply.model_spec.name = spec.name
+    reply.model_spec.version.value = number
+    reply.metadata[SIGNATURES].Pack(signatures)
+    return reply
+
+
+def status_json(models: Models, spec: Spec) -> bytes:
+    """`status_reply` as JSON."""
+    return json.dumps(_plain(status_reply(models, spec)), indent=1).encode()
+
+
+def metadata_json(models: Models, spec: Spec) -> bytes:
+    """`metadata_reply` as JSON, the signatures without their packaging."""
+    reply = metadata_reply(models, spec)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    reply.metadata[SIGNATURES].Unpack(signatures)
+    document = {
+        "model_spec": _plain(reply.model_spec),
+        "metadata": {SIGNATURES: _plain(signatures)},
+    }
+    return json.dumps(document, indent=1).encode()
+
+
+def _plain(message) -> dict:
+    return json_format.MessageToDict(
+        message,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )

@@ -1,0 +1,244 @@
+"""The versions that are served, and how one takes another's place.
+
+The folders are polled. A new version is loaded and tried out beside the old one,
+which answers meanwhile, and only then are requests led to it. Each request holds
+its version; one that is not wanted any more goes when the last request let go.
+A version that cannot be used leaves everything as it was, says why in its status,
+and is tried again once its files change.
+"""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from maskdepth_tf.errors import MaskDepthError
+from maskdepth_tf.serving.failures import ServingError
+from maskdepth_tf.serving.model_config import Declared, version_folders
+from maskdepth_tf.serving.saved_model import SavedModel
+
+
+class Spec(NamedTuple):
+    """Which version of which model is asked for; the latest if nothing is said."""
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+
+class Status(NamedTuple):
+    """State of a version, in TF Serving's words."""
+
+    version: int
+    state: str
+    code: str
+    message: str
+
+
+class Version:
+    """A version that is served, or was, or could not be.
+
+    Attributes:
+        number: Its version.
+        model: What answers; None before and after.
+    """
+
+    def __init__(self, number: int, fingerprint: object) -> None:
+        self.number = number
+        self.model: SavedModel | None = None
+        self.fingerprint = fingerprint
+        self.state = "START"
+        self.error = ("OK", "")
+        self.uses = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether requests may be led to it, or soon will."""
+        return self.state in ("START", "LOADING", "AVAILABLE")
+
+
+class Models:
+    """All models.
+
+    Args:
+        declare: Says which models there are to be, by name; asked at each poll.
+        load: Makes a version from its folder.
+    """
+
+    def __init__(
+        self,
+        declare: Callable[[], dict[str, Declared]],
+        load: Callable[[str], SavedModel] = SavedModel,
+    ) -> None:
+        self._declare = declare
+        self._load_folder = load
+        self._declared = declare()
+        self._versions: dict[str, dict[int, Version]] = {}
+        self._lock = threading.Lock()
+        self._complaint = ""
+
+    def poll(self) -> None:
+        """Brings what is served to what is declared and there; one caller at a time."""
+        with contextlib.suppress(OSError):
+            self._redeclare()
+        for name, declared in self._declared.items():
+            # A folder that cannot be read just now says nothing about its versions.
+            with contextlib.suppress(OSError):
+                self._update(name, declared)
+        for name in set(self._versions) - set(self._declared):
+            self._unload(name, set())
+
+    @contextlib.contextmanager
+    def pinned(self, spec: Spec) -> Iterator[tuple[int, SavedModel]]:
+        """Version number and model for a request, which stay for as long as it lasts.
+
+        Raises:
+            ServingError: NOT_FOUND or, for a label, INVALID_ARGUMENT if there is none.
+        """
+        with self._lock:
+            version, model = self._find(spec)
+            version.uses += 1
+        try:
+            yield version.number, model
+        finally:
+            with self._lock:
+                version.uses -= 1
+                self._end_if_drained(version)
+
+    def statuses(self, spec: Spec) -> list[Status]:
+        """States of a version or, if none is named, of all, highest first.
+
+        Raises:
+            ServingError: As `pinned`.
+        """
+        with self._lock:
+            versions = self._versions.get(spec.name, {})
+            number = self._number(spec)
+            if number is not None and number not in versions:
+                raise ServingError(
+                    "NOT_FOUND", f"Could not find version {number} of model {spec.name}"
+                )
+            if not versions:
+                raise ServingError(
+                    "NOT_FOUND", f"Could not find any versions of model {spec.name}"
+                )
+            wanted = sorted(versions, reverse=True) if number is None else [number]
+            return [Status(n, versions[n].state, *versions[n].error) for n in wanted]
+
+    def available(self) -> dict[str, list[int]]:
+        """Versions that answer, ascending, of each model that has one."""
+        with self._lock:
+            found = {
+                name: sorted(n for n, v in versions.items() if v.state == "AVAILABLE")
+                for name, versions in self._versions.items()
+            }
+        return {name: numbers for name, numbers in found.items() if numbers}
+
+    def _redeclare(self) -> None:
+        try:
+            self._declared = self._declare()
+            self._complaint = ""
+        except MaskDepthError as error:
+            # As before then, and said once.
+            if str(error) != self._complaint:
+                print(f"warning: {error}", file=sys.stderr, flush=True)
+            self._complaint = str(error)
+
+    def _update(self, name, declared) -> None:
+        try:
+            folders = version_folders(declared.folder)
+        except FileNotFoundError:
+            folders = {}
+        with self._lock:
+            known = self._versions.setdefault(name, {})
+        while True:
+            usable = [n for n in folders if not _is_bad(known.get(n), folders[n])]
+            wanted = declared.policy.pick(usable)
+            new = [n for n in wanted if n not in known or not known[n].is_live]
+            if not new:
+                break
+            self._load(name, new[0], folders[new[0]])
+        # While all that is there is bad, what was loaded before goes on.
+        if wanted or not folders:
+            self._unload(name, set(wanted))
+
+    def _load(self, name, number, folder) -> None:
+        version = Version(number, _fingerprint(folder))
+        with self._lock:
+            self._versions[name][number] = version
+            version.state = "LOADING"
+        try:
+            model = self._load_folder(folder)
+        except Exception as error:
+            message = str(error).splitlines()[0] if str(error) else repr(error)
+            with self._lock:
+                version.state, version.error = "END", ("FAILED_PRECONDITION", message)
+            print(
+                f"warning: version {number} of {name} is not served: {message}",
+                file=sys.stderr,
+                flush=True,
+            )
+            return
+        with self._lock:
+            version.model, version.state = model, "AVAILABLE"
+
+    def _unload(self, name, wanted) -> None:
+        with self._lock:
+            for number, version in self._versions[name].items():
+                if number not in wanted and version.state == "AVAILABLE":
+                    version.state = "UNLOADING"
+                    self._end_if_drained(version)
+
+    def _end_if_drained(self, version) -> None:
+        if version.state == "UNLOADING" and not version.uses:
+            version.model, version.state = None, "END"
+
+    def _number(self, spec) -> int | None:
+        if spec.label is None:
+            return spec.version
+        declared = self._declared.get(spec.name)
+        if declared is None or spec.label not in declared.labels:
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                f"Unrecognized servable version label: {spec.label}",
+            )
+        return declared.labels[spec.label]
+
+    def _find(self, spec) -> tuple[Version, SavedModel]:
+        number = self._number(spec)
+        live = {
+            n: (version, version.model)
+            for n, version in self._versions.get(spec.name, {}).items()
+            if version.state == "AVAILABLE" and version.model
+        }
+        if number is None:
+            found, request = max(live, default=None), f"Latest({spec.name})"
+        else:
+            found, request = number, f"Specific({spec.name}, {number})"
+        if found not in live:
+            raise ServingError(
+                "NOT_FOUND", f"Servable not found for request: {request}"
+            )
+        return live[found]
+
+
+def _is_bad(version, folder) -> bool:
+    """Whether these very files could not be used before."""
+    return (
+        version is not None
+        and version.error[0] != "OK"
+        and version.fingerprint == _fingerprint(folder)
+    )
+
+
+def _fingerprint(folder) -> list[tuple[str, int, int]]:
+    found = []
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            with contextlib.suppress(OSError):
+                state = os.stat(path)
+                found.append((path, state.st_size, state.st_mtime_ns))
+    return sorted(found)

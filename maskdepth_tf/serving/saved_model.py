@@ -1,0 +1,150 @@
+"""One version of a model in memory: checked, loaded, tried out, ready to answer."""
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+
+from maskdepth_tf import files
+from maskdepth_tf.errors import StateError
+from maskdepth_tf.serving import proto_tensors
+from maskdepth_tf.serving.failures import ServingError, from_exception
+
+DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+MANIFEST = "manifest.json"
+WARM_UP = os.path.join("assets.extra", "tf_serving_warmup_requests")
+_MOST_WARM_UPS = 1000
+
+
+class SavedModel:
+    """A SavedModel that has answered its warm-up requests with finite numbers.
+
+    Args:
+        folder: Of the version. If it has a `manifest.json` with `files`, name ->
+            SHA-256 (or a dict with `sha256`), these files are checked first.
+
+    Attributes:
+        signature_defs: All that the file declares, name -> SignatureDef.
+
+    Raises:
+        StateError: If it cannot be loaded or used; one line.
+    """
+
+    def __init__(self, folder: str) -> None:
+        _check_manifest(folder)
+        self.signature_defs = _read_signature_defs(folder)
+        if DEFAULT_SIGNATURE not in self.signature_defs:
+            raise StateError(f"{folder}: the signature {DEFAULT_SIGNATURE} is missing")
+        try:
+            # Keeps the variables alive, which its functions do not.
+            self._loaded = tf.saved_model.load(folder)
+            for name, arrays in _warm_up_requests(folder, self):
+                _check_finite(folder, name, self.run(name, arrays))
+        except StateError:
+            raise
+        except Exception as error:
+            raise StateError(
+                f"{folder}: cannot be used: {from_exception(error).message}"
+            ) from error
+
+    def signature(self, name: str):
+        """The SignatureDef of a name; "" is the default.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION if there is none.
+        """
+        name = name or DEFAULT_SIGNATURE
+        # The file also declares how to initialize it, which nobody may call.
+        if name not in self._loaded.signatures:
+            raise ServingError(
+                "FAILED_PRECONDITION", f'Serving signature key "{name}" not found.'
+            )
+        return self.signature_defs[name]
+
+    def run(self, name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Answers of a signature.
+
+        Args:
+            name: Of the signature.
+            arrays: Its inputs by name, of its dtypes; strings as objects.
+        """
+        inputs = self.signature(name).inputs
+        tensors = {
+            key: tf.constant(value, tf.as_dtype(inputs[key].dtype))
+            for key, value in arrays.items()
+        }
+        outputs = self._loaded.signatures[name](**tensors)
+        return {key: value.numpy() for key, value in outputs.items()}
+
+
+def _check_manifest(folder) -> None:
+    path = os.path.join(folder, MANIFEST)
+    if not os.path.isfile(path):
+        return
+    with open(path, "rb") as file:
+        named = files.parse_json(file.read(), path).get("files")
+    if not isinstance(named, dict):
+        raise StateError(f"{path}: must name the files with their SHA-256")
+    for name, expected in sorted(named.items()):
+        expected = expected.get("sha256") if isinstance(expected, dict) else expected
+        member = os.path.join(folder, os.path.normpath(name))
+        if os.path.isabs(name) or os.path.normpath(name).startswith(".."):
+            raise StateError(f"{path}: {name} is outside of the folder")
+        if not os.path.isfile(member):
+            raise StateError(f"{member}: is missing")
+        if files.sha256_of(member) != expected:
+            raise StateError(f"{member}: is damaged: its SHA-256 is not the manifest's")
+
+
+def _read_signature_defs(folder) -> dict:
+    path = os.path.join(folder, "saved_model.pb")
+    saved = saved_model_pb2.SavedModel()
+    try:
+        with open(path, "rb") as file:
+            saved.ParseFromString(file.read())
+    except (OSError, DecodeError) as error:
+        raise StateError(f"{path}: cannot be read: {error}") from error
+    for graph in saved.meta_graphs:
+        if tf.saved_model.SERVING in graph.meta_info_def.tags:
+            return dict(graph.signature_def)
+    raise StateError(f"{path}: holds no graph for serving")
+
+
+def _warm_up_requests(folder, model) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Signature and inputs of the requests that come with it, or a made one."""
+    path = os.path.join(folder, WARM_UP)
+    if not os.path.isfile(path):
+        yield DEFAULT_SIGNATURE, _made_up(model.signature(DEFAULT_SIGNATURE))
+        return
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    for record in tf.data.TFRecordDataset(path).take(_MOST_WARM_UPS):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        signature = model.signature(name)
+        yield name, proto_tensors.arrays(request.inputs, signature)
+
+
+def _made_up(signature) -> dict[str, np.ndarray]:
+    """One row of zeros; strings are taken to be pictures."""
+    picture = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
+    made = {}
+    for name, info in signature.inputs.items():
+        shape = [max(dim.size, 1) for dim in info.tensor_shape.dim]
+        if info.dtype == tf.string.as_datatype_enum:
+            made[name] = np.full(shape, picture, object)
+        else:
+            made[name] = np.zeros(shape, tf.as_dtype(info.dtype).as_numpy_dtype)
+    return made
+
+
+def _check_finite(folder, name, outputs) -> None:
+    for key, value in outputs.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise StateError(
+                f"{folder}: {name} must answer with finite numbers, {key} has others"
+            )

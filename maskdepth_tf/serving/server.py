@@ -1,0 +1,259 @@
+"""Both interfaces in one process: start, readiness, and an end that loses nothing.
+
+When asked to end, the server says that it is not ready and refuses new requests in
+words; those that it has accepted are answered, and only then are the ports closed.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import grpc
+import uvicorn
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from maskdepth_tf.errors import UsageError
+from maskdepth_tf.serving import grpc_api
+from maskdepth_tf.serving.batching import Limits
+from maskdepth_tf.serving.models import Models
+from maskdepth_tf.serving.rest import Rest
+from maskdepth_tf.serving.service import Service
+
+HEADER_SECONDS = 10
+"""A connection that brings no request for this long, or twice as long, is closed."""
+
+MAX_CONNECTIONS = 2000
+"""Most REST connections at a time; others are closed at once."""
+
+_MAX_HEADER_BYTES = 2**15
+_HEALTH_NAMES = (health.OVERALL_HEALTH, "tensorflow.serving.PredictionService")
+
+
+class Settings(NamedTuple):
+    """Where and how to serve.
+
+    Attributes:
+        host: Address to listen on.
+        rest_port: 0 for a free one.
+        grpc_port: 0 for a free one.
+        limits: Of batches and the queue.
+        max_body: Most bytes of a request.
+        grace: Seconds that open requests have when the server ends.
+        token: What clients must bear, if anything.
+        poll: Seconds between looks at the models' folders.
+    """
+
+    host: str
+    rest_port: int
+    grpc_port: int
+    limits: Limits
+    max_body: int
+    grace: float
+    token: str | None
+    poll: float
+
+
+class Running(NamedTuple):
+    """A server that listens.
+
+    Attributes:
+        service: What answers.
+        rest: Its REST address, "http://HOST:PORT".
+        grpc: Its gRPC address, "HOST:PORT".
+    """
+
+    service: Service
+    rest: str
+    grpc: str
+
+
+async def serve(models: Models, settings: Settings) -> int:
+    """Serves until SIGTERM or SIGINT; prints the addresses once models are loaded.
+
+    Returns:
+        Exit code: 0 if all requests that were accepted were answered, else 1.
+
+    Raises:
+        UsageError: If a port cannot be listened on.
+    """
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with running(models, settings) as server:
+        for name, versions in sorted(models.available().items()):
+            print(f"{name}: version {', '.join(map(str, versions))}")
+        print(f"REST on {server.rest}, gRPC on {server.grpc}", flush=True)
+        await stop.wait()
+    cut_off = server.service.cut_off
+    if cut_off:
+        print(f"warning: {cut_off} requests were cut off", file=sys.stderr)
+    return 1 if cut_off else 0
+
+
+@contextlib.asynccontextmanager
+async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
+    """Listens, enters when models have been looked for once, and ends without haste.
+
+    Raises:
+        UsageError: If a port cannot be listened on.
+    """
+    listener = _listen(settings.host, settings.rest_port)
+    service = Service(models, settings.limits)
+    polling = None
+    try:
+        grpc_server = grpc_api.make_server(service, settings.max_body, settings.token)
+        grpc_port = _add_port(grpc_server, settings)
+        servicer = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, grpc_server)
+        await _report(service, servicer)
+        await grpc_server.start()
+        rest = _rest_server(service, settings)
+        serving = asyncio.create_task(rest.serve([listener]))
+        await _poll(service, servicer)
+        polling = asyncio.create_task(_keep_polling(service, servicer, settings.poll))
+        address, rest_port = listener.getsockname()[:2]
+        host = f"[{address}]" if ":" in address else address
+        yield Running(service, f"http://{host}:{rest_port}", f"{host}:{grpc_port}")
+        await _drain(service, servicer, settings.grace)
+        await grpc_server.stop(1)
+        rest.should_exit = True
+        await serving
+    finally:
+        if polling:
+            polling.cancel()
+        listener.close()
+        service.batcher.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    _, address = _resolve(host, 0)
+    return ipaddress.ip_address(address[0]).is_loopback
+
+
+class _Connection(H11Protocol):
+    """A connection that cannot be held open with nothing, or next to nothing."""
+
+    def connection_made(self, transport) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        else:
+            self.loop.call_later(HEADER_SECONDS, self._check, None)
+
+    def _check(self, seen) -> None:
+        """Closes it if the request that was there last time is still the last one."""
+        if self.transport.is_closing():
+            return
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.cycle is seen:
+            self.transport.close()
+        else:
+            self.loop.call_later(HEADER_SECONDS, self._check, self.cycle)
+
+
+class _Uvicorn(uvicorn.Server):
+    def capture_signals(self):
+        # They are for the whole process, of which this is a part.
+        return contextlib.nullcontext()
+
+
+def _rest_server(service, settings) -> uvicorn.Server:
+    app = Rest(service, settings.max_body, settings.token).app()
+    return _Uvicorn(
+        uvicorn.Config(
+            app,
+            http=_Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+        )
+    )
+
+
+async def _poll(service, servicer) -> None:
+    """Brings models and health up to date."""
+    await asyncio.to_thread(service.models.poll)
+    await _report(service, servicer)
+
+
+async def _keep_polling(service, servicer, seconds) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await _poll(service, servicer)
+        except Exception:
+            # A defect of ours, to be seen; what is loaded can still be served.
+            traceback.print_exc()
+
+
+async def _report(service, servicer) -> None:
+    states = health_pb2.HealthCheckResponse
+    state = states.SERVING if service.is_ready() else states.NOT_SERVING
+    for name in _HEALTH_NAMES:
+        await servicer.set(name, state)
+
+
+async def _drain(service, servicer, grace) -> None:
+    """Refuses new requests and waits for the open ones, as long as the grace lasts."""
+    service.is_draining = True
+    await servicer.enter_graceful_shutdown()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(grace):
+            while service.in_flight:
+                await asyncio.sleep(0.01)
+    service.cut_off = service.in_flight
+
+
+def _resolve(host, port):
+    """Address family and address."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise UsageError(
+            f"--host must be an address of this machine. Received: {host}: "
+            f"{error.strerror}"
+        ) from None
+    return found[0][0], found[0][4]
+
+
+def _listen(host, port) -> socket.socket:
+    family, address = _resolve(host, port)
+    try:
+        listener = socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise UsageError(
+            f"--rest-port: cannot listen on {host}:{port}: {error.strerror}"
+        ) from None
+    # Its connections inherit it. asyncio does not see that they are TCP, and a reply's
+    # body would wait 40 ms for the client to acknowledge the headers.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _add_port(server: grpc.aio.Server, settings) -> int:
+    _, address = _resolve(settings.host, settings.grpc_port)
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    try:
+        return server.add_insecure_port(f"{host}:{settings.grpc_port}")
+    except RuntimeError:
+        raise UsageError(
+            f"--grpc-port: cannot listen on {host}:{settings.grpc_port}"
+        ) from None
