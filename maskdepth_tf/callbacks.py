@@ -240,6 +240,38 @@ class Pictures(keras.callbacks.Callback):
         self._writer.close()
 
 
+class Throughput(keras.callbacks.Callback):
+    """Shows TensorBoard how the rate of an epoch's steps is spread.
+
+    Args:
+        run_dir: Run folder; writes the histogram `images_per_second`.
+        batch_size: Examples per step.
+    """
+
+    def __init__(self, run_dir: Path, batch_size: int):
+        super().__init__()
+        self._batch_size = batch_size
+        self._writer = tf.summary.create_file_writer(str(run_dir / "tensorboard/train"))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._rates: list[float] = []
+        self._done, self._ended = -1, time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        # Several steps may have been run at once.
+        now, examples = time.perf_counter(), (batch - self._done) * self._batch_size
+        self._rates.append(examples / (now - self._ended))
+        self._done, self._ended = batch, now
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self._writer.as_default(step=epoch):
+            tf.summary.histogram("images_per_second", self._rates)
+        self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+
 class Progress(keras.callbacks.Callback):
     """A bar with rate, time left and losses.
 

@@ -207,12 +207,12 @@ def fit(
                 initial_epoch=epoch,
                 steps_per_epoch=(epoch + 1) * steps - first_step,
                 validation_data=validation,
-                callbacks=_callbacks(run_dir, batch, state, bar),
+                callbacks=_callbacks(run_dir, batch, state, bar, batch_size),
             )
 
         try:
             if step == (epoch + 1) * steps:
-                kept = _callbacks(run_dir, batch, state, bar)
+                kept = _callbacks(run_dir, batch, state, bar, batch_size)
                 _finish_epoch(net, epoch, validation, kept)
                 epoch += 1
             elif step > epoch * steps:  # `fit` has epochs of one length
@@ -225,13 +225,16 @@ def fit(
             bar.stop()
 
 
-def _callbacks(run_dir, batch, state, bar) -> list[keras.callbacks.Callback]:
+def _callbacks(
+    run_dir, batch, state, bar, batch_size
+) -> list[keras.callbacks.Callback]:
     if not cluster.from_environment().is_chief:
         return [state]
     return [
         state,  # first: no picture is drawn of a broken step
         callbacks.Pictures(batch, run_dir),
         bar,
+        callbacks.Throughput(run_dir, batch_size),
         keras.callbacks.TensorBoard(run_dir / "tensorboard"),
     ]
 

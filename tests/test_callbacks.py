@@ -212,6 +212,23 @@ def test_pictures(tmp_path, net):
     assert tags == {"predictions"}
 
 
+def test_throughput(tmp_path, monkeypatch):
+    clock = iter([0.0, 2.0, 3.0])
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(clock))
+    throughput = callbacks.Throughput(tmp_path, batch_size=4)
+    throughput.on_epoch_begin(0)
+    throughput.on_train_batch_end(0)  # 4 examples in 2 s
+    throughput.on_train_batch_end(2)  # two steps at once: 8 in 1 s
+    throughput.on_epoch_end(0)
+    throughput.on_train_end()
+    (events,) = (tmp_path / "tensorboard/train").iterdir()
+    *_, last = tf.compat.v1.train.summary_iterator(str(events))
+    (value,) = last.summary.value
+    buckets = tf.make_ndarray(value.tensor)  # left edge, right edge, count
+    assert value.tag == "images_per_second"
+    assert (buckets[0, 0], buckets[-1, 1], buckets[:, 2].sum()) == (2.0, 8.0, 2)
+
+
 def test_pictures_of_short_epochs_are_drawn_first_and_last(tmp_path, net, monkeypatch):
     history, drawn = [], []
     monkeypatch.setattr(

@@ -1,5 +1,7 @@
 """Models on disk: whole, exact, and refused with a reason."""
 
+import gc
+import os
 import re
 import zipfile
 
@@ -141,6 +143,47 @@ def test_state_round_trip_is_exact(tmp_path):
     assert [array.tolist() for array in progress.metrics] == [1.0, [0, 1, 2]]
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["last.keras", "previous.keras"]
+
+
+def test_power_may_fail_at_any_moment(tmp_path, monkeypatch):
+    """Data is on the disk before the name, and the name before anything goes on."""
+    checkpoints.save_state(compiled(0), tmp_path, checkpoints.Progress())
+    calls, fsync, replace = [], os.fsync, os.replace
+
+    def note_fsync(descriptor):
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        size = os.fstat(descriptor).st_size if os.path.isfile(path) else None
+        calls.append(("fsync", path, size))
+        fsync(descriptor)
+
+    def note_replace(source, target):
+        calls.append(("replace", str(source), str(target)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    checkpoints.save_state(compiled(1), tmp_path, checkpoints.Progress())
+    last, previous = (
+        str(tmp_path / n) for n in (checkpoints.LAST, checkpoints.PREVIOUS)
+    )
+    (_, partial, size), *renamed, (flushed, folder, _) = calls
+    assert size == os.path.getsize(last)
+    assert renamed == [("replace", last, previous), ("replace", partial, last)]
+    assert (flushed, folder) == ("fsync", str(tmp_path))
+
+
+def test_saving_and_loading_leaves_nothing_open(tmp_path):
+    def num_open():
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    states(tmp_path)
+    checkpoints.load_state(tmp_path)
+    before = num_open()
+    for _ in range(5):
+        model, progress = checkpoints.load_state(tmp_path)
+        checkpoints.save_state(model, tmp_path, progress)
+    assert num_open() == before
 
 
 def test_no_state_yet(tmp_path):
