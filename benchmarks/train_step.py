@@ -1,7 +1,7 @@
 """How long a training step takes: ours beside a PyTorch network of the same shape.
 
     python benchmarks/train_step.py [--torch-python PYTHON] [--batch-size 16]
-        [--precision float32 mixed_bfloat16] [--jit-compile]
+        [--precision float32 mixed_bfloat16] [--jit-compile] [--set model.widths=[64]]
 
 Each network and precision lives in a process of its own and they take turns, so that
 a busy machine slows all; what counts is the ratio. Without PyTorch only ours is timed.
@@ -28,7 +28,7 @@ H100_FLOOR = 15_900
 """Images/s of `reference` on an H100 if memory and arithmetic were all that counts."""
 
 
-def keras_worker(batch_size, preset, precision, jit_compile):
+def keras_worker(batch_size, preset, precision, jit_compile, overrides):
     """Returns functions that run steps of our network and tell its peak memory."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
@@ -38,6 +38,7 @@ def keras_worker(batch_size, preset, precision, jit_compile):
     from maskdepth_tf import config, training
 
     overrides = [
+        *overrides,
         f"model.preset={preset}",
         f"model.precision={precision}",
         f"training.jit_compile={jit_compile}",
@@ -46,7 +47,7 @@ def keras_worker(batch_size, preset, precision, jit_compile):
     keras.mixed_precision.set_global_policy(precision)
     net = training.compiled_model(settings, steps=1000)
     rng = np.random.default_rng(0)
-    shape = (batch_size, 64, 64)
+    shape = (batch_size, settings.data.image_size, settings.data.image_size)
     inputs = {
         name: rng.integers(0, 256, (*shape, 3)).astype("uint8")
         for name in ("bg", "fg_bg")
@@ -71,14 +72,14 @@ def keras_worker(batch_size, preset, precision, jit_compile):
     return run, memory
 
 
-def torch_worker(batch_size, preset, precision, jit_compile):
+def torch_worker(batch_size, preset, precision, jit_compile, overrides):
     """Returns the same two functions of the PyTorch network."""
     import torch
     from torch import nn
     from torch.nn import functional
 
-    if preset != "reference":
-        raise SystemExit("PyTorch is timed for reference only")
+    if preset != "reference" or overrides:
+        raise SystemExit("PyTorch is timed for reference only, as it is")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     is_mixed = precision == "mixed_bfloat16"
 
@@ -225,6 +226,7 @@ def main():
     parser.add_argument("--precision", nargs="+", default=["float32"])
     parser.add_argument("--jit-compile", action="store_true")
     parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--set", action="append", default=[], help="as of train")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=2, help="steps of a round")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -247,6 +249,7 @@ def main():
                 "preset": args.preset,
                 "precision": precision,
                 "jit_compile": args.jit_compile,
+                "overrides": args.set,
             }
             workers[name, precision] = start(name, python, options)
     seconds = {key: [] for key in workers}
@@ -272,7 +275,8 @@ def report(args, workers, seconds):
         worker.wait(timeout=60)
         mine = seconds[name, precision]
         rate = images / statistics.median(mine)
-        tflops = f"{rate * GFLOP / 1000:8.2f}" if args.preset == "reference" else ""
+        is_known = args.preset == "reference" and not args.set
+        tflops = f"{rate * GFLOP / 1000:8.2f}" if is_known else ""
         ratios = [
             f"{other} {statistics.median(a / b for a, b in pairs):.2f}"
             for other in args.precision
@@ -283,7 +287,7 @@ def report(args, workers, seconds):
             f"{name:6}{precision:15}{rate:9,.1f} {1000 / rate:8.2f} {tflops:>8} "
             f"{first:9.1f} s {peak / 2**30:5.1f} GiB   {', '.join(ratios)}"
         )
-        if name == "ours" and args.preset == "reference" and "H100" in device_name():
+        if name == "ours" and is_known and "H100" in device_name():
             print(f"      {rate / H100_FLOOR:.0%} of the floor of {H100_FLOOR:,}")
 
 
