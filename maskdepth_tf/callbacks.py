@@ -11,7 +11,7 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from maskdepth_tf import checkpoints, cluster, images, report, runs
+from maskdepth_tf import checkpoints, cluster, compile_cache, images, report, runs
 from maskdepth_tf.errors import NonFiniteError, Stopped
 
 SAVE_SECONDS = 300.0
@@ -174,6 +174,7 @@ class RunState(keras.callbacks.Callback):
         self._progress.metrics = values
         if self._is_chief:
             checkpoints.save_state(self.model, self._run_dir, self._progress)
+            compile_cache.seal(self._run_dir)
         self._saved_at = time.perf_counter()
 
     def _metric_variables(self) -> list:
@@ -251,10 +252,11 @@ class Throughput(keras.callbacks.Callback):
     def __init__(self, run_dir: Path, batch_size: int):
         super().__init__()
         self._batch_size = batch_size
+        self._rates: list[float] = []
         self._writer = tf.summary.create_file_writer(str(run_dir / "tensorboard/train"))
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._rates: list[float] = []
+        self._rates = []
         self._done, self._ended = -1, time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):

@@ -9,7 +9,8 @@ run.lock           held by the process that trains
 best.keras         the epoch that was best on validation rows
 evaluation.json    scores of the best model on every side of the split
 pictures/          predictions and curves
-tensorboard/       scalars, graph and picture grids
+tensorboard/       scalars, graph, rates and picture grids
+xla_cache/         what XLA compiled, if it does
 export/N/          the best model as a SavedModel
 report.html        all of it to read
 """

@@ -9,7 +9,15 @@ import json
 import sys
 from pathlib import Path
 
-from maskdepth_tf import cli, cluster, config, files, runs, startup
+from maskdepth_tf import (
+    cli,
+    cluster,
+    compile_cache,
+    config,
+    files,
+    runs,
+    startup,
+)
 from maskdepth_tf.errors import StateError
 
 QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
@@ -87,6 +95,8 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
         run_dir: Its folder.
         resume: Whether to go on where its latest state is.
     """
+    if settings.training.jit_compile:
+        compile_cache.enable(run_dir)
     startup.load_tensorflow()
     from maskdepth_tf import checkpoints, evaluation, examples, export, report, training
 

@@ -14,10 +14,10 @@ PACKAGE = ROOT / "maskdepth_tf"
 LAYERS = {
     "contract": "__init__ cluster config errors schema streams",
     "parts": (
-        "answers augmentation baseline comparison contact_sheet decoders figures files "
-        "headers images losses metrics model model_card optimizers overview page "
-        "pictures report robustness schedules similarity startup tf_serving "
-        "zip_directory zips"
+        "answers augmentation baseline comparison compile_cache contact_sheet decoders "
+        "figures files headers images losses metrics model model_card optimizers "
+        "overview page pictures report robustness schedules similarity startup "
+        "tf_serving zip_directory zips"
     ),
     "data": "dataset.* examples input_pipeline labels packed pairs splits",
     "running": (
