@@ -8,6 +8,7 @@ through the second half of the memory, when all caches are full.
 """
 
 import argparse
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -56,6 +57,7 @@ def main():
                 run(batches)
             checkpoints.save_state(net, Path(folder), checkpoints.Progress())
             checkpoints.load_state(Path(folder))
+            gc.collect()  # Keras' models hold themselves
             memory.append(process.memory_info().rss / 1e6)
             opened.append(len(os.listdir("/proc/self/fd")))
     half = len(memory) // 2
