@@ -55,20 +55,35 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
-    """Loads the best model of a run folder, or a `.keras` file.
+    """Loads the best model of a run folder, or a `.keras` file, for answers.
+
+    One that was trained in bfloat16 answers in float32, which all processors and
+    runtimes know; its weights are float32 anyway.
 
     Args:
         path: Run folder or file.
 
     Returns:
-        The compiled model.
+        The model; compiled, if it was trained in float32.
 
     Raises:
         StateError: If there is none, or it is damaged.
     """
     path = Path(path)
-    if path.is_dir():
-        path = path / BEST
+    return _in_float32(_load(path / BEST if path.is_dir() else path))
+
+
+def _in_float32(model):
+    if all(layer.compute_dtype == "float32" for layer in model.layers):
+        return model
+    described = json.dumps(model.get_config())
+    plain = json.loads(described.replace('"mixed_bfloat16"', '"float32"'))
+    found = type(model).from_config(plain)
+    found.set_weights(model.get_weights())
+    return found
+
+
+def _load(path) -> keras.Model:
     if not path.is_file():
         raise StateError(f"{path}: a trained model must be there, and is not")
     try:
@@ -123,7 +138,7 @@ def load_state(run_dir: Path) -> tuple[keras.Model, Progress] | None:
             # Progress first: it finds damage before a variable is made, which all
             # workers of a training must do together.
             progress = _read_progress(path)
-            found = load_model(path), progress
+            found = _load(path), progress
         except StateError as error:
             damaged[path] = error
             continue

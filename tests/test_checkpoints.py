@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from maskdepth_tf import checkpoints
+from maskdepth_tf import model as network
 from maskdepth_tf.errors import StateError
 
 
@@ -55,6 +56,33 @@ def test_older_file_stays_if_writing_fails(tmp_path, monkeypatch):
         checkpoints.save_model(model, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["last.keras"]
+
+
+def test_answers_are_float32(tmp_path):
+    shape = {"image_size": 16, "widths": (4, 4), "patch_size": 2, "difference": True}
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        trained = network.resnet_unet(**shape)
+        trained.compile(keras.optimizers.SGD(0.1), {"mask": "mse", "depth": "mse"})
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    checkpoints.save_model(trained, tmp_path / checkpoints.BEST)
+    found = checkpoints.load_model(tmp_path)
+    assert {layer.compute_dtype for layer in found.layers} == {"float32"}
+    plain = network.resnet_unet(**shape)
+    plain.set_weights(trained.get_weights())
+    rng = np.random.default_rng(0)
+    pictures = {
+        name: rng.integers(0, 256, (2, 16, 16, 3)).astype("float32")
+        for name in ("bg", "fg_bg")
+    }
+    rough = trained(pictures, training=False)
+    for name, answer in found(pictures, training=False).items():
+        np.testing.assert_array_equal(answer, plain(pictures, training=False)[name])
+        assert 0 < np.abs(answer - rough[name]).max() < 0.1
+    checkpoints.save_state(trained, tmp_path, checkpoints.Progress())
+    resumed, _ = checkpoints.load_state(tmp_path)
+    assert "bfloat16" in {layer.compute_dtype for layer in resumed.layers}
 
 
 def test_folder_means_its_best_model(tmp_path):
