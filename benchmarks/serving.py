@@ -6,10 +6,10 @@
 
 The first starts the server on free ports, once with batches and once without, and has
 clients ask it without a pause, by REST and by gRPC, each on a connection of its own.
-After each cell the bare SavedModel runs in a loop in a process of its own, in batches
-of 16 or of one, so that a busy machine slows both; the last column is the server's
-rate beside it. The clients are threads of this process, and share the processor. What
-is asked are pairs of JPEG of 224 pixels.
+Before and after each cell the bare SavedModel runs in a loop in a process of its own,
+in batches of 16 or of one, so that a busy machine slows both; the last column is the
+server's rate beside it. The clients are threads of this process, and share the
+processor. What is asked are pairs of JPEG of 224 pixels.
 
 The second times the network alone, a pair at a time: the SavedModel, what `formats/`
 has of it, and the PyTorch network of `train_step.py`, which is `reference`. Each is in
@@ -109,7 +109,6 @@ def started(name, args, python=sys.executable):
 
 def work(name, models, signature, preset):
     """What a worker does: says that it is ready, then obeys each line."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if name == "export":
         print(export(models, preset), flush=True)
         return
@@ -128,10 +127,13 @@ def work(name, models, signature, preset):
 
 def export(folder, preset):
     """Exports an untrained network; returns the version's folder."""
-    from maskdepth_tf import config, training
+    from maskdepth_tf import config, startup
+
+    startup.load_tensorflow()
+    settings = config.load_config([], [f"model.preset={preset}"])
+    from maskdepth_tf import training
     from maskdepth_tf.export import export_model
 
-    settings = config.load_config([], [f"model.preset={preset}"])
     return export_model(training.compiled_model(settings, steps=1), folder)
 
 
@@ -144,6 +146,10 @@ def version_folder(models):
 def saved_model(models, signature, batch_size=1):
     """Returns a function that runs a signature."""
     import numpy as np
+
+    from maskdepth_tf import startup
+
+    startup.load_tensorflow()
     import tensorflow as tf
 
     loaded = tf.saved_model.load(version_folder(models))
@@ -235,13 +241,14 @@ def throughput(args):
             ):
                 requests = serving_load.REQUESTS[way](model, args.signature)
                 for clients in args.clients:
+                    alone = bare.ask(args.seconds / 2)
                     wall, seconds = serving_load.ask(
                         lambda c=connect, a=address, m=model: c(a, m),
                         requests,
                         clients,
                         args.seconds,
                     )
-                    alone = bare.ask(args.seconds)
+                    alone += bare.ask(args.seconds / 2)
                     report(way, size, clients, wall, seconds, alone)
 
 
