@@ -68,12 +68,14 @@ def typed(running, command, text, here):
     return done.stdout
 
 
+def opened(data):
+    return Image.open(io.BytesIO(data))
+
+
 def modes(here, *names):
     """How the PNG files of these names are stored, all of the picture's size."""
-    pictures = [Image.open(here / f"{name}.png") for name in names]
-    assert {picture.size for picture in pictures} == {
-        Image.open(io.BytesIO(FG_BG[0])).size
-    }
+    pictures = [opened((here / f"{name}.png").read_bytes()) for name in names]
+    assert {picture.size for picture in pictures} == {opened(FG_BG[0]).size}
     return [picture.mode for picture in pictures]
 
 
