@@ -17,6 +17,7 @@ import http.client
 import json
 import os
 import random
+import re
 import socket
 import sys
 import threading
@@ -85,21 +86,28 @@ class ModelClient(ABC):
     Args:
         place: What errors call the server.
         model: The model's name.
+        token: What the server wants clients to bear, if anything.
         timeout: Seconds that a method may take, all its tries together.
         retries: How often a request is sent again at most, if the connection fails
             or the server is busy.
 
     Raises:
-        UsageError: If `timeout` or `retries` is out of range.
+        UsageError: If `timeout` or `retries` is out of range, or `token` is anything
+            but visible ASCII.
     """
 
-    def __init__(self, place: str, model: str, timeout: float, retries: int) -> None:
+    def __init__(
+        self, place: str, model: str, token: str | None, timeout: float, retries: int
+    ) -> None:
         if not 0 < timeout <= threading.TIMEOUT_MAX:
             raise UsageError(f"timeout must be positive. Received: {timeout}")
         if retries < 0:
             raise UsageError(f"retries must not be negative. Received: {retries}")
+        if token is not None and not re.fullmatch("[!-~]+", token):
+            raise UsageError("the token must be visible ASCII")
         self._place = place
         self._model = model
+        self._authorization = {"authorization": f"Bearer {token}"} if token else {}
         self._timeout = timeout
         self._retries = retries
 
@@ -146,8 +154,12 @@ class ModelClient(ABC):
         return self._try(self._ask_status)
 
     @abstractmethod
-    def _ask(self, signature: str, pictures: Mapping, end: float) -> dict:
-        """Outputs of a signature by name: lists of bytes, or arrays.
+    def _request_of(self, signature: str, pictures: Mapping) -> bytes:
+        """A predict request, from lists of bytes by name."""
+
+    @abstractmethod
+    def _ask(self, request: bytes, end: float) -> dict:
+        """Outputs by name: lists of bytes, or arrays.
 
         Raises:
             Transient: If another try may go better.
@@ -161,9 +173,10 @@ class ModelClient(ABC):
 
     def _outputs(self, signature, pictures, names) -> dict:
         """As `_ask`, with an element in each of `names` for each picture."""
+        request = self._request_of(signature, pictures)
 
         def ask(end):
-            found = self._ask(signature, pictures, end)
+            found = self._ask(request, end)
             if any(len(found[name]) != len(pictures["bg_bytes"]) for name in names):
                 raise ValueError("not an element for each picture")
             return found
@@ -201,8 +214,7 @@ class Client(ModelClient):
 
     Args:
         url: Of the server, "http://HOST:PORT" or "https://HOST:PORT".
-        model: As `ModelClient`; so `timeout` and `retries`.
-        token: What the server wants clients to bear, if anything.
+        model: As `ModelClient`; so are the others.
 
     Raises:
         UsageError: If an argument is none of these.
@@ -216,7 +228,7 @@ class Client(ModelClient):
         timeout: float = 30.0,
         retries: int = 4,
     ) -> None:
-        super().__init__(url, model, timeout, retries)
+        super().__init__(url, model, token, timeout, retries)
         try:
             parts = urlsplit(url)
             self._host, self._port = parts.hostname or "", parts.port
@@ -226,15 +238,18 @@ class Client(ModelClient):
         if not self._host:
             raise UsageError(f"the URL must be http://HOST:PORT. Received: {url}")
         self._path = f"{parts.path.rstrip('/')}/v1/models/{quote(model, safe='')}"
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = {"Content-Type": "application/json"} | self._authorization
 
-    def _ask(self, signature, pictures, end):
+    def _request_of(self, signature, pictures):
         inputs = {
             name: [{"b64": base64.b64encode(data).decode()} for data in values]
             for name, values in pictures.items()
         }
-        body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
-        outputs = self._request("POST", f"{self._path}:predict", body, end)["outputs"]
+        return json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+
+    def _ask(self, request, end):
+        reply = self._request("POST", f"{self._path}:predict", request, end)
+        outputs = reply["outputs"]
         return {name: _values(name, value) for name, value in outputs.items()}
 
     def _ask_status(self, end):
@@ -274,8 +289,7 @@ class Client(ModelClient):
             timer.daemon = True
             timer.start()
             try:
-                headers = self._headers | {"Content-Type": "application/json"}
-                connection.request(method, path, body, headers)
+                connection.request(method, path, body, self._headers)
                 reply = connection.getresponse()
                 return reply.status, reply.read()
             finally:

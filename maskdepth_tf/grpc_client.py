@@ -34,11 +34,10 @@ class GrpcClient(ModelClient):
 
     Args:
         address: Of the server, "HOST:PORT".
-        model: As `ModelClient`; so `timeout` and `retries`.
-        token: What the server wants clients to bear, if anything.
+        model: As `ModelClient`; so are the others.
 
     Raises:
-        UsageError: If `timeout` or `retries` is out of range.
+        UsageError: As `ModelClient`.
     """
 
     def __init__(
@@ -49,9 +48,8 @@ class GrpcClient(ModelClient):
         timeout: float = 30.0,
         retries: int = 4,
     ) -> None:
-        super().__init__(address, model, timeout, retries)
+        super().__init__(address, model, token, timeout, retries)
         self._messages = grpc_messages.messages()
-        self._metadata = [("authorization", f"Bearer {token}")] if token else []
         self._channel = grpc.insecure_channel(address, _OPTIONS)
 
     def __enter__(self) -> "GrpcClient":
@@ -64,7 +62,7 @@ class GrpcClient(ModelClient):
         """Closes the connection."""
         self._channel.close()
 
-    def _ask(self, signature, pictures, end):
+    def _request_of(self, signature, pictures):
         request = self._messages["PredictRequest"]()
         request.model_spec.name = self._model
         request.model_spec.signature_name = signature
@@ -73,13 +71,17 @@ class GrpcClient(ModelClient):
             tensor.dtype = grpc_messages.STRING
             tensor.shape.dim.add(size=len(values))
             tensor.texts.extend(values)
+        return request.SerializeToString()
+
+    def _ask(self, request, end):
         reply = self._call(_PREDICT, request, "PredictResponse", end)
         return {entry.key: _values(entry.value) for entry in reply.outputs}
 
     def _ask_status(self, end):
         request = self._messages["GetModelStatusRequest"]()
         request.model_spec.name = self._model
-        reply = self._call(_STATUS, request, "GetModelStatusResponse", end)
+        data = request.SerializeToString()
+        reply = self._call(_STATUS, data, "GetModelStatusResponse", end)
         return [
             VersionStatus(
                 one.version,
@@ -93,9 +95,9 @@ class GrpcClient(ModelClient):
         ask = self._channel.unary_unary(method)
         try:
             data = ask(
-                request.SerializeToString(),
+                request,
                 timeout=max(end - time.monotonic(), 0),
-                metadata=self._metadata,
+                metadata=list(self._authorization.items()),
             )
         except grpc.RpcError as error:
             code, said = error.code(), one_line(error.details() or "")

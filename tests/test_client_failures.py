@@ -28,6 +28,8 @@ from tests.exported import BG, FG_BG
         ({"timeout": 0.0}, "timeout must be positive. Received: 0.0"),
         ({"timeout": float("nan")}, "timeout must be positive. Received: nan"),
         ({"retries": -1}, "retries must not be negative. Received: -1"),
+        ({"token": "a\nb"}, "the token must be visible ASCII"),
+        ({"token": ""}, "the token must be visible ASCII"),
     ],
 )
 def test_options(kind, options, message):
