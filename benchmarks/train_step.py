@@ -72,16 +72,10 @@ def keras_worker(batch_size, preset, precision, jit_compile, overrides):
     return run, memory
 
 
-def torch_worker(batch_size, preset, precision, jit_compile, overrides):
-    """Returns the same two functions of the PyTorch network."""
+def torch_network():
+    """The PyTorch network, float32 on the CPU; inputs [B, 6, S, S]."""
     import torch
     from torch import nn
-    from torch.nn import functional
-
-    if preset != "reference" or overrides:
-        raise SystemExit("PyTorch is timed for reference only, as it is")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    is_mixed = precision == "mixed_bfloat16"
 
     def norm_relu_conv(inputs, outputs):
         conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
@@ -137,6 +131,25 @@ def torch_worker(batch_size, preset, precision, jit_compile, overrides):
                 features.append(x)
             return self.mask(features), self.depth(features)
 
+    network = Network()
+    count = sum(p.numel() for p in network.parameters())
+    if count != 11_234_066:
+        raise SystemExit(
+            f"the PyTorch network must have 11,234,066 parameters: {count}"
+        )
+    return network
+
+
+def torch_worker(batch_size, preset, precision, jit_compile, overrides):
+    """Returns the same two functions of the PyTorch network."""
+    import torch
+    from torch.nn import functional
+
+    if preset != "reference" or overrides:
+        raise SystemExit("PyTorch is timed for reference only, as it is")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    is_mixed = precision == "mixed_bfloat16"
+
     window = torch.exp(-0.5 * ((torch.arange(11.0) - 5) / 1.5) ** 2)
     window = (window / window.sum())[:, None] * (window / window.sum())[None]
 
@@ -152,12 +165,7 @@ def torch_worker(batch_size, preset, precision, jit_compile, overrides):
         bottom = (mean_a**2 + mean_b**2 + 1e-4) * (var_a + var_b + 9e-4)
         return (1 - top / bottom).clamp(0, 1).mean() / 2
 
-    net = Network().train().to(device)
-    count = sum(p.numel() for p in net.parameters())
-    if count != 11_234_066:
-        raise SystemExit(
-            f"the PyTorch network must have 11,234,066 parameters: {count}"
-        )
+    net = torch_network().train().to(device)
     optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9)
     x = torch.randn(batch_size, 6, 64, 64, device=device)
     mask = torch.randint(0, 2, (batch_size, 1, 64, 64), device=device).float()

@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": ("maskdepth_tf.evaluate", "score a model on labelled pictures"),
     "export": ("maskdepth_tf.export", "write a SavedModel for TF Serving"),
     "serve": ("maskdepth_tf.serve", "answer as TF Serving does, REST and gRPC"),
+    "client": ("maskdepth_tf.client", "ask a server for what predict writes"),
     "predict": ("maskdepth_tf.predict", "masks, depths and cut-outs of pictures"),
 }
 

@@ -53,6 +53,12 @@ class WorkerLostError(MaskDepthError, RuntimeError):
     exit_code = 8
 
 
+class ServerError(MaskDepthError, RuntimeError):
+    """A server cannot be reached, refuses a request, or answers something else."""
+
+    exit_code = 9
+
+
 class Stopped(MaskDepthError):
     """A signal asked to stop, and everything is kept.
 

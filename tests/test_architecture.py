@@ -25,8 +25,8 @@ LAYERS = {
         "training"
     ),
     "entry points": (
-        "cli dataset.__main__ evaluate export formats list_runs predict serve "
-        "serving.* train"
+        "cli client dataset.__main__ evaluate export formats grpc_client grpc_messages "
+        "list_runs predict serve serving.* train"
     ),
 }
 KNOWS_CONFIG = ("running", "entry points")

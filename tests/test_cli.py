@@ -18,6 +18,8 @@ CODES = {
     errors.DiskFullError: 5,
     errors.LockedError: 6,
     errors.NonFiniteError: 7,
+    errors.WorkerLostError: 8,
+    errors.ServerError: 9,
 }
 
 

@@ -1,0 +1,131 @@
+"""What `serving.py` asks a server, and clients that ask it without a pause."""
+
+import base64
+import contextlib
+import http.client
+import io
+import json
+import threading
+import time
+
+NUM_PAIRS, SIDE = 32, 224
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+
+
+def make_pairs():
+    """Encoded pictures, each pair another."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+
+    def picture():
+        pixels = rng.integers(0, 256, (12, 12, 3), np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).resize((SIDE, SIDE)).save(buffer, "JPEG", quality=90)
+        return buffer.getvalue()
+
+    return [(picture(), picture()) for _ in range(NUM_PAIRS)]
+
+
+def rest_requests(model, signature):
+    """Bodies."""
+
+    def column(data):
+        return [{"b64": base64.b64encode(data).decode()}]
+
+    return [
+        json.dumps(
+            {
+                "signature_name": signature,
+                "inputs": {"bg_bytes": column(bg), "fg_bg_bytes": column(fg_bg)},
+            }
+        )
+        for bg, fg_bg in make_pairs()
+    ]
+
+
+def grpc_requests(model, signature):
+    """Messages."""
+    from maskdepth_tf import grpc_messages
+
+    found = []
+    for pair in make_pairs():
+        request = grpc_messages.messages()["PredictRequest"]()
+        request.model_spec.name = model
+        request.model_spec.signature_name = signature
+        for name, data in zip(("bg_bytes", "fg_bg_bytes"), pair, strict=True):
+            tensor = request.inputs.add(key=name).value
+            tensor.dtype = grpc_messages.STRING
+            tensor.shape.dim.add(size=1)
+            tensor.texts.append(data)
+        found.append(request.SerializeToString())
+    return found
+
+
+REQUESTS = {"REST": rest_requests, "gRPC": grpc_requests}
+
+
+@contextlib.contextmanager
+def connect_rest(address, model):
+    """A function that sends a body and waits for the reply."""
+    connection = http.client.HTTPConnection(address, timeout=60)
+
+    def send(body):
+        connection.request("POST", f"/v1/models/{model}:predict", body)
+        reply = connection.getresponse()
+        data = reply.read()
+        if reply.status != 200:
+            raise SystemExit(f"{reply.status}: {data[:300]!r}")
+
+    with contextlib.closing(connection):
+        yield send
+
+
+@contextlib.contextmanager
+def connect_grpc(address, model):
+    """A function that sends a message and waits for the reply."""
+    import grpc
+
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(address, options) as channel:
+        call = channel.unary_unary(PREDICT)
+        yield lambda message: call(message, timeout=60)
+
+
+def ask(connect, requests, clients, seconds):
+    """Has clients ask for some seconds.
+
+    Returns:
+        Seconds from the first request to the last reply, and those of each request.
+    """
+    found, failed, go = [], [], threading.Event()
+
+    def client(number):
+        try:
+            with connect() as send:
+                send(requests[number % len(requests)])
+                ready.release()
+                go.wait()
+                end = time.perf_counter() + seconds
+                while (start := time.perf_counter()) < end:
+                    number += 1
+                    send(requests[number % len(requests)])
+                    found.append(time.perf_counter() - start)
+        except BaseException as error:
+            failed.append(error)
+            ready.release()
+
+    ready = threading.Semaphore(0)
+    threads = [threading.Thread(target=client, args=[n]) for n in range(clients)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        ready.acquire()
+    start = time.perf_counter()
+    go.set()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise SystemExit(f"a request failed: {failed[0]!r}")
+    return time.perf_counter() - start, found
