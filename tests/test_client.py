@@ -85,7 +85,7 @@ def test_status(asker):
 
 
 def test_what_the_server_says(asker):
-    with pytest.raises(ServerError, match=r"(400|INVALID_ARGUMENT): Unknown image fi"):
+    with pytest.raises(ServerError, match=r"(400|INVALID_ARGUMENT): bg_bytes\[0\]"):
         asker.predict(b"no picture", FG_BG[0])
     with pytest.raises(ServerError, match="(400|INVALID_ARGUMENT): .*Task size 17 is"):
         asker.predict_arrays(BG[:1] * 17, FG_BG[:1] * 17)
@@ -119,7 +119,7 @@ def test_command(running, tmp_path, capsys):
     fg_bg.write_bytes(b"no picture")
     assert cli.run(client.main, [*flags, "--force"]) == 9
     assert re.fullmatch(
-        rf"error: {running.rest}: 400: Unknown image file format.*\n",
+        rf"error: {running.rest}: 400: fg_bg_bytes\[0\]: expected a picture .*\n",
         capsys.readouterr().err,
     )
     assert (output / names[0]).read_bytes() == answer.mask

@@ -213,12 +213,18 @@ def test_command(tmp_path):
         assert status == 200
         for name, values in reply["predictions"][0].items():
             np.testing.assert_array_equal(np.float32(values), expected[name][0])
-        row["bg_bytes"] = servers.base64_object(b"no picture")
-        status, reply = running.predict(
-            {"instances": [row]}, "/v1/models/office:predict"
-        )
-        assert status == 400
-        assert "Unknown image file format" in reply["error"]
+        bomb = io.BytesIO()
+        Image.new("1", (13_000, 13_000)).save(bomb, "PNG")
+        for data, error in (
+            (b"no picture", "bg_bytes[0]: expected a picture (PNG, JPEG, "),
+            (bomb.getvalue(), "bg_bytes[0]: expected at most 50000000 pixels, rec"),
+        ):
+            row["bg_bytes"] = servers.base64_object(data)
+            status, reply = running.predict(
+                {"instances": [row]}, "/v1/models/office:predict"
+            )
+            assert status == 400
+            assert reply["error"].startswith(error)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     finally:

@@ -9,16 +9,23 @@ import sys
 
 from conftest import train_run
 
-if sys.argv[1] == "--two-devices":
-    import tensorflow as tf
 
-    from maskdepth_tf import distribution
+def main():
+    """Trains as the arguments say; returns the exit code."""
+    if sys.argv[1] == "--two-devices":
+        import tensorflow as tf
 
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * 2,
-    )
-    devices = ["CPU:0", "CPU:1"]
-    distribution.make_strategy = lambda: tf.distribute.MirroredStrategy(devices)
-    del sys.argv[1]
-sys.exit(train_run([], *sys.argv[1:]))
+        from maskdepth_tf import distribution
+
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * 2,
+        )
+        devices = ["CPU:0", "CPU:1"]
+        distribution.make_strategy = lambda: tf.distribute.MirroredStrategy(devices)
+        del sys.argv[1]
+    return train_run([], *sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,12 +9,17 @@ from typing import TypeVar
 import numpy as np
 import prometheus_client as prometheus
 
+from maskdepth_tf import headers, streams
+from maskdepth_tf.errors import DataError
 from maskdepth_tf.serving.batching import Batcher, Limits
 from maskdepth_tf.serving.failures import ServingError, from_exception
 from maskdepth_tf.serving.models import Models
 from maskdepth_tf.serving.saved_model import SavedModel
 
 T = TypeVar("T")
+
+PICTURES = frozenset(f"{stream.name}_bytes" for stream in streams.INPUTS)
+"""Inputs that are encoded pictures."""
 
 
 class Service:
@@ -130,11 +135,24 @@ class Service:
             deadline: Time of `time.monotonic`.
 
         Raises:
-            ServingError: As `Batcher.submit`; DEADLINE_EXCEEDED; or what failed.
+            ServingError: As `Batcher.submit`; INVALID_ARGUMENT if a picture is none or
+                over a limit; DEADLINE_EXCEEDED; or what failed.
         """
+        if PICTURES & set(arrays):
+            await self.decode(_check_pictures, arrays)
         future = self.batcher.submit(model, signature, arrays, deadline)
         try:
             async with asyncio.timeout(max(0, deadline - time.monotonic())):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             raise ServingError("DEADLINE_EXCEEDED", "the deadline passed") from None
+
+
+def _check_pictures(arrays) -> None:
+    """Looks at headers: the graph would decode a picture of any size."""
+    for name in sorted(PICTURES & set(arrays)):
+        for number, data in enumerate(arrays[name].flat):
+            try:
+                headers.check_bytes(data, f"{name}[{number}]")
+            except DataError as error:
+                raise ServingError("INVALID_ARGUMENT", str(error)) from None
