@@ -38,13 +38,14 @@ def main():
             "augmentation.flip_probability=0.5",
             "training.batch_size=16",
             "training.epochs=100000",
+            # A drop is a branch of the graph: there must not be thousands.
+            "optimizer.drop_epochs=100000",
         ]
         settings = config.load_config([], overrides)
-        training.set_up(settings)
+        strategy = training.set_up(settings)
         train.make_sample_set(settings.data)
         found = evaluation.open_data(settings)
         split = evaluation.split_data(settings, found)
-        strategy = training.set_up(settings)
         batches, _, _ = training.make_datasets(settings, found, split, 0, strategy)
         steps = training.steps_per_epoch(settings, split)
         net, batches = training.compiled_model(settings, steps), iter(batches)
