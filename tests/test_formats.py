@@ -14,14 +14,6 @@ from maskdepth_tf.errors import StateError, UsageError
 from tests.exported import SIZE, inputs
 
 
-def needs(name):
-    """The name of a format, or a skip where its packages are missing."""
-    modules = formats.FORMATS[name].modules
-    missing = [module for module in modules if not importlib.util.find_spec(module)]
-    mark = pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
-    return pytest.param(name, marks=mark)
-
-
 @pytest.fixture(scope="module")
 def network(exported):
     return inference.Inference(checkpoints.load_model(exported[0]))
@@ -35,7 +27,7 @@ def made(monkeypatch):
     return inputs("serving_arrays")
 
 
-@pytest.mark.parametrize("name", [needs(name) for name in formats.FORMATS])
+@pytest.mark.parametrize("name", formats.FORMATS)
 def test_format(name, exported, network, made, tmp_path, capfd):
     kind = formats.FORMATS[name]
     for part in ("saved_model.pb", "variables", "assets"):
