@@ -124,14 +124,13 @@ def export_model(
     import tensorflow as tf
 
     from maskdepth_tf import tf_serving
-    from maskdepth_tf.inference import Inference
 
     name = os.path.basename(os.path.abspath(output_dir))
     temporary = _make_temporary(output_dir)
     try:
         _write(model, temporary, name, run_dir)
         if other_formats:
-            formats.write(Inference(model), temporary, other_formats, run_dir)
+            formats.write(model, temporary, other_formats, run_dir)
         found = {"files": manifest(temporary)}
         files.write_json(os.path.join(temporary, MANIFEST), found)
         tf_serving.write_configs(output_dir, name)
@@ -159,14 +158,13 @@ def _make_temporary(output_dir) -> str:
 
 
 def _write(model, folder, name, run_dir) -> None:
-    from maskdepth_tf import model_card, tf_serving
+    from maskdepth_tf import inference, model_card, tf_serving
     from maskdepth_tf.evaluation import num_parameters
-    from maskdepth_tf.inference import Inference
 
-    inference = Inference(model)
-    signatures = inference.signatures()
+    found = inference.of_model(model)
+    signatures = found.signatures()
     note = {
-        "image_size": inference.image_size,
+        "image_size": found.image_size,
         "mask": "probability of foreground",
         "depth": "relative to each picture: 0 nearest, 1 farthest",
         "maskdepth_tf": __version__,
@@ -175,7 +173,7 @@ def _write(model, folder, name, run_dir) -> None:
     _save(model, signatures, folder)
     arguments = {key: specs for key, (_, specs) in signatures.items()}
     tf_serving.write_warmup(folder, name, arguments)
-    size, count = inference.image_size, num_parameters(model)
+    size, count = found.image_size, num_parameters(model)
     model_card.write(folder, name, size, count, run_dir)
 
 

@@ -27,9 +27,8 @@ from maskdepth_tf import files, startup
 from maskdepth_tf.errors import StateError, UsageError
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
-
-    from maskdepth_tf.inference import Inference
 
 Pixels = dict[str, "np.ndarray"]
 """Arrays by name: inputs or answers."""
@@ -56,7 +55,7 @@ class Format:
 
     file: str
     modules: tuple[str, ...]
-    write: Callable[["Inference", str, Pixels], None]
+    write: Callable[["keras.Model", str, Pixels], None]
     load: Callable[[str], Callable[[Pixels], Pixels]]
     is_exact: bool = True
 
@@ -71,13 +70,13 @@ def check_installed(names: Sequence[str]) -> None:
         missing = [m for m in FORMATS[name].modules if not importlib.util.find_spec(m)]
         if missing:
             raise UsageError(
-                f"--format {name} needs the extra `formats`: pip install "
+                f"{name} needs the extra `formats`: pip install "
                 f"'maskdepth_tf[formats]'. Missing: {', '.join(missing)}"
             )
 
 
 def write(
-    inference: "Inference",
+    model: "keras.Model",
     folder: str | os.PathLike,
     names: Sequence[str],
     run_dir: str | os.PathLike | None,
@@ -85,7 +84,7 @@ def write(
     """Writes formats beside a SavedModel, checks each and prints what it found.
 
     Args:
-        inference: The network.
+        model: The network.
         folder: Of the version, with the SavedModel in it.
         names: Keys of `FORMATS`.
         run_dir: Run folder whose test rows are used, if its data is there.
@@ -95,7 +94,7 @@ def write(
     """
     from maskdepth_tf.inference import load_saved_model
 
-    pictures, source = sample(run_dir, inference.image_size)
+    pictures, source = sample(run_dir, model.inputs[0].shape[1])
     calibration = {name: value[::2] for name, value in pictures.items()}
     checked = {name: value[1::2] for name, value in pictures.items()}
     loaded = load_saved_model(os.fspath(folder))
@@ -108,7 +107,7 @@ def write(
         path = str(target / kind.file)
         with startup.quietly(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            kind.write(inference, path, calibration)
+            kind.write(model, path, calibration)
             answers = _ask(kind.load(path), checked)
         found: dict = {"pictures": f"{len(checked['bg'])} {source}"}
         found |= compare(expected, answers)
@@ -209,26 +208,33 @@ def _ask(function, pictures: Pixels) -> Pixels:
     }
 
 
-def _save(inference, folder, batch_size) -> None:
+def _pixels(model):
+    """The network from pixels to answers, and its arguments."""
+    from maskdepth_tf import inference
+
+    return inference.of_model(model).signatures()["serving_arrays"]
+
+
+def _save(model, folder, batch_size) -> None:
     """Writes a SavedModel of pixels alone, which other converters start from."""
     import tensorflow as tf
 
-    function, arguments = inference.signatures()["serving_arrays"]
+    function, arguments = _pixels(model)
     arguments = [
         tf.TensorSpec([batch_size, *spec.shape[1:]], spec.dtype, spec.name)
         for spec in arguments
     ]
     root = tf.train.Checkpoint()
-    root.variables = [variable.value for variable in inference.model.variables]
+    root.variables = [variable.value for variable in model.variables]
     graph = tf.function(function, arguments, autograph=False)
     tf.saved_model.save(root, folder, signatures=graph)
 
 
-def _write_onnx(inference, path, calibration) -> None:
+def _write_onnx(model, path, calibration) -> None:
     import tensorflow as tf
     import tf2onnx
 
-    function, arguments = inference.signatures()["serving_arrays"]
+    function, arguments = _pixels(model)
     graph = tf.function(function, autograph=False)
     tf2onnx.convert.from_function(graph, arguments, output_path=path)
 
@@ -241,12 +247,12 @@ def _load_onnx(path):
     return lambda pictures: dict(zip(names, session.run(names, pictures), strict=True))
 
 
-def _write_litert(inference, path, calibration, num_bits=32) -> None:
+def _write_litert(model, path, calibration, num_bits=32) -> None:
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:
         # A batch of unknown size keeps the fast kernels of phones away.
-        _save(inference, folder, batch_size=1)
+        _save(model, folder, batch_size=1)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["serving_default"]
         )
@@ -259,8 +265,8 @@ def _write_litert(inference, path, calibration, num_bits=32) -> None:
         Path(path).write_bytes(converter.convert())
 
 
-def _write_litert_int8(inference, path, calibration) -> None:
-    _write_litert(inference, path, calibration, num_bits=8)
+def _write_litert_int8(model, path, calibration) -> None:
+    _write_litert(model, path, calibration, num_bits=8)
 
 
 def _load_litert(path):
@@ -270,14 +276,14 @@ def _load_litert(path):
     return lambda pictures: run(**pictures)
 
 
-def _write_openvino(inference, path, calibration) -> None:
+def _write_openvino(model, path, calibration) -> None:
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
-        _save(inference, folder, batch_size=None)
+        _save(model, folder, batch_size=None)
         # Not convert_model: that one reports its use to Intel.
-        model = openvino.Core().read_model(folder)
-        openvino.save_model(model, path, compress_to_fp16=False)
+        graph = openvino.Core().read_model(folder)
+        openvino.save_model(graph, path, compress_to_fp16=False)
 
 
 def _load_openvino(path):
@@ -285,9 +291,13 @@ def _load_openvino(path):
 
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(path, "CPU", exact)
-    return lambda pictures: {
-        name: value for key, value in model(pictures).items() for name in key.names
-    }
+
+    def run(pictures):
+        # The model's own request is one: threads would wait for each other.
+        outputs = model.create_infer_request().infer(pictures)
+        return {name: value for key, value in outputs.items() for name in key.names}
+
+    return run
 
 
 _LITERT = ("ai_edge_litert",)

@@ -32,19 +32,16 @@ class Inference:
         mask: Probability that the foreground is there, 0 to 1.
         depth: Relative depth, 0 near and 1 far.
 
-    Attributes:
-        model: The network, as `model.resnet_unet` builds it.
+    Args:
+        network: Gives the answers to float32 `bg` and `fg_bg`, as `arrays` takes them.
         image_size: S.
     """
 
-    def __init__(self, model: keras.Model):
-        self.model = model
-        self.image_size = model.inputs[0].shape[1]
+    def __init__(self, network: Callable[..., dict], image_size: int):
+        self.image_size = image_size
         # Traced once, and once in the graph, however many signatures call it.
-        self._outputs = tf.function(
-            lambda bg, fg_bg: model({"bg": bg, "fg_bg": fg_bg}, training=False),
-            self.signatures()["serving_arrays"][1],
-            autograph=False,
+        self._network = tf.function(
+            network, self.signatures()["serving_arrays"][1], autograph=False
         )
 
     def pictures(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
@@ -65,10 +62,7 @@ class Inference:
             bg: float32 [B, S, S, 3], 0 to 255.
             fg_bg: float32 [B, S, S, 3], 0 to 255.
         """
-        outputs = self._outputs(bg, fg_bg)
-        # A linear depth head, as the reference's, can leave the range.
-        depth = tf.clip_by_value(outputs["depth"], 0.0, 1.0)
-        return {"mask": tf.sigmoid(outputs["mask"]), "depth": depth}
+        return self._network(bg, fg_bg)
 
     def pixels(self, bg: tf.Tensor, fg_bg: tf.Tensor) -> dict:
         """As `arrays`, of uint8."""
@@ -132,6 +126,18 @@ class Inference:
         return tf.cast(pixels, tf.float32)
 
 
+def of_model(model: keras.Model) -> Inference:
+    """What a model answers that is as `model.resnet_unet` builds it."""
+
+    def network(bg, fg_bg):
+        outputs = model({"bg": bg, "fg_bg": fg_bg}, training=False)
+        # A linear depth head, as the reference's, can leave the range.
+        depth = tf.clip_by_value(outputs["depth"], 0.0, 1.0)
+        return {"mask": tf.sigmoid(outputs["mask"]), "depth": depth}
+
+    return Inference(network, model.inputs[0].shape[1])
+
+
 def _both(bg: str, fg_bg: str, spec: tf.TensorSpec) -> list[tf.TensorSpec]:
     """The two arguments of a signature."""
     return [tf.TensorSpec(spec.shape, spec.dtype, name) for name in (bg, fg_bg)]
@@ -189,7 +195,7 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
 
 def keras_function(model: keras.Model) -> Callable:
     """`Inference.pictures` of a model as a graph, traced once for any batch."""
-    function, arguments = Inference(model).signatures()["serving_default"]
+    function, arguments = of_model(model).signatures()["serving_default"]
     return tf.function(function, autograph=False).get_concrete_function(*arguments)
 
 

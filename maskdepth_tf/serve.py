@@ -11,7 +11,7 @@ import functools
 import os
 import sys
 
-from maskdepth_tf import cli, startup
+from maskdepth_tf import cli, formats, startup
 from maskdepth_tf.errors import UsageError
 
 
@@ -52,7 +52,26 @@ def main(argv: list[str] | None = None) -> int | None:
         token=token,
         poll=args.poll_seconds,
     )
-    return asyncio.run(server.serve(Models(declare), settings))
+    return asyncio.run(
+        server.serve(Models(declare, BACKENDS[args.backend]()), settings)
+    )
+
+
+def _load_tensorflow():
+    from maskdepth_tf.serving.saved_model import SavedModel
+
+    return SavedModel
+
+
+def _load_openvino():
+    formats.check_installed(["openvino"])
+    from maskdepth_tf.serving.openvino_model import OpenVinoModel
+
+    return OpenVinoModel
+
+
+BACKENDS = {"tensorflow": _load_tensorflow, "openvino": _load_openvino}
+"""By the name that `--backend` takes: what makes a version from its folder."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -65,6 +84,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--model-config", metavar="FILE", help="TF Serving's ModelServerConfig instead"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="tensorflow",
+        help="what runs the network; openvino is faster on CPUs and needs versions "
+        "that were exported with --format openvino (%(default)s)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     for flag, default, text in (

@@ -15,8 +15,8 @@ from tests.exported import SIZE, inputs
 
 
 @pytest.fixture(scope="module")
-def network(exported):
-    return inference.Inference(checkpoints.load_model(exported[0]))
+def model(exported):
+    return checkpoints.load_model(exported[0])
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def made(monkeypatch):
 
 
 @pytest.mark.parametrize("name", formats.FORMATS)
-def test_format(name, exported, network, made, tmp_path, capfd):
+def test_format(name, exported, model, made, tmp_path, capfd):
     kind = formats.FORMATS[name]
     for part in ("saved_model.pb", "variables", "assets"):
         (tmp_path / part).symlink_to(Path(exported[1]) / part)
-    formats.write(network, tmp_path, [name], None)
+    formats.write(model, tmp_path, [name], None)
     path = tmp_path / formats.FOLDER / kind.file
     report = json.loads(Path(f"{path}.json").read_bytes())
     assert report["pictures"] == "3 made ones"
@@ -44,11 +44,18 @@ def test_format(name, exported, network, made, tmp_path, capfd):
     assert report["depth_ssim"] > (0.9999 if kind.is_exact else 0.5)
     number = 1 if "litert" in name else 3
     pixels = {key: value[:number] for key, value in made.items()}
-    expected, answers = network.arrays(**pixels), kind.load(str(path))(pixels)
+    expected, answers = (
+        inference.of_model(model).arrays(**pixels),
+        kind.load(str(path))(pixels),
+    )
     for key in ("mask", "depth"):
         assert answers[key].shape == expected[key].shape
         if kind.is_exact:
             np.testing.assert_allclose(answers[key], expected[key], atol=1e-4)
+
+
+EMPTY = SimpleNamespace(inputs=[np.zeros((1, SIZE, SIZE, 3))])
+"""What a format that is not written knows of the model."""
 
 
 def fake(difference, is_exact=True):
@@ -61,7 +68,7 @@ def fake(difference, is_exact=True):
 
         return run
 
-    def write(network, path, calibration):
+    def write(model, path, calibration):
         Path(path).write_text("x")
 
     return formats.Format("fake", ("numpy",), write, load, is_exact)
@@ -73,7 +80,7 @@ def test_wrong_answers_are_refused(difference, made, monkeypatch, tmp_path):
     monkeypatch.setattr(inference, "load_saved_model", lambda folder: Zeros)
     message = "fake: answers must equal the SavedModel's within 0.0001. Received: a"
     with pytest.raises(StateError, match=message):
-        formats.write(SimpleNamespace(image_size=SIZE), tmp_path, ["fake"], None)
+        formats.write(EMPTY, tmp_path, ["fake"], None)
     assert os.listdir(tmp_path / formats.FOLDER) == ["fake"]
 
 
@@ -90,7 +97,7 @@ class Zeros:
 def test_8_bits_may_differ(made, monkeypatch, tmp_path):
     monkeypatch.setitem(formats.FORMATS, "fake", fake(0.25, is_exact=False))
     monkeypatch.setattr(inference, "load_saved_model", lambda folder: Zeros)
-    formats.write(SimpleNamespace(image_size=SIZE), tmp_path, ["fake"], None)
+    formats.write(EMPTY, tmp_path, ["fake"], None)
     report = json.loads((tmp_path / formats.FOLDER / "fake.json").read_bytes())
     assert report["largest_difference"] == {"mask": 0.25, "depth": 0.0}
     assert report["mean_difference"] == {"mask": 0.25, "depth": 0.0}
@@ -135,7 +142,7 @@ def test_missing_packages_are_said_before_any_work(monkeypatch, tmp_path, capsys
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "onnx" else 1
     )
-    with pytest.raises(UsageError, match="--format onnx needs the extra `formats`"):
+    with pytest.raises(UsageError, match="onnx needs the extra `formats`"):
         formats.check_installed(["litert", "onnx"])
     argv = ["--workdir", "r", "--output", str(tmp_path / "m"), "--format", "onnx"]
     assert cli.run(export.main, argv) == 2

@@ -25,7 +25,7 @@ def test_linear_depth_is_clipped():
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
     raw = net({"bg": pixels, "fg_bg": pixels[::-1]})["depth"]
     assert np.max(np.abs(raw)) > 1.0
-    depth = inference.Inference(net).arrays(pixels, pixels[::-1])["depth"]
+    depth = inference.of_model(net).arrays(pixels, pixels[::-1])["depth"]
     np.testing.assert_array_equal(depth, np.clip(raw, 0.0, 1.0))
 
 

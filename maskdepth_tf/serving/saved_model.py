@@ -1,7 +1,7 @@
 """One version of a model in memory: checked, loaded, tried out, ready to answer."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -41,6 +41,7 @@ class SavedModel:
         try:
             # Keeps the variables alive, which its functions do not.
             self._loaded = tf.saved_model.load(folder)
+            self._functions = self._find_functions(folder)
             for name, arrays in _warm_up_requests(folder, self):
                 _check_finite(folder, name, self.run(name, arrays))
         except StateError:
@@ -50,6 +51,10 @@ class SavedModel:
                 f"{folder}: cannot be used: {from_exception(error).message}"
             ) from error
 
+    def _find_functions(self, folder: str) -> Mapping[str, Callable]:
+        """What answers each signature."""
+        return self._loaded.signatures
+
     def signature(self, name: str):
         """The SignatureDef of a name; "" is the default.
 
@@ -58,7 +63,7 @@ class SavedModel:
         """
         name = name or DEFAULT_SIGNATURE
         # The file also declares how to initialize it, which nobody may call.
-        if name not in self._loaded.signatures:
+        if name not in self._functions:
             raise ServingError(
                 "FAILED_PRECONDITION", f'Serving signature key "{name}" not found.'
             )
@@ -76,7 +81,7 @@ class SavedModel:
             key: tf.constant(value, tf.as_dtype(inputs[key].dtype))
             for key, value in arrays.items()
         }
-        outputs = self._loaded.signatures[name](**tensors)
+        outputs = self._functions[name](**tensors)
         return {key: value.numpy() for key, value in outputs.items()}
 
 

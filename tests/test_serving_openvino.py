@@ -1,0 +1,143 @@
+"""The network in OpenVINO behind the signatures of an export."""
+
+import dataclasses
+import io
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskdepth_tf import export, formats, model, serve
+from maskdepth_tf.errors import StateError, UsageError
+from maskdepth_tf.serving import openvino_model, server
+from maskdepth_tf.serving.models import Spec
+from maskdepth_tf.serving.openvino_model import OpenVinoModel
+from maskdepth_tf.serving.saved_model import SavedModel
+from tests import servers
+from tests.exported import SIZE, inputs
+
+SIGNATURES = (
+    "serving_default",
+    "serving_full_size",
+    "serving_png",
+    "serving_arrays",
+    "serving_uint8",
+)
+
+
+def make_version(folder, seed):
+    keras.utils.set_random_seed(seed)
+    net = model.resnet_unet(SIZE, widths=(8, 8), patch_size=2)
+    return Path(export.export_model(net, folder, other_formats=["openvino"]))
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory):
+    return make_version(tmp_path_factory.mktemp("models") / "office", 0)
+
+
+@pytest.fixture(scope="module")
+def models(version):
+    return SavedModel(str(version)), OpenVinoModel(str(version))
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_answers_are_the_saved_models(models, signature):
+    arrays = {
+        name: np.array(value, object) if isinstance(value, list) else value
+        for name, value in inputs(signature).items()
+    }
+    expected, found = (one.run(signature, arrays) for one in models)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert (found[name].shape, found[name].dtype) == (value.shape, value.dtype)
+        if name.endswith("_bytes"):
+            for one, other in zip(value, found[name], strict=True):
+                assert abs(pixels(one) - pixels(other)).max() <= 1
+        else:
+            np.testing.assert_allclose(found[name], value, atol=1e-5)
+
+
+def pixels(png):
+    """Of 8 or 16 bits, as integers with a sign."""
+    return np.asarray(Image.open(io.BytesIO(png))).astype(int)
+
+
+def test_the_network_runs_in_openvino(version, monkeypatch):
+    """Not in the SavedModel, whose answers are nearly the same."""
+
+    def halves(path):
+        def run(pictures):
+            half = np.full_like(pictures["bg"][..., :1], 0.5)
+            return {"mask": half, "depth": half}
+
+        return run
+
+    monkeypatch.setattr(openvino_model, "_check", lambda *_: None)
+    kind = formats.FORMATS["openvino"]
+    replaced = dataclasses.replace(kind, load=halves)
+    monkeypatch.setitem(formats.FORMATS, "openvino", replaced)
+    found = OpenVinoModel(str(version)).run("serving_uint8", inputs("serving_uint8"))
+    assert (found["mask"] == 0.5).all()
+    assert (found["depth"] == 0.5).all()
+
+
+def test_threads_ask_at_once(models):
+    pictures = [
+        {k: np.roll(v, shift, axis=2) for k, v in inputs("serving_uint8").items()}
+        for shift in range(16)
+    ]
+    expected = [models[1].run("serving_uint8", one)["depth"] for one in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda one: models[1].run("serving_uint8", one), pictures)
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(other["depth"], one)
+
+
+def test_without_its_file(exported):
+    with pytest.raises(StateError, match=r"maskdepth\.xml: is missing: export with"):
+        OpenVinoModel(exported[1])
+
+
+def test_another_networks_file(version, tmp_path):
+    other = make_version(tmp_path / "other", 1)
+    copy = shutil.copytree(version, tmp_path / "1")
+    (copy / export.MANIFEST).unlink()
+    for name in ("maskdepth.xml", "maskdepth.bin"):
+        shutil.copy(other / formats.FOLDER / name, copy / formats.FOLDER / name)
+    with pytest.raises(StateError, match=r"must equal the SavedModel's within 0\.0001"):
+        OpenVinoModel(str(copy))
+
+
+def test_served(version):
+    with servers.running(version.parent, load=OpenVinoModel) as running:
+        uint8 = {k: v.tolist() for k, v in inputs("serving_uint8").items()}
+        body = {"signature_name": "serving_uint8", "inputs": uint8}
+        status, reply = running.predict(body, "/v1/models/office:predict")
+    assert status == 200
+    assert np.shape(reply["outputs"]["mask"]) == (3, SIZE, SIZE, 1)
+
+
+def test_the_flag(version, monkeypatch):
+    kinds = []
+
+    async def look_once(models, settings):
+        models.poll()
+        with models.pinned(Spec("office")) as (_, found):
+            kinds.append(type(found))
+
+    monkeypatch.setattr(server, "serve", look_once)
+    argv = ["--models", str(version.parent)]
+    for flags in ([], ["--backend", "openvino"]):
+        serve.main([*argv, *flags])
+    assert kinds == [SavedModel, OpenVinoModel]
+
+
+def test_the_flag_without_the_package(version, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="openvino needs the extra `formats`"):
+        serve.main(["--models", str(version.parent), "--backend", "openvino"])
