@@ -12,8 +12,9 @@ server's rate beside it. The clients are threads of this process, and share the
 processor. What is asked are pairs of JPEG of 224 pixels.
 
 The second times the network alone, a pair at a time: the SavedModel, what `formats/`
-has of it, and the PyTorch network of `train_step.py`, which is `reference`. Each is in
-a process of its own, and they take turns.
+has of it, `serve --backend openvino` without the server, and the PyTorch network of
+`train_step.py`, which is `reference`. Each is in a process of its own, and they take
+turns.
 
 Without --models an untrained network of --preset is exported and served.
 """
@@ -179,6 +180,21 @@ def batches(models, option):
     return saved_model(models, signature, int(size))
 
 
+def openvino_backend(models, signature):
+    """Returns a function that runs a signature as `serve --backend openvino` does."""
+    import numpy as np
+
+    from maskdepth_tf import startup
+
+    startup.load_tensorflow()
+    from maskdepth_tf.serving.openvino_model import OpenVinoModel
+
+    model = OpenVinoModel(version_folder(models))
+    size = model.signature(signature).inputs["bg"].tensor_shape.dim[1].size
+    pixels = np.random.default_rng(0).integers(0, 256, (1, size, size, 3))
+    return lambda: model.run(signature, {"bg": pixels, "fg_bg": pixels})
+
+
 def other_format(models, name):
     """Returns a function that runs a file of `formats/`."""
     import numpy as np
@@ -213,6 +229,7 @@ def torch_inference(models, option):
 RUNNERS = {
     "model": saved_model,
     "batches": batches,
+    "openvino": openvino_backend,
     "format": other_format,
     "torch": torch_inference,
 }
@@ -278,6 +295,8 @@ def latency(args):
     names += [
         f"format:{name}" for name, file in files.items() if (folder / file).exists()
     ]
+    if (folder / files["openvino"]).exists():
+        names.append("openvino:serving_uint8")
     pythons = dict.fromkeys(names, sys.executable)
     if args.torch_python:
         pythons["torch"] = args.torch_python
@@ -304,7 +323,7 @@ def latency(args):
             pairs = zip(rounds, seconds["torch"], strict=True)
             medians = [statistics.median(a) / statistics.median(b) for a, b in pairs]
             ratio = f"{statistics.median(medians):.2f}"
-        print(f"| {name.split(':')[-1]} | {' | '.join(cells)} | {ratio} |")
+        print(f"| {name} | {' | '.join(cells)} | {ratio} |")
 
 
 if __name__ == "__main__":
