@@ -12,7 +12,7 @@ server's rate beside it. The clients are threads of this process, and share the
 processor. What is asked are pairs of JPEG of 224 pixels.
 
 The second times the network alone, a pair at a time: the SavedModel, what `formats/`
-has of it, `serve --backend openvino` without the server, and the PyTorch network of
+has of it, `serve --backend` without the server, and the PyTorch network of
 `train_step.py`, which is `reference`. Each is in a process of its own, and they take
 turns.
 
@@ -180,8 +180,8 @@ def batches(models, option):
     return saved_model(models, signature, int(size))
 
 
-def openvino_backend(models, signature):
-    """Returns a function that runs a signature as `serve --backend openvino` does."""
+def backend(models, kind):
+    """Returns a function that runs `serving_uint8` as `serve --backend` does."""
     import numpy as np
 
     from maskdepth_tf import startup
@@ -189,10 +189,10 @@ def openvino_backend(models, signature):
     startup.load_tensorflow()
     from maskdepth_tf.serving.openvino_model import OpenVinoModel
 
-    model = OpenVinoModel(version_folder(models))
-    size = model.signature(signature).inputs["bg"].tensor_shape.dim[1].size
+    model = OpenVinoModel(version_folder(models), kind)
+    size = model.signature("serving_uint8").inputs["bg"].tensor_shape.dim[1].size
     pixels = np.random.default_rng(0).integers(0, 256, (1, size, size, 3))
-    return lambda: model.run(signature, {"bg": pixels, "fg_bg": pixels})
+    return lambda: model.run("serving_uint8", {"bg": pixels, "fg_bg": pixels})
 
 
 def other_format(models, name):
@@ -229,7 +229,7 @@ def torch_inference(models, option):
 RUNNERS = {
     "model": saved_model,
     "batches": batches,
-    "openvino": openvino_backend,
+    "backend": backend,
     "format": other_format,
     "torch": torch_inference,
 }
@@ -290,13 +290,12 @@ def percentiles(values):
 def latency(args):
     """A line for each runtime."""
     folder = Path(version_folder(args.models), "formats")
-    files = {"openvino": "maskdepth.xml", "onnx": "maskdepth.onnx"}
     names = ["model:serving_uint8", "model:serving_arrays"]
-    names += [
-        f"format:{name}" for name, file in files.items() if (folder / file).exists()
-    ]
-    if (folder / files["openvino"]).exists():
-        names.append("openvino:serving_uint8")
+    files = {"onnx": "maskdepth.onnx", "openvino": "maskdepth.xml"}
+    files["openvino_bfloat16"] = "maskdepth_bfloat16.xml"
+    found = [name for name, file in files.items() if (folder / file).exists()]
+    names += [f"format:{name}" for name in found]
+    names += [f"backend:{name}" for name in found if name != "onnx"]
     pythons = dict.fromkeys(names, sys.executable)
     if args.torch_python:
         pythons["torch"] = args.torch_python

@@ -6,6 +6,7 @@ In the version's folder `formats/` get what was asked for:
     maskdepth.tflite        LiteRT, batches of one
     maskdepth_int8.tflite   the same with 8-bit weights and activations
     maskdepth.xml, .bin     OpenVINO
+    maskdepth_bfloat16.xml, .bin    the same, computed in bfloat16, weights of 16 bits
 
 All take float32 `bg` and `fg_bg` [B, S, S, 3], 0 to 255, and answer float32 `mask` and
 `depth` [B, S, S, 1], as `serving_arrays`. No file can decode pictures: ONNX and the
@@ -276,24 +277,27 @@ def _load_litert(path):
     return lambda pictures: run(**pictures)
 
 
-def _write_openvino(model, path, calibration) -> None:
+def _write_openvino(model, path, calibration, num_bits=32) -> None:
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
         _save(model, folder, batch_size=None)
         # Not convert_model: that one reports its use to Intel.
         graph = openvino.Core().read_model(folder)
-        openvino.save_model(graph, path, compress_to_fp16=False)
+        openvino.save_model(graph, path, compress_to_fp16=num_bits == 16)
 
 
-def _load_openvino(path):
+def _write_openvino_bfloat16(model, path, calibration) -> None:
+    _write_openvino(model, path, calibration, num_bits=16)
+
+
+def _load_openvino(path, precision="f32"):
     import openvino
 
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    model = openvino.Core().compile_model(path, "CPU", exact)
-
+    hint = {"INFERENCE_PRECISION_HINT": precision}
+    model = openvino.Core().compile_model(path, "CPU", hint)
     # A request is one thread's at a time, and dear to make.
-    idle: list = []
+    idle = []
 
     def run(pictures):
         try:
@@ -307,7 +311,12 @@ def _load_openvino(path):
     return run
 
 
+def _load_openvino_bfloat16(path):
+    return _load_openvino(path, "bf16")
+
+
 _LITERT = ("ai_edge_litert",)
+_OPENVINO = ("openvino",)
 FORMATS = {
     "onnx": Format(
         "maskdepth.onnx", ("onnx", "onnxruntime", "tf2onnx"), _write_onnx, _load_onnx
@@ -316,6 +325,13 @@ FORMATS = {
     "litert_int8": Format(
         "maskdepth_int8.tflite", _LITERT, _write_litert_int8, _load_litert, False
     ),
-    "openvino": Format("maskdepth.xml", ("openvino",), _write_openvino, _load_openvino),
+    "openvino": Format("maskdepth.xml", _OPENVINO, _write_openvino, _load_openvino),
+    "openvino_bfloat16": Format(
+        "maskdepth_bfloat16.xml",
+        _OPENVINO,
+        _write_openvino_bfloat16,
+        _load_openvino_bfloat16,
+        False,
+    ),
 }
 """By the name that `--format` takes."""

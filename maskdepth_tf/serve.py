@@ -52,26 +52,19 @@ def main(argv: list[str] | None = None) -> int | None:
         token=token,
         poll=args.poll_seconds,
     )
-    return asyncio.run(
-        server.serve(Models(declare, BACKENDS[args.backend]()), settings)
-    )
+    return asyncio.run(server.serve(Models(declare, _loader(args.backend)), settings))
 
 
-def _load_tensorflow():
+def _loader(backend):
+    """What makes a version from its folder."""
     from maskdepth_tf.serving.saved_model import SavedModel
 
-    return SavedModel
-
-
-def _load_openvino():
-    formats.check_installed(["openvino"])
+    if backend == "tensorflow":
+        return SavedModel
+    formats.check_installed([backend])
     from maskdepth_tf.serving.openvino_model import OpenVinoModel
 
-    return OpenVinoModel
-
-
-BACKENDS = {"tensorflow": _load_tensorflow, "openvino": _load_openvino}
-"""By the name that `--backend` takes: what makes a version from its folder."""
+    return functools.partial(OpenVinoModel, kind=backend)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -87,10 +80,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--backend",
-        choices=BACKENDS,
+        choices=["tensorflow", "openvino", "openvino_bfloat16"],
         default="tensorflow",
-        help="what runs the network; openvino is faster on CPUs and needs versions "
-        "that were exported with --format openvino (%(default)s)",
+        help="what runs the network; OpenVINO is faster on CPUs and needs versions "
+        "that were exported with --format of the same name (%(default)s)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     for flag, default, text in (

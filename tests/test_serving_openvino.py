@@ -20,6 +20,7 @@ from maskdepth_tf.serving.saved_model import SavedModel
 from tests import servers
 from tests.exported import SIZE, inputs
 
+FORMATS = ["openvino", "openvino_bfloat16"]
 SIGNATURES = (
     "serving_default",
     "serving_full_size",
@@ -32,7 +33,7 @@ SIGNATURES = (
 def make_version(folder, seed):
     keras.utils.set_random_seed(seed)
     net = model.resnet_unet(SIZE, widths=(8, 8), patch_size=2)
-    return Path(export.export_model(net, folder, other_formats=["openvino"]))
+    return Path(export.export_model(net, folder, other_formats=FORMATS))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_the_network_runs_in_openvino(version, monkeypatch):
 
         return run
 
-    monkeypatch.setattr(openvino_model, "_check", lambda *_: None)
+    monkeypatch.setattr(openvino_model, "_errors", lambda *_: np.zeros(1))
     kind = formats.FORMATS["openvino"]
     replaced = dataclasses.replace(kind, load=halves)
     monkeypatch.setitem(formats.FORMATS, "openvino", replaced)
@@ -98,19 +99,33 @@ def test_threads_ask_at_once(models):
             np.testing.assert_array_equal(other["depth"], one)
 
 
-def test_without_its_file(exported):
-    with pytest.raises(StateError, match=r"maskdepth\.xml: is missing: export with"):
-        OpenVinoModel(exported[1])
+def test_bfloat16_is_near(version, models):
+    arrays = inputs("serving_uint8")
+    expected = models[0].run("serving_uint8", arrays)
+    found = OpenVinoModel(str(version), "openvino_bfloat16").run(
+        "serving_uint8", arrays
+    )
+    for name, value in expected.items():
+        assert 1e-5 < abs(found[name] - value).max() < 0.05
 
 
-def test_another_networks_file(version, tmp_path):
+@pytest.mark.parametrize("kind", FORMATS)
+def test_without_its_file(exported, kind):
+    with pytest.raises(StateError, match=rf"is missing: export with --format {kind}$"):
+        OpenVinoModel(exported[1], kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"), list(zip(FORMATS, ("0.0001", "0.02"), strict=True))
+)
+def test_another_networks_file(version, tmp_path, kind, most):
     other = make_version(tmp_path / "other", 1)
     copy = shutil.copytree(version, tmp_path / "1")
     (copy / export.MANIFEST).unlink()
-    for name in ("maskdepth.xml", "maskdepth.bin"):
-        shutil.copy(other / formats.FOLDER / name, copy / formats.FOLDER / name)
-    with pytest.raises(StateError, match=r"must equal the SavedModel's within 0\.0001"):
-        OpenVinoModel(str(copy))
+    for path in (other / formats.FOLDER).iterdir():
+        shutil.copy(path, copy / formats.FOLDER)
+    with pytest.raises(StateError, match=f"must equal the SavedModel's within {most}"):
+        OpenVinoModel(str(copy), kind)
 
 
 def test_served(version):
@@ -128,13 +143,14 @@ def test_the_flag(version, monkeypatch):
     async def look_once(models, settings):
         models.poll()
         with models.pinned(Spec("office")) as (_, found):
-            kinds.append(type(found))
+            kinds.append(getattr(found, "_kind", "tensorflow"))
 
     monkeypatch.setattr(server, "serve", look_once)
     argv = ["--models", str(version.parent)]
-    for flags in ([], ["--backend", "openvino"]):
-        serve.main([*argv, *flags])
-    assert kinds == [SavedModel, OpenVinoModel]
+    serve.main(argv)
+    for kind in FORMATS:
+        serve.main([*argv, "--backend", kind])
+    assert kinds == ["tensorflow", *FORMATS]
 
 
 def test_the_flag_without_the_package(version, monkeypatch):
