@@ -134,6 +134,19 @@ def served(models):
         yield Server(found.process, model, rest, grpc, seconds)
 
 
+@contextlib.contextmanager
+def on_own_core(models):
+    """A server that shares its core with nobody; its clients are on the others."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:1])
+    try:
+        with served(models) as server:
+            os.sched_setaffinity(0, cores[1:] or cores)
+            yield server
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 class Reply(NamedTuple):
     """When it was asked and answered, and by whom; None for a failure."""
 
@@ -275,7 +288,10 @@ def kills(args, folder):
 
 def overload(args, folder):
     """Ten times the peak."""
-    with served(args.models) as server, ThreadPoolExecutor(1) as pool:
+    with (
+        on_own_core(args.models) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
         requests = serving_load.rest_requests(server.model, args.signature, args.side)
 
         def ask(connections, times):
@@ -288,12 +304,12 @@ def overload(args, folder):
             return answered - asked if status == 200 else math.inf
 
         usual = statistics.median(one() for _ in range(50))
-        peak = max(
-            rate(ask(clients, always(args.seconds / 2)), args.seconds / 2)
-            for clients in (8, 32, 64)
-        )
+        peak = 0.0
+        for clients in (8, 32, 64):
+            found = ask(clients, times(math.inf, args.seconds / 2))
+            peak = max(peak, answers_a_second(found, args.seconds / 2))
         before = server.state()[0]
-        due = [n / peak / OVERLOAD for n in range(int(OVERLOAD * peak * args.seconds))]
+        due = times(OVERLOAD * peak, args.seconds)
         load, during = pool.submit(ask, CONNECTIONS, due), []
         while not load.done():
             during.append(server.state()[0])
@@ -311,7 +327,7 @@ def overload_line(found, seconds, peak, memory, usual, recovery):
     """What became of the requests."""
     counts = collections.Counter(status for _, _, status in found)
     offered = sum(asked < seconds for asked, _, _ in found) / seconds
-    answered = rate(found, seconds)
+    answered = answers_a_second(found, seconds)
     others = {code: n for code, n in counts.items() if code not in (200, 503)}
     refusals = [b - a for a, b, status in found if status == 503] or [0.0]
     return (
@@ -326,14 +342,16 @@ def overload_line(found, seconds, peak, memory, usual, recovery):
     )
 
 
-def always(seconds):
-    """Now, again and again."""
+def times(rate, seconds):
+    """When to ask: so many times a second, but never what it is too late for."""
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        yield 0.0
+    for number in itertools.count():
+        if number / rate >= seconds or time.perf_counter() >= end:
+            return
+        yield number / rate
 
 
-def rate(found, seconds):
+def answers_a_second(found, seconds):
     """Answers a second."""
     return sum(s == 200 and answered <= seconds for _, answered, s in found) / seconds
 
