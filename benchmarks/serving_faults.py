@@ -7,8 +7,8 @@ pictures (`--signature`) of pairs of small JPEG (`--side`):
 
 swaps      --clients ask without a pause while versions change places: exports of two
            networks in turn, each made aside and renamed. A reply is mixed if it has
-           not the bits that one of the two gave at rest, and stale if it is of a
-           version that was gone before it was asked.
+           not the bits that one of the two gave at rest, in a batch of some size, and
+           stale if it is of a version that was gone before it was asked.
 kills      SIGKILL under load, then a start: whether it gives the same bits.
 overload   Ten times what the server can answer, at times that do not wait for it.
 soak       Memory, files and threads, once a minute; half of the clients use gRPC.
@@ -108,10 +108,20 @@ class Server(NamedTuple):
         """A connection: a function that sends a body and returns the reply's."""
         return serving_load.connect_rest(self.rest, self.model)
 
-    def answers(self, requests):
-        """(number of the request, reply) of all, one at a time."""
+    def answers(self, requests, sizes=(1,)):
+        """(number of the request, answer) of all at rest, in batches of itself.
+
+        The size of a batch decides in which order sums are made, and so the last bit.
+        """
+        found = set()
         with self.send() as send:
-            return {(n, send(body)) for n, body in enumerate(requests)}
+            for (number, body), size in itertools.product(enumerate(requests), sizes):
+                request = json.loads(body)
+                inputs = request["inputs"].items()
+                request["inputs"] = {name: value * size for name, value in inputs}
+                rows = rows_of(send(json.dumps(request)))
+                found |= {(number, row) for row in rows}
+        return found
 
     def state(self):
         """Memory in MiB, open files and threads."""
@@ -119,6 +129,13 @@ class Server(NamedTuple):
         found = dict(re.findall(r"(\w+):\s+(\d+)", (folder / "status").read_text()))
         files = len(os.listdir(folder / "fd"))
         return int(found["VmRSS"]) / 1024, files, int(found["Threads"])
+
+
+def rows_of(reply):
+    """The answer for each row of a request."""
+    outputs = json.loads(reply)["outputs"]
+    columns = [[json.dumps(row) for row in outputs[name]] for name in sorted(outputs)]
+    return list(zip(*columns, strict=True))
 
 
 @contextlib.contextmanager
@@ -219,12 +236,13 @@ def swaps(args, folder):
         return live == [str(number)]
 
     put(1)
+    sizes = [2**n for n in range(args.clients.bit_length() + 1)]
     with served(models) as server:
         requests = serving_load.rest_requests(server.model, args.signature, args.side)
-        golden = {1: server.answers(requests)}
+        golden = {1: server.answers(requests, sizes)}
         put(2)
         until(lambda: is_alone(2))
-        golden[0] = server.answers(requests)
+        golden[0] = server.answers(requests, sizes)
         with asked_all_the_time(server, requests, args.clients) as found:
             time.sleep(args.seconds)
             steady = list(found)
@@ -244,7 +262,8 @@ def swaps_line(found, steady, golden, put_times, only_times):
     for reply in found:
         oldest = max([2, *(n for n, at in only_times.items() if at < reply.asked)])
         newest = max(n for n, at in put_times.items() if at < reply.answered)
-        kinds = [k for k in golden if (reply.number, reply.data) in golden[k]]
+        rows = rows_of(reply.data) if reply.data else [None]
+        kinds = [k for k in golden if (reply.number, rows[0]) in golden[k]]
         possible = {number % 2 for number in range(oldest, newest + 1)}
         if reply.data is None:
             counts["failed"] += 1
