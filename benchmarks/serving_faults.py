@@ -21,7 +21,6 @@ import argparse
 import asyncio
 import collections
 import contextlib
-import http.client
 import itertools
 import json
 import math
@@ -34,7 +33,6 @@ import shutil
 import statistics
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -119,7 +117,7 @@ class Server(NamedTuple):
                 request = json.loads(body)
                 inputs = request["inputs"].items()
                 request["inputs"] = {name: value * size for name, value in inputs}
-                rows = rows_of(send(json.dumps(request)))
+                rows = serving_load.rows_of(send(json.dumps(request)))
                 found |= {(number, row) for row in rows}
         return found
 
@@ -129,13 +127,6 @@ class Server(NamedTuple):
         found = dict(re.findall(r"(\w+):\s+(\d+)", (folder / "status").read_text()))
         files = len(os.listdir(folder / "fd"))
         return int(found["VmRSS"]) / 1024, files, int(found["Threads"])
-
-
-def rows_of(reply):
-    """The answer for each row of a request."""
-    outputs = json.loads(reply)["outputs"]
-    columns = [[json.dumps(row) for row in outputs[name]] for name in sorted(outputs)]
-    return list(zip(*columns, strict=True))
 
 
 @contextlib.contextmanager
@@ -162,43 +153,6 @@ def on_own_core(models):
             yield server
     finally:
         os.sched_setaffinity(0, cores)
-
-
-class Reply(NamedTuple):
-    """When it was asked and answered, and by whom; None for a failure."""
-
-    asked: float
-    answered: float
-    number: int
-    data: bytes | None
-
-
-@contextlib.contextmanager
-def asked_all_the_time(server, requests, clients):
-    """Clients that ask without a pause until they fail; yields their replies."""
-    found, stop = [], threading.Event()
-
-    def ask(first):
-        with server.send() as send:
-            for number in itertools.count(first):
-                if stop.is_set():
-                    return
-                number, asked, data = number % len(requests), time.monotonic(), None
-                try:
-                    data = send(requests[number])
-                except (OSError, http.client.HTTPException, SystemExit):
-                    return
-                finally:
-                    found.append(Reply(asked, time.monotonic(), number, data))
-
-    with ThreadPoolExecutor(clients) as pool:
-        futures = [pool.submit(ask, n) for n in range(clients)]
-        try:
-            yield found
-        finally:
-            stop.set()
-    for future in futures:
-        future.result()
 
 
 def until(condition):
@@ -243,7 +197,9 @@ def swaps(args, folder):
         put(2)
         until(lambda: is_alone(2))
         golden[0] = server.answers(requests, sizes)
-        with asked_all_the_time(server, requests, args.clients) as found:
+        with serving_load.asked_all_the_time(
+            server.send, requests, args.clients
+        ) as found:
             time.sleep(args.seconds)
             steady = list(found)
             for number in range(3, args.swaps + 3):
@@ -262,7 +218,7 @@ def swaps_line(found, steady, golden, put_times, only_times):
     for reply in found:
         oldest = max([2, *(n for n, at in only_times.items() if at < reply.asked)])
         newest = max(n for n, at in put_times.items() if at < reply.answered)
-        rows = rows_of(reply.data) if reply.data else [None]
+        rows = serving_load.rows_of(reply.data) if reply.data else [None]
         kinds = [k for k in golden if (reply.number, rows[0]) in golden[k]]
         possible = {number % 2 for number in range(oldest, newest + 1)}
         if reply.data is None:
@@ -293,7 +249,9 @@ def kills(args, folder):
             seconds.append(server.seconds)
             same += answers == golden
             if number < args.kills:
-                with asked_all_the_time(server, requests, args.clients) as found:
+                with serving_load.asked_all_the_time(
+                    server.send, requests, args.clients
+                ) as found:
                     time.sleep(draw.uniform(0.2, 2))
                     server.process.kill()
                     server.process.wait()
@@ -325,10 +283,10 @@ def overload(args, folder):
         usual = statistics.median(one() for _ in range(50))
         peak = 0.0
         for clients in (8, 32, 64):
-            found = ask(clients, times(math.inf, args.seconds / 2))
+            found = ask(clients, serving_load.times(math.inf, args.seconds / 2))
             peak = max(peak, answers_a_second(found, args.seconds / 2))
         before = server.state()[0]
-        due = times(OVERLOAD * peak, args.seconds)
+        due = serving_load.times(OVERLOAD * peak, args.seconds)
         load, during = pool.submit(ask, CONNECTIONS, due), []
         while not load.done():
             during.append(server.state()[0])
@@ -359,15 +317,6 @@ def overload_line(found, seconds, peak, memory, usual, recovery):
         f"{1000 * usual:.0f} ms, and less than twice that {recovery:.1f} s after the "
         "last was offered"
     )
-
-
-def times(rate, seconds):
-    """When to ask: so many times a second, but never what it is too late for."""
-    end = time.perf_counter() + seconds
-    for number in itertools.count():
-        if number / rate >= seconds or time.perf_counter() >= end:
-            return
-        yield number / rate
 
 
 def answers_a_second(found, seconds):

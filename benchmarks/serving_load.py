@@ -5,10 +5,13 @@ import base64
 import contextlib
 import http.client
 import io
+import itertools
 import json
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 NUM_PAIRS, SIDE = 32, 224
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -132,6 +135,59 @@ def ask(connect, requests, clients, seconds):
     if failed:
         raise SystemExit(f"a request failed: {failed[0]!r}")
     return time.perf_counter() - start, found
+
+
+def rows_of(reply):
+    """The answer for each row of a request."""
+    outputs = json.loads(reply)["outputs"]
+    columns = [[json.dumps(row) for row in outputs[name]] for name in sorted(outputs)]
+    return list(zip(*columns, strict=True))
+
+
+class Reply(NamedTuple):
+    """When it was asked and answered, and by whom; None for a failure."""
+
+    asked: float
+    answered: float
+    number: int
+    data: bytes | None
+
+
+@contextlib.contextmanager
+def asked_all_the_time(connect, requests, clients):
+    """Clients that ask without a pause until they fail; yields their replies."""
+    found, stop = [], threading.Event()
+
+    def ask(first):
+        with connect() as send:
+            for number in itertools.count(first):
+                if stop.is_set():
+                    return
+                number, asked, data = number % len(requests), time.monotonic(), None
+                try:
+                    data = send(requests[number])
+                except (OSError, http.client.HTTPException, SystemExit):
+                    return
+                finally:
+                    found.append(Reply(asked, time.monotonic(), number, data))
+
+    with ThreadPoolExecutor(clients) as pool:
+        futures = [pool.submit(ask, n) for n in range(clients)]
+        try:
+            yield found
+        finally:
+            stop.set()
+    for future in futures:
+        future.result()
+
+
+def times(rate, seconds):
+    """When to ask: so many times a second, but never what it is too late for."""
+    end = time.perf_counter() + seconds
+    for number in itertools.count():
+        if number / rate >= seconds or time.perf_counter() >= end:
+            return
+        yield number / rate
 
 
 async def ask_on_time(address, model, requests, connections, times):
