@@ -30,6 +30,7 @@ import platform
 import random
 import re
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -49,6 +50,8 @@ OVERLOAD, CONNECTIONS = 10, 512
 def main():
     """Runs what is named."""
     args = make_parser().parse_args()
+    # So that whatever was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(
         f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()}, "
         f"{args.signature}, pictures of {args.side} pixels"
@@ -157,7 +160,7 @@ def on_own_core(models):
 
 def until(condition):
     """Waits for something to become true."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     while not condition():
         if time.monotonic() > end:
             raise SystemExit("what is waited for does not happen")
@@ -209,7 +212,8 @@ def swaps(args, folder):
                 shutil.rmtree(models / str(number - 1))
                 enough = len(steady) + args.requests * (number - 2) / args.swaps
                 until(lambda n=enough: len(found) >= n)
-    print(swaps_line(found[len(steady) :], steady, golden, put_times, only_times))
+    line = swaps_line(found[len(steady) :], steady, golden, put_times, only_times)
+    print(line, flush=True)
 
 
 def swaps_line(found, steady, golden, put_times, only_times):
