@@ -2,7 +2,9 @@
 
 import contextlib
 import gzip
+import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from maskdepth_tf.serving import json_tensors, rest, server
+from maskdepth_tf.serving import connections, json_tensors, rest
 from maskdepth_tf.serving.batching import Limits
 from tests import servers
 
@@ -107,7 +109,7 @@ def test_no_http_at_all(running):
 
 def test_slow_bodies_and_silent_connections_end(folder, monkeypatch):
     monkeypatch.setattr(rest, "BODY_SECONDS", 0.5)
-    monkeypatch.setattr(server, "HEADER_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.5)
     with servers.running(folder) as running:
         start = time.monotonic()
         silent = [talk(running, data) for data in (b"", b"GET / HT", b"G") * 10]
@@ -119,7 +121,7 @@ def test_slow_bodies_and_silent_connections_end(folder, monkeypatch):
 
 
 def test_connections_are_counted(folder, monkeypatch):
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     with servers.running(folder) as running, contextlib.ExitStack() as stack:
         held = [stack.enter_context(talk(running, b"GET ")) for _ in range(3)]
         time.sleep(0.2)
@@ -147,7 +149,9 @@ def test_bodies_in_memory_have_a_limit(folder):
         assert running.predict({"instances": [[1, 2]]})[0] == 200
 
 
-def test_decoding_has_a_queue_too(folder, monkeypatch):
+@contextlib.contextmanager
+def full(folder, monkeypatch, **changes):
+    """A server whose queue of two is full of what is being decoded; and the gate."""
     gate = threading.Event()
     decode = json_tensors.decode
 
@@ -157,15 +161,102 @@ def test_decoding_has_a_queue_too(folder, monkeypatch):
 
     monkeypatch.setattr(json_tensors, "decode", wait)
     with (
-        servers.running(folder, limits=Limits(max_queue=2)) as running,
+        servers.running(folder, limits=Limits(max_queue=2), **changes) as running,
         ThreadPoolExecutor(2) as threads,
     ):
         body = {"instances": [[1, 2]]}
         held = [threads.submit(running.predict, body) for _ in range(2)]
-        while running.service.in_flight < 2:
-            time.sleep(0.01)
-        time.sleep(0.1)
-        error = {"error": "too many requests are under way"}
-        assert running.predict(body) == (503, error)
-        gate.set()
+        try:
+            servers.until(running.service.is_full)
+            yield running, gate
+        finally:
+            gate.set()
         assert [future.result()[0] for future in held] == [200, 200]
+
+
+BODY = b'{"instances": [[1, 2]]}'
+PLAIN = post(f"Content-Length: {len(BODY)}") + BODY
+TOO_MANY = {"error": "too many requests are under way"}
+
+
+def reply_of(connection):
+    """Status and body of the next reply."""
+    reply = http.client.HTTPResponse(connection)
+    reply.begin()
+    return reply.status, json.loads(reply.read())
+
+
+def test_decoding_has_a_queue_too(folder, monkeypatch):
+    with full(folder, monkeypatch) as (running, _):
+        assert running.predict(BODY) == (503, TOO_MANY)
+        assert running.request("GET", "/health/ready")[0] == 200
+        metrics = running.request("GET", "/monitoring/prometheus/metrics")[1].decode()
+        labels = 'api="rest",code="RESOURCE_EXHAUSTED",model=""'
+        assert f"maskdepth_requests_total{{{labels}}} 1.0" in metrics
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [PLAIN],
+        [PLAIN[:-20], PLAIN[-20:-1], PLAIN[-1:]],
+        [PLAIN[: -len(BODY)], BODY],
+        # In the middle of the headers: read as ever.
+        [PLAIN[:30], PLAIN[30:]],
+        [post("Content-Length: 0")],
+        [post("Connection: keep-alive\r\ncontent-length:23") + BODY],
+        [post("Transfer-Encoding: chunked") + b"17\r\n" + BODY + b"\r\n0\r\n\r\n"],
+        [PLAIN.replace(b"\r\n", b"\n")],
+    ],
+)
+def test_refusals_leave_the_connection_in_order(folder, monkeypatch, sent):
+    with full(folder, monkeypatch) as (running, gate):
+        with talk(running) as connection:
+            for _ in range(2):
+                for data in sent:
+                    connection.sendall(data)
+                    time.sleep(0.02)
+                assert reply_of(connection) == (503, TOO_MANY)
+            gate.set()
+            servers.until(lambda: not running.service.in_flight)
+            connection.sendall(PLAIN)
+            assert reply_of(connection) == (200, {"predictions": [[101, 102]]})
+
+
+def test_refusals_of_requests_that_come_together(folder, monkeypatch):
+    with full(folder, monkeypatch) as (running, _), talk(running) as connection:
+        live = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+        connection.sendall(PLAIN + PLAIN + live)
+        with connection.makefile("rb") as replies:
+            connection.shutdown(socket.SHUT_WR)
+            text = replies.read()
+    statuses = re.findall(rb"HTTP/1.1 (\d+)", text)
+    assert statuses == [b"503", b"503", b"200"]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (post("Connection: close\r\nContent-Length: 23") + BODY, b"503"),
+        (PLAIN.replace(b"HTTP/1.1", b"HTTP/1.0"), b"503"),
+        (post(f"Content-Length: {2**20 + 1}"), b"413"),
+        (post("Content-Length: 1\r\nContent-Length: 2") + b"{}", b"400"),
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_parser(folder, monkeypatch, data, status):
+    with full(folder, monkeypatch) as (running, _):
+        assert rest_of(talk(running, data))[9:12] == status
+
+
+def test_refused_connections_end_only_if_they_are_silent(folder, monkeypatch):
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.3)
+    with full(folder, monkeypatch) as (running, _):
+        with talk(running) as connection:
+            for _ in range(10):
+                connection.sendall(PLAIN)
+                assert reply_of(connection) == (503, TOO_MANY)
+                time.sleep(0.1)
+            connection.sendall(PLAIN[:-1])
+            start = time.monotonic()
+            assert rest_of(connection).startswith(b"HTTP/1.1 503 ")
+            assert time.monotonic() - start < 5

@@ -1,5 +1,7 @@
 """What can become of a request other than an answer, in TF Serving's terms."""
 
+import re
+
 CODES = (
     "OK",
     "CANCELLED",
@@ -77,4 +79,5 @@ def _reason(text: str) -> str:
         if line and not line.startswith(("Graph execution", "Detected at", "<", "[["))
     ]
     # Which of the graph's operations it was is of no use to a client.
-    return said[0].split(" [[")[0].split(" [Op:")[0] if said else ""
+    reason = said[0].split(" [[")[0].split(" [Op:")[0] if said else ""
+    return re.sub(r"^\{\{function_node .*?\}\} ", "", reason)

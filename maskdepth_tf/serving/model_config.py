@@ -54,7 +54,9 @@ def find_models(folder: str) -> dict[str, Declared]:
     if version_folders(folder):
         return {os.path.basename(folder): Declared(folder)}
     with os.scandir(folder) as entries:
-        found = {entry.name: entry.path for entry in entries if entry.is_dir()}
+        found = {
+            entry.name: entry.path for entry in entries if os.path.isdir(entry.path)
+        }
     return {
         name: Declared(found[name])
         for name in sorted(found)
@@ -68,7 +70,10 @@ def version_folders(folder: str) -> dict[int, str]:
         found = sorted(
             (entry.name, entry.path)
             for entry in entries
-            if entry.name.isascii() and entry.name.isdecimal() and entry.is_dir()
+            # Unlike the entry itself, this has no error for a link that leads nowhere.
+            if entry.name.isascii()
+            and entry.name.isdecimal()
+            and os.path.isdir(entry.path)
         )
     # TF Serving counts in 64 bits.
     return {int(name): path for name, path in found if int(name) < 2**63}

@@ -172,7 +172,7 @@ class Models:
         try:
             model = self._load_folder(folder)
         except Exception as error:
-            message = str(error).splitlines()[0] if str(error) else repr(error)
+            message = " ".join(str(error).splitlines()) or repr(error)
             with self._lock:
                 version.state, version.error = "END", ("FAILED_PRECONDITION", message)
             print(

@@ -220,8 +220,9 @@ def _json(body: bytes, status: int = 200, headers=None) -> Response:
 def _error(error: ServingError) -> Response:
     body = json.dumps({"error": error.message}).encode()
     headers = {}
-    if error.http_status not in (400, 404):
-        # What is left of the body will not be read.
+    if error.http_status not in (400, 404) and error.code != "RESOURCE_EXHAUSTED":
+        # What is left of the body will not be read. Those who come while the queue is
+        # full have been read, and would only cost more by connecting anew.
         headers["connection"] = "close"
     if error.http_status == 401:
         headers["www-authenticate"] = "Bearer"

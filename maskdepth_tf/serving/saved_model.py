@@ -43,7 +43,9 @@ class SavedModel:
             self._loaded = tf.saved_model.load(folder)
             self._functions = self._find_functions(folder)
             for name, arrays in _warm_up_requests(folder, self):
-                _check_finite(folder, name, self.run(name, arrays))
+                _check_answer(
+                    folder, name, self.signature(name), self.run(name, arrays)
+                )
         except StateError:
             raise
         except Exception as error:
@@ -121,17 +123,22 @@ def _read_signature_defs(folder) -> dict:
 def _warm_up_requests(folder, model) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Signature and inputs of the requests that come with it, or a made one."""
     path = os.path.join(folder, WARM_UP)
-    if not os.path.isfile(path):
+    records = _records(path) if os.path.isfile(path) else []
+    if not records:
         yield DEFAULT_SIGNATURE, _made_up(model.signature(DEFAULT_SIGNATURE))
         return
     from tensorflow_serving.apis import prediction_log_pb2
 
-    for record in tf.data.TFRecordDataset(path).take(_MOST_WARM_UPS):
-        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+    for record in records:
+        log = prediction_log_pb2.PredictionLog.FromString(record)
         request = log.predict_log.request
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature = model.signature(name)
         yield name, proto_tensors.arrays(request.inputs, signature)
+
+
+def _records(path) -> list[bytes]:
+    return list(tf.data.TFRecordDataset(path).take(_MOST_WARM_UPS).as_numpy_iterator())
 
 
 def _made_up(signature) -> dict[str, np.ndarray]:
@@ -147,7 +154,14 @@ def _made_up(signature) -> dict[str, np.ndarray]:
     return made
 
 
-def _check_finite(folder, name, outputs) -> None:
+def _check_answer(folder, name, signature, outputs) -> None:
+    """It must have the declared outputs, at least one, of finite numbers."""
+    declared, found = sorted(signature.outputs), sorted(outputs)
+    if declared != found or not found:
+        raise StateError(
+            f"{folder}: {name} must answer with what it declares, "
+            f"{{{','.join(declared)}}}. Received: {{{','.join(found)}}}"
+        )
     for key, value in outputs.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise StateError(

@@ -6,33 +6,27 @@ words; those that it has accepted are answered, and only then are the ports clos
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from maskdepth_tf.errors import UsageError
 from maskdepth_tf.serving import grpc_api
 from maskdepth_tf.serving.batching import Limits
+from maskdepth_tf.serving.connections import MAX_HEADER_BYTES, Connection
 from maskdepth_tf.serving.models import Models
 from maskdepth_tf.serving.rest import Rest
 from maskdepth_tf.serving.service import Service
 
-HEADER_SECONDS = 10
-"""A connection that brings no request for this long, or twice as long, is closed."""
-
-MAX_CONNECTIONS = 2000
-"""Most REST connections at a time; others are closed at once."""
-
-_MAX_HEADER_BYTES = 2**15
 _HEALTH_NAMES = (health.OVERALL_HEALTH, "tensorflow.serving.PredictionService")
 
 
@@ -142,27 +136,6 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(address[0]).is_loopback
 
 
-class _Connection(H11Protocol):
-    """A connection that cannot be held open with nothing, or next to nothing."""
-
-    def connection_made(self, transport) -> None:
-        super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
-        else:
-            self.loop.call_later(HEADER_SECONDS, self._check, None)
-
-    def _check(self, seen) -> None:
-        """Closes it if the request that was there last time is still the last one."""
-        if self.transport.is_closing():
-            return
-        is_idle = self.cycle is None or self.cycle.response_complete
-        if is_idle and self.cycle is seen:
-            self.transport.close()
-        else:
-            self.loop.call_later(HEADER_SECONDS, self._check, self.cycle)
-
-
 class _Uvicorn(uvicorn.Server):
     def capture_signals(self):
         # They are for the whole process, of which this is a part.
@@ -171,10 +144,12 @@ class _Uvicorn(uvicorn.Server):
 
 def _rest_server(service, settings) -> uvicorn.Server:
     app = Rest(service, settings.max_body, settings.token).app()
+    # Uvicorn calls it as it would a class.
+    connect: Any = functools.partial(Connection, service, settings.max_body)
     return _Uvicorn(
         uvicorn.Config(
             app,
-            http=_Connection,
+            http=connect,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -183,7 +158,7 @@ def _rest_server(service, settings) -> uvicorn.Server:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
     )
 

@@ -21,6 +21,9 @@ T = TypeVar("T")
 PICTURES = frozenset(f"{stream.name}_bytes" for stream in streams.INPUTS)
 """Inputs that are encoded pictures."""
 
+TOO_MANY = "too many requests are under way"
+"""What those are told who come while the queue is full."""
+
 
 class Service:
     """Models, their batches, and what is counted.
@@ -63,7 +66,7 @@ class Service:
             "maskdepth_in_flight", "Open requests.", registry=self.registry
         )
         in_flight.set_function(lambda: self.in_flight)
-        self._max_decoding = limits.max_queue
+        self._max_queue = limits.max_queue
         self._decoding = 0
         self.is_draining = False
         self.in_flight = 0
@@ -72,6 +75,14 @@ class Service:
     def is_ready(self) -> bool:
         """Whether some version answers and new requests are taken."""
         return not self.is_draining and bool(self.models.available())
+
+    def is_full(self) -> bool:
+        """Whether as many requests as may be queued are, or are decoded for it."""
+        return self.batcher.waiting() + self._decoding >= self._max_queue
+
+    def count_refused(self, api: str) -> None:
+        """Counts a request that was refused unread for the queue is full."""
+        self._requests.labels("", api, "RESOURCE_EXHAUSTED").inc()
 
     @contextlib.contextmanager
     def counted(self, model: str, api: str) -> Iterator[None]:
@@ -109,10 +120,10 @@ class Service:
         """Calls in a thread what makes arrays of a request.
 
         Raises:
-            ServingError: RESOURCE_EXHAUSTED if as many as may be queued are at it.
+            ServingError: RESOURCE_EXHAUSTED if the queue is full.
         """
-        if self._decoding >= self._max_decoding:
-            raise ServingError("RESOURCE_EXHAUSTED", "too many requests are under way")
+        if self.is_full():
+            raise ServingError("RESOURCE_EXHAUSTED", TOO_MANY)
         self._decoding += 1
         try:
             return await asyncio.to_thread(function, *arguments)
