@@ -103,6 +103,16 @@ def exported(tmp_path_factory):
     return exported.make(tmp_path_factory.mktemp("exported"))
 
 
+@pytest.fixture(scope="session")
+def shift_folder(tmp_path_factory):
+    """Folder of a model, `servers.Shift`, that adds 100; for reading only."""
+    from tests import servers
+
+    folder = tmp_path_factory.mktemp("models") / "shift"
+    servers.write_version(folder, 1, 100)
+    return folder
+
+
 def tiny_overrides(labels_path, workdir) -> list[str]:
     """Two quick epochs of 2 steps on a labelled set."""
     return [

@@ -12,6 +12,14 @@ from maskdepth_tf import export, images, model, streams
 
 SIZE = 32
 
+SIGNATURES = (
+    "serving_default",
+    "serving_full_size",
+    "serving_png",
+    "serving_arrays",
+    "serving_uint8",
+)
+
 
 def encoded(seed, width, height, encoding, **options):
     """A smooth random picture, so that resizing has something to do."""

@@ -13,15 +13,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from maskdepth_tf import inference, tf_serving
-from tests.exported import graph, inputs
-
-SIGNATURES = (
-    "serving_default",
-    "serving_full_size",
-    "serving_png",
-    "serving_arrays",
-    "serving_uint8",
-)
+from tests.exported import SIGNATURES, graph, inputs
 
 
 @pytest.fixture(scope="module")

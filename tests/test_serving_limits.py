@@ -21,15 +21,8 @@ PREDICT = "/v1/models/shift:predict"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "shift"
-    servers.write_version(folder, 1, 100)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def running(folder):
-    with servers.running(folder) as found:
+def running(shift_folder):
+    with servers.running(shift_folder) as found:
         yield found
 
 
@@ -107,10 +100,10 @@ def test_no_http_at_all(running):
     assert reply.startswith(b"HTTP/1.1 400 ")
 
 
-def test_slow_bodies_and_silent_connections_end(folder, monkeypatch):
+def test_slow_bodies_and_silent_connections_end(shift_folder, monkeypatch):
     monkeypatch.setattr(rest, "BODY_SECONDS", 0.5)
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.5)
-    with servers.running(folder) as running:
+    with servers.running(shift_folder) as running:
         start = time.monotonic()
         silent = [talk(running, data) for data in (b"", b"GET / HT", b"G") * 10]
         slow = [talk(running, post("Content-Length: 9") + b"{") for _ in range(50)]
@@ -120,9 +113,9 @@ def test_slow_bodies_and_silent_connections_end(folder, monkeypatch):
         assert time.monotonic() - start < 10
 
 
-def test_connections_are_counted(folder, monkeypatch):
+def test_connections_are_counted(shift_folder, monkeypatch):
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
-    with servers.running(folder) as running, contextlib.ExitStack() as stack:
+    with servers.running(shift_folder) as running, contextlib.ExitStack() as stack:
         held = [stack.enter_context(talk(running, b"GET ")) for _ in range(3)]
         time.sleep(0.2)
         with pytest.raises(OSError, match="reset|closed"):
@@ -132,11 +125,11 @@ def test_connections_are_counted(folder, monkeypatch):
         assert running.request("GET", "/health/live")[0] == 200
 
 
-def test_bodies_in_memory_have_a_limit(folder):
+def test_bodies_in_memory_have_a_limit(shift_folder):
     size = 2**16
     body = json.dumps({"a": "b" * (size - 100)}).encode()
     data = post(f"Content-Length: {size}") + body
-    with servers.running(folder, max_body=size) as running:
+    with servers.running(shift_folder, max_body=size) as running:
         with contextlib.ExitStack() as stack:
             # All but the end of the body: each waits in memory.
             for _ in range(8):
@@ -150,7 +143,7 @@ def test_bodies_in_memory_have_a_limit(folder):
 
 
 @contextlib.contextmanager
-def full(folder, monkeypatch, **changes):
+def full(shift_folder, monkeypatch, **changes):
     """A server whose queue of two is full of what is being decoded; and the gate."""
     gate = threading.Event()
     decode = json_tensors.decode
@@ -161,7 +154,7 @@ def full(folder, monkeypatch, **changes):
 
     monkeypatch.setattr(json_tensors, "decode", wait)
     with (
-        servers.running(folder, limits=Limits(max_queue=2), **changes) as running,
+        servers.running(shift_folder, limits=Limits(max_queue=2), **changes) as running,
         ThreadPoolExecutor(2) as threads,
     ):
         body = {"instances": [[1, 2]]}
@@ -186,8 +179,8 @@ def reply_of(connection):
     return reply.status, json.loads(reply.read())
 
 
-def test_decoding_has_a_queue_too(folder, monkeypatch):
-    with full(folder, monkeypatch) as (running, _):
+def test_decoding_has_a_queue_too(shift_folder, monkeypatch):
+    with full(shift_folder, monkeypatch) as (running, _):
         assert running.predict(BODY) == (503, TOO_MANY)
         assert running.request("GET", "/health/ready")[0] == 200
         metrics = running.request("GET", "/monitoring/prometheus/metrics")[1].decode()
@@ -209,8 +202,8 @@ def test_decoding_has_a_queue_too(folder, monkeypatch):
         [PLAIN.replace(b"\r\n", b"\n")],
     ],
 )
-def test_refusals_leave_the_connection_in_order(folder, monkeypatch, sent):
-    with full(folder, monkeypatch) as (running, gate):
+def test_refusals_leave_the_connection_in_order(shift_folder, monkeypatch, sent):
+    with full(shift_folder, monkeypatch) as (running, gate):
         with talk(running) as connection:
             for _ in range(2):
                 for data in sent:
@@ -223,8 +216,8 @@ def test_refusals_leave_the_connection_in_order(folder, monkeypatch, sent):
             assert reply_of(connection) == (200, {"predictions": [[101, 102]]})
 
 
-def test_refusals_of_requests_that_come_together(folder, monkeypatch):
-    with full(folder, monkeypatch) as (running, _), talk(running) as connection:
+def test_refusals_of_requests_that_come_together(shift_folder, monkeypatch):
+    with full(shift_folder, monkeypatch) as (running, _), talk(running) as connection:
         live = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
         connection.sendall(PLAIN + PLAIN + live)
         with connection.makefile("rb") as replies:
@@ -243,14 +236,14 @@ def test_refusals_of_requests_that_come_together(folder, monkeypatch):
         (post("Content-Length: 1\r\nContent-Length: 2") + b"{}", b"400"),
     ],
 )
-def test_what_is_not_plain_is_left_to_the_parser(folder, monkeypatch, data, status):
-    with full(folder, monkeypatch) as (running, _):
+def test_others_are_left_to_the_parser(shift_folder, monkeypatch, data, status):
+    with full(shift_folder, monkeypatch) as (running, _):
         assert rest_of(talk(running, data))[9:12] == status
 
 
-def test_refused_connections_end_only_if_they_are_silent(folder, monkeypatch):
+def test_refused_connections_end_only_if_they_are_silent(shift_folder, monkeypatch):
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.3)
-    with full(folder, monkeypatch) as (running, _):
+    with full(shift_folder, monkeypatch) as (running, _):
         with talk(running) as connection:
             for _ in range(10):
                 connection.sendall(PLAIN)

@@ -18,16 +18,9 @@ from maskdepth_tf.serving.models import Spec
 from maskdepth_tf.serving.openvino_model import OpenVinoModel
 from maskdepth_tf.serving.saved_model import SavedModel
 from tests import servers
-from tests.exported import SIZE, inputs
+from tests.exported import SIGNATURES, SIZE, inputs
 
 FORMATS = ["openvino", "openvino_bfloat16"]
-SIGNATURES = (
-    "serving_default",
-    "serving_full_size",
-    "serving_png",
-    "serving_arrays",
-    "serving_uint8",
-)
 
 
 def make_version(folder, seed):

@@ -8,15 +8,8 @@ PREDICT = "/v1/models/shift:predict"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "shift"
-    servers.write_version(folder, 1, 100)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def running(folder):
-    with servers.running(folder) as found:
+def running(shift_folder):
+    with servers.running(shift_folder) as found:
         yield found
 
 
@@ -348,8 +341,8 @@ def test_health(running, tmp_path):
         assert empty.request("GET", "/health/ready") == (503, {"error": "not ready"})
 
 
-def test_token(folder):
-    with servers.running(folder, token="secret") as guarded:
+def test_token(shift_folder):
+    with servers.running(shift_folder, token="secret") as guarded:
         for sent in ({}, {"Authorization": "Bearer no"}, {"Authorization": "secret"}):
             status, reply = guarded.request("GET", "/v1/models/shift", headers=sent)
             assert (status, reply) == (
