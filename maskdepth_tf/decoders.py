@@ -27,6 +27,8 @@ _ORIENTATION_TAG = 0x0112
 _MAX_EXIF_BYTES = 65536
 _RATIOS = (2, 4, 8)
 _SPARE = 1.5
+# Pixels: of 64 such pictures in colour a copy takes 12 MB.
+_SMALL = 2**16
 
 Decoder = Callable[[tf.Tensor], tf.Tensor]
 """From a scalar string to pixels [H, W, C]."""
@@ -160,6 +162,31 @@ def _decoder(jpeg: Decoder, png: Decoder, other: Decoder) -> Decoder:
     return decode
 
 
+def are_small_jpegs(data: tf.Tensor, size: int) -> tf.Tensor:
+    """Whether `small_jpeg` decodes all of [B], and to one size: a bool."""
+
+    def are_alike():
+        shape = tf.TensorSpec([3], tf.int32)
+        shapes = tf.map_fn(tf.io.extract_jpeg_shape, data, fn_output_signature=shape)
+        sides = tf.bitwise.right_shift(
+            shapes[0, :2], tf.fill([2], _halvings(shapes[0, :2], size))
+        )
+        is_small = tf.reduce_prod(tf.cast(sides, tf.int64)) <= _SMALL
+        return is_small & tf.reduce_all(shapes[:, :2] == shapes[0, :2])
+
+    is_plain = tf.reduce_all(_is_jpeg(data) & ~_has_exif(data))
+    return tf.cond(is_plain, are_alike, lambda: tf.constant(False))
+
+
+def small_jpeg(stream: streams.Stream, size: int) -> Decoder:
+    """Makes a decoder of JPEGs that stand upright, for what `are_small_jpegs` says.
+
+    Its pixels are those of `rgb`, `mask` or `depth`.
+    """
+    decode = _jpeg_decoder(stream.channels, size)
+    return (lambda data: _widened(decode(data))) if stream == streams.DEPTH else decode
+
+
 def _decode_depth_with_alpha(data) -> tf.Tensor:
     return tf.cond(
         _is_png(data),
@@ -215,17 +242,21 @@ def _jpeg_decoder(channels: int, size: int | None) -> Decoder:
     decode_at = functools.partial(_decode_jpeg, channels=channels)
     if size is None:
         return decode_at
-    ratios = np.array(_RATIOS)
 
     def decode(data):
-        sides = tf.io.extract_jpeg_shape(data)[:2, None]
-        # A half of an odd side would be rounded up, and the picture shifted.
-        fits = (sides % ratios == 0) & (sides >= np.ceil(_SPARE * size * ratios))
-        halvings = tf.reduce_sum(tf.cast(tf.reduce_all(fits, axis=0), tf.int32))
+        halvings = _halvings(tf.io.extract_jpeg_shape(data)[:2], size)
         branches = [functools.partial(decode_at, data, ratio=r) for r in (1, *_RATIOS)]
         return tf.switch_case(halvings, branches)
 
     return decode
+
+
+def _halvings(sides, size: int) -> tf.Tensor:
+    """How often a JPEG is halved before it is resized, 0 to 3."""
+    sides, ratios = sides[:, None], np.array(_RATIOS)
+    # A half of an odd side would be rounded up, and the picture shifted.
+    fits = (sides % ratios == 0) & (sides >= np.ceil(_SPARE * size * ratios))
+    return tf.reduce_sum(tf.cast(tf.reduce_all(fits, axis=0), tf.int32))
 
 
 def _decode_image(data, channels: int) -> tf.Tensor:

@@ -16,6 +16,7 @@ Conventions, for every format alike:
 - JPEG pixels equal Pillow's bit by bit, those of CMYK within 2 of 255.
 """
 
+import functools
 import io
 import os
 import warnings
@@ -125,11 +126,63 @@ def load(data: tf.Tensor, stream: streams.Stream, image_size: int) -> tf.Tensor:
         uint16 [S, S, 1], 65535 being 1.0, of an 8-bit map a multiple of 257.
     """
     decoder = _DECODERS.get(stream, decoders.rgb)(image_size)
-    pixels = resize(decoder(data), image_size)
+    is_deep = stream == streams.DEPTH and decoders.has_16_bits(data)
+    return _rounded(resize(decoder(data), image_size), stream, is_deep)
+
+
+@functools.cache
+def batch_loader(stream: streams.Stream, image_size: int) -> decoders.Decoder:
+    """Makes a function from encoded pictures [B] to what `load` makes of each.
+
+    Of small JPEGs of one size it takes a third of the time.
+
+    Args:
+        stream: Which of the four pictures they are.
+        image_size: Side of the results, in pixels.
+    """
+    signature = tf.TensorSpec((image_size, image_size, stream.channels), stream.dtype)
+
+    def load_each(data):
+        return tf.map_fn(
+            lambda one: load(one, stream, image_size),
+            data,
+            fn_output_signature=signature,
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def load_batch(data):
+        return tf.cond(
+            decoders.are_small_jpegs(data, image_size),
+            lambda: _load_together(data, stream, image_size),
+            lambda: load_each(data),
+        )
+
+    return load_batch
+
+
+def _load_together(data, stream, image_size) -> tf.Tensor:
+    """JPEGs that are decoded to one size -> [B, S, S, C]."""
+    pixels = tf.map_fn(
+        decoders.small_jpeg(stream, image_size),
+        data,
+        fn_output_signature=tf.TensorSpec((None, None, stream.channels), stream.dtype),
+    )
+    # As one picture of many channels: TensorFlow divides each picture among threads,
+    # who would wait for each other, and goes from channel to channel in few steps.
+    wide = tf.transpose(pixels, (1, 2, 0, 3))
+    height, width, count, channels = tf.unstack(tf.shape(wide))
+    wide = resize(tf.reshape(wide, (height, width, count * channels)), image_size)
+    shape = (image_size, image_size, count, stream.channels)
+    rounded = _rounded(tf.reshape(wide, shape), stream, is_deep=False)
+    return tf.transpose(rounded, (2, 0, 1, 3))
+
+
+def _rounded(pixels, stream, is_deep) -> tf.Tensor:
+    """Resized pixels as they are in memory; `is_deep` says that depth has 16 bits."""
     if stream == streams.MASK:
         return tf.cast(pixels >= streams.MASK_THRESHOLD, tf.uint8)
     if stream == streams.DEPTH:
-        step = tf.where(decoders.has_16_bits(data), 1.0, float(streams.DEPTH_STEP))
+        step = tf.where(is_deep, 1.0, float(streams.DEPTH_STEP))
         return tf.cast(tf.round(pixels / step) * step, tf.uint16)
     return tf.cast(tf.round(pixels), tf.uint8)
 

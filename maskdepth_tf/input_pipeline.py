@@ -21,6 +21,7 @@ from maskdepth_tf.labels import Row
 
 Load = Callable[[tf.Tensor], augmentation.Example]
 _BATCH = 64
+_BATCH_PIXELS = 64**3
 Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
 # AutoGraph would take seconds to find that there is nothing for it to convert.
@@ -205,22 +206,21 @@ def decoded_batches(
     Raises:
         DataError: If a picture is missing or damaged; names it.
     """
+    # Larger pictures gain less from being many, and take more memory.
+    count = min(_BATCH, max(1, _BATCH_PIXELS // image_size**2))
 
     def read_batches():
-        for start in range(0, len(names), _BATCH):
-            yield [found.read(name) for name in names[start : start + _BATCH]]
+        for start in range(0, len(names), count):
+            yield [found.read(name) for name in names[start : start + count]]
 
     encoded = tf.TensorSpec([None], tf.string)
     dataset = (
-        # Python is asked for many at a time: each question takes as long as a read.
         tf.data.Dataset.from_generator(read_batches, output_signature=encoded)
-        .unbatch()
         .map(
-            _as_it_is(lambda data: images.load(data, stream, image_size)),
+            images.batch_loader(stream, image_size),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        .batch(_BATCH)
         .prefetch(tf.data.AUTOTUNE)
     )
     start = 0

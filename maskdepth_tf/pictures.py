@@ -71,8 +71,7 @@ class Folder:
     def read(self, name: str) -> bytes:
         path = self._path(name)
         limit = max_bytes(name)
-        with headers.open_file(path) as file:
-            data = file.read(limit + 1)
+        data = headers.read_bytes(path, limit + 1)
         if len(data) > limit:
             raise DataError(f"{path}: expected at most {limit} bytes, received more")
         return data

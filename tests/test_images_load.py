@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pictures import CORPUS, OFFICE, difference, encode, smooth_rgb, tiff
 from PIL import Image
 
-from maskdepth_tf import images, streams
+from maskdepth_tf import decoders, images, streams
 from maskdepth_tf.errors import DataError
 
 
@@ -172,6 +172,59 @@ class TestLoad:
         for stream in streams.STREAMS:
             eager = [images.load(tf.constant(p), stream, 32) for p in examples]
             np.testing.assert_array_equal(outputs[stream.name], np.stack(eager))
+
+
+class TestBatchLoader:
+    def are_small(self, encoded, size=16):
+        return decoders.are_small_jpegs(tf.constant(encoded), size)
+
+    def check(self, encoded, stream, size=16):
+        loaded = images.batch_loader(stream, size)(tf.constant(encoded))
+        assert loaded.dtype == stream.dtype
+        expected = [images.load(tf.constant(data), stream, size) for data in encoded]
+        np.testing.assert_array_equal(loaded, np.stack(expected))
+
+    @pytest.mark.parametrize("stream", streams.STREAMS)
+    @pytest.mark.parametrize("sides", [(12, 9), (97, 31), (56, 64), (192, 208)])
+    def test_jpegs_of_one_size_become_what_each_becomes(self, stream, sides):
+        random = np.random.default_rng(0)
+        pixels = random.integers(0, 256, (3, *sides, 3), dtype=np.uint8)
+        rgb, other, grey = map(Image.fromarray, pixels)
+        encoded = [
+            encode(rgb, "JPEG"),
+            encode(other, "JPEG", quality=30, progressive=True, subsampling=0),
+            encode(grey.convert("L"), "JPEG"),
+        ]
+        assert self.are_small(encoded)
+        self.check(encoded, stream)
+        self.check(encoded[:1], stream)
+
+    @pytest.mark.parametrize("stream", streams.STREAMS)
+    def test_others_become_what_each_becomes(self, stream):
+        # TensorFlow makes no grey of CMYK.
+        encoded = [CORPUS[name] for name in sorted(CORPUS.keys() - {"jpeg_cmyk"})]
+        assert not self.are_small(encoded)
+        self.check(encoded, stream)
+
+    def test_jpegs_that_are_not_decoded_together(self):
+        image = Image.fromarray(smooth_rgb(24, 32))
+        turned = Image.Exif()
+        turned[0x0112] = 6
+        plain = encode(image, "JPEG")
+        for other in (
+            encode(image.crop((0, 0, 24, 32)), "JPEG"),  # of another size
+            encode(image, "JPEG", exif=turned),
+            encode(image, "PNG"),
+        ):
+            assert not self.are_small([plain, other])
+            self.check([plain, other], streams.FG_BG)
+
+    @pytest.mark.parametrize(("width", "is_small"), [(256, True), (257, False)])
+    def test_what_is_small(self, width, is_small):
+        data = encode(Image.new("L", (width, 256)), "JPEG")
+        assert self.are_small([data], 128) == is_small
+        large = encode(Image.new("L", (512, 512)), "JPEG")
+        assert self.are_small([large], 128)  # at half its size
 
 
 GREY = st.tuples(st.integers(1, 9), st.integers(1, 9))
