@@ -11,6 +11,7 @@ from maskdepth_tf import errors
 COMMANDS = {
     "dataset": ("maskdepth_tf.dataset.__main__", "make data sets from pictures"),
     "train": ("maskdepth_tf.train", "train, evaluate, export and report"),
+    "input-server": ("maskdepth_tf.input_server", "prepare batches for trainings"),
     "runs": ("maskdepth_tf.list_runs", "list runs with their best figures"),
     "evaluate": ("maskdepth_tf.evaluate", "score a model on labelled pictures"),
     "export": ("maskdepth_tf.export", "write a SavedModel for TF Serving"),
@@ -72,7 +73,7 @@ def main(argv: list[str] | None = None) -> int | None:
 
 def _usage() -> str:
     lines = ["usage: maskdepth COMMAND [--help] ...", ""]
-    return "\n".join(lines + [f"  {k:10} {v[1]}" for k, v in COMMANDS.items()])
+    return "\n".join(lines + [f"  {k:13} {v[1]}" for k, v in COMMANDS.items()])
 
 
 def entry_point() -> None:

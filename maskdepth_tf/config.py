@@ -7,6 +7,7 @@ Nothing here imports TensorFlow, so that a mistyped flag is told at once.
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,8 @@ class Data:
         image_size: Side of the network's pictures, in pixels.
         max_rows: Rows used, from the first; all if null.
         memory_gb: Decoded pictures are kept in memory up to this size, whole streams.
+        services: Input services that prepare the batches of training, HOST:PORT each;
+            none are kept in memory then.
     """
 
     labels: str = "data/synthetic/labels.txt"
@@ -59,6 +62,7 @@ class Data:
     image_size: int = 64
     max_rows: int | None = None
     memory_gb: float = 4.0
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -294,6 +298,11 @@ def _check(config):
             _check_range(f"losses.{output}.terms.{term}", weight, 0, None)
     if config.model.widths == ():
         raise UsageError("model.widths must name at least one level. Received: []")
+    for service in config.data.services:
+        if not re.fullmatch(r"[^\s:/]+:[1-9]\d{0,4}", service):
+            raise UsageError(
+                f"data.services must be HOST:PORT each. Received: {service}"
+            )
     if config.augmentation.cutout_size % 2:
         raise UsageError(
             "augmentation.cutout_size must be even. "

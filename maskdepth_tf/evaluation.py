@@ -16,10 +16,11 @@ from maskdepth_tf import (
     inference,
     input_pipeline,
     metrics,
+    packed,
     splits,
     streams,
 )
-from maskdepth_tf.errors import StateError
+from maskdepth_tf.errors import StateError, UsageError
 
 
 @dataclass(frozen=True)
@@ -198,12 +199,17 @@ def evaluate_labels(
 def open_data(settings: config.Config) -> examples.Examples:
     """The labelled set that a configuration names."""
     data = settings.data
+    if data.services and packed.is_packed(data.labels):
+        raise UsageError(
+            "data.services must be empty for a packed set, which is read faster than "
+            f"it could be sent. Received: data.labels={data.labels}"
+        )
     return examples.open_examples(
         data.labels,
         data.root,
         image_size=data.image_size,
         max_rows=data.max_rows,
-        memory_gb=data.memory_gb,
+        memory_gb=0 if data.services else data.memory_gb,
         foregrounds=data.split == "unseen",
     )
 

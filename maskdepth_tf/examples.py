@@ -52,12 +52,17 @@ class Examples:
         """
         try:
             yield
-        except tf.errors.InvalidArgumentError:
+        except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
             found = pictures.Folder(self.root)
             for stream in streams.STREAMS:
                 names = dict.fromkeys(getattr(row, stream.name) for row in self.rows)
                 input_pipeline.name_damaged(names, found, stream)
-            raise
+            if isinstance(error, tf.errors.InvalidArgumentError):
+                raise
+            raise DataError(
+                f"an input service must see the files in {os.path.abspath(self.root)} "
+                "as this process does. Received: one of them is not there"
+            ) from error
 
 
 def open_examples(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import augmentation, images, pictures, streams
+from maskdepth_tf import augmentation, images, pictures, services, streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.labels import Row
 
@@ -81,6 +81,8 @@ def read_files(
     Returns:
         A function from an int64 scalar, a row's number, to strings by stream.
     """
+    # Whole: an input service starts from a folder of its own.
+    root = os.path.abspath(root)
     paths = {
         stream.name: tf.constant([getattr(row, stream.name) for row in rows])
         for stream in chosen
@@ -307,6 +309,7 @@ def make_training_dataset(
     seed: int,
     replicas: Sequence[int] = (0,),
     num_replicas: int = 1,
+    prepared_by: Sequence[str] = (),
 ) -> tf.data.Dataset:
     """Batches of steps `first_step` to `last_step`, the latter excluded.
 
@@ -323,6 +326,8 @@ def make_training_dataset(
         seed: Seed of order and augmentation.
         replicas: Numbers of those that are fed, in turns.
         num_replicas: How many share a batch; divides `batch_size`.
+        prepared_by: Input services, which `load` must then be sent to; as
+            `services.take_turns`.
 
     Returns:
         A data set of batches, or of shares of them, one static shape.
@@ -345,15 +350,15 @@ def make_training_dataset(
 
     # Whole batches at a time: one operation on 32 pictures costs little more than on
     # one.
-    return (
-        tf.data.Dataset.range(first_step * len(replicas), last_step * len(replicas))
-        .map(
+    def prepare(turns: tf.data.Dataset) -> tf.data.Dataset:
+        return turns.map(
             _as_it_is(load_batch),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
-        )
-        .prefetch(tf.data.AUTOTUNE)
-    )
+        ).prefetch(tf.data.AUTOTUNE)
+
+    first, last = first_step * len(replicas), last_step * len(replicas)
+    return services.take_turns(tf.data.Dataset.range(first, last), prepare, prepared_by)
 
 
 def make_evaluation_dataset(

@@ -120,11 +120,12 @@ def check_data(run_dir: Path, data: dict) -> None:
 def _check_same(saved, settings):
     before = _flat(schema.to_dict(config.load_config([saved])))
     after = _flat(schema.to_dict(settings))
-    # The folder may have been moved; everything else decides the weights.
+    # The folder may have been moved, and whoever prepares batches makes the same;
+    # everything else decides the weights.
     changed = [
         key
         for key in before | after
-        if before.get(key) != after.get(key) and key != "workdir"
+        if before.get(key) != after.get(key) and key not in ("workdir", "data.services")
     ]
     if changed:
         key = changed[0]

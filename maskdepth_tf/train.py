@@ -16,6 +16,7 @@ from maskdepth_tf import (
     config,
     files,
     runs,
+    services,
     startup,
 )
 from maskdepth_tf.errors import StateError
@@ -62,6 +63,7 @@ def main(argv: list[str] | None = None) -> int | None:
     """Trains as the arguments say."""
     args = make_parser().parse_args(argv)
     settings = load_settings(args)
+    services.wait_for(settings.data.services)
     if args.profile:
         profile(settings)
         return 0
@@ -114,7 +116,7 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     is_chief = cluster.from_environment().is_chief
     if is_chief:
         runs.begin(run_dir, settings, data)
-    with found.damage_named():
+    with found.damage_named(), services.watched(settings.data.services):
         training.fit(settings, run_dir, net, found, split, progress)
     if not is_chief:
         return
@@ -138,7 +140,7 @@ def profile(settings: config.Config) -> None:
     split = evaluation.split_data(settings, found)
     net = training.compiled_model(settings, training.steps_per_epoch(settings, split))
     folder = Path(settings.workdir, "profile")
-    with found.damage_named():
+    with found.damage_named(), services.watched(settings.data.services):
         stages = profiling.profile(settings, found, split, net, folder)
     print(profiling.table(stages, settings.training.batch_size))
     print(f"trace    {folder}")

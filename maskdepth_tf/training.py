@@ -302,6 +302,7 @@ def make_datasets(
             seed=settings.seed,
             replicas=replicas,
             num_replicas=num_replicas,
+            prepared_by=settings.data.services,
         ),
     )
     validation = distribution.distribute_evaluation(

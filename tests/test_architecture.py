@@ -16,8 +16,8 @@ LAYERS = {
     "parts": (
         "answers augmentation baseline comparison compile_cache contact_sheet decoders "
         "figures files headers images losses metrics model model_card optimizers "
-        "overview page pictures report robustness schedules similarity startup "
-        "tf_serving zip_directory zips"
+        "overview page pictures report robustness schedules services similarity "
+        "startup tf_serving zip_directory zips"
     ),
     "data": "dataset.* examples input_pipeline labels packed pairs splits",
     "running": (
@@ -26,7 +26,7 @@ LAYERS = {
     ),
     "entry points": (
         "cli client dataset.__main__ evaluate export formats grpc_client grpc_messages "
-        "list_runs predict serve serving.* train"
+        "input_server list_runs predict serve serving.* train"
     ),
 }
 KNOWS_CONFIG = ("running", "entry points")

@@ -174,6 +174,9 @@ def test_to_dict_is_plain():
             "augmentation.cutout_size=7",
             "augmentation.cutout_size must be even. Received: 7",
         ),
+        ("data.services=host:1", "data.services must be of type tuple. Received: 'ho"),
+        ("data.services=[host]", "data.services must be HOST:PORT each. Received: hos"),
+        ("data.services=['http://h:1']", "HOST:PORT each. Received: http://h:1"),
         (
             "model.widths=[]",
             r"model.widths must name at least one level. Received: \[\]",
