@@ -326,8 +326,7 @@ def make_training_dataset(
         seed: Seed of order and augmentation.
         replicas: Numbers of those that are fed, in turns.
         num_replicas: How many share a batch; divides `batch_size`.
-        prepared_by: Input services, which `load` must then be sent to; as
-            `services.take_turns`.
+        prepared_by: Input services that do it, as `services.take_turns` says.
 
     Returns:
         A data set of batches, or of shares of them, one static shape.
@@ -351,11 +350,9 @@ def make_training_dataset(
     # Whole batches at a time: one operation on 32 pictures costs little more than on
     # one.
     def prepare(turns: tf.data.Dataset) -> tf.data.Dataset:
-        return turns.map(
-            _as_it_is(load_batch),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        ).prefetch(tf.data.AUTOTUNE)
+        load_turn = _as_it_is(load_batch)
+        batches = turns.map(load_turn, tf.data.AUTOTUNE, deterministic=True)
+        return batches.prefetch(tf.data.AUTOTUNE)
 
     first, last = first_step * len(replicas), last_step * len(replicas)
     return services.take_turns(tf.data.Dataset.range(first, last), prepare, prepared_by)
