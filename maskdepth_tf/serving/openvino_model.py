@@ -44,14 +44,7 @@ class OpenVinoModel(SavedModel):
         size = self.signature_defs[_ARRAYS].inputs["bg"].tensor_shape.dim[1].size
         run = kind.load(path)
         errors = _errors(self._loaded.signatures[_ARRAYS], run, size)
-        found = errors.max() if kind.is_exact else errors.mean()
-        most = formats.TOLERANCE if kind.is_exact else _MEAN_TOLERANCE
-        # NaN is no smaller.
-        if not found <= most:
-            raise StateError(
-                f"{path}: answers must equal the SavedModel's within {most}. "
-                f"Received: a difference of {found:.1e}"
-            )
+        _check(path, errors, kind.is_exact)
 
         def network(bg, fg_bg):
             mask, depth = tf.numpy_function(
@@ -77,6 +70,17 @@ class OpenVinoModel(SavedModel):
 def _outputs(run, bg, fg_bg) -> tuple[np.ndarray, np.ndarray]:
     found = run({"bg": bg, "fg_bg": fg_bg})
     return found["mask"], found["depth"]
+
+
+def _check(path, errors, is_exact) -> None:
+    found = errors.max() if is_exact else errors.mean()
+    most = formats.TOLERANCE if is_exact else _MEAN_TOLERANCE
+    # NaN is no smaller.
+    if not found <= most:
+        raise StateError(
+            f"{path}: answers must equal the SavedModel's within {most}. "
+            f"Received: a difference of {found:.1e}"
+        )
 
 
 def _errors(expected, run, size) -> np.ndarray:
