@@ -51,12 +51,14 @@ class Header(NamedTuple):
         width: Pixels, as displayed, that is after the orientation in EXIF.
         height: Pixels, as displayed.
         animated: Whether there are more frames than the first, the one we use.
+        has_16_bits: Whether it is a PNG of 16 bits a channel.
     """
 
     format: str
     width: int
     height: int
     animated: bool
+    has_16_bits: bool = False
 
 
 def check(path: str | os.PathLike) -> Header:
@@ -71,11 +73,6 @@ def check(path: str | os.PathLike) -> Header:
     """
     with open_file(path) as file:
         return check_stream(file, os.fstat(file.fileno()).st_size, os.fspath(path))
-
-
-def has_16_bits(data: bytes) -> bool:
-    """Whether an encoded picture is a PNG of 16 bits a channel."""
-    return data.startswith(b"\x89PNG\r\n\x1a\n") and data[24:25] == b"\x10"
 
 
 def check_bytes(data: bytes, name: str) -> Header:
@@ -166,7 +163,8 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
         width, height = height, width
     # Pillow calls the JPEG of a camera that adds a preview behind it MPO.
     kind = image.format if image.format in FORMATS else "JPEG"
-    return Header(kind, width, height, _is_animated(image, stream, name))
+    animated = _is_animated(image, stream, name)
+    return Header(kind, width, height, animated, _has_16_bits(image, stream))
 
 
 def _check_scans(stream: BinaryIO, size: int, pixels: int, name: str) -> None:
@@ -227,6 +225,13 @@ def _is_animated(image: Image.Image, stream: BinaryIO, name: str) -> bool:
         # TensorFlow 2.21 writes past its buffer on these and may crash.
         raise DataError(f"{name}: expected a still picture, received an animated WebP")
     return image.format == "PNG" and getattr(image, "is_animated", False)
+
+
+def _has_16_bits(image: Image.Image, stream: BinaryIO) -> bool:
+    if image.format != "PNG":
+        return False
+    stream.seek(24)
+    return stream.read(1) == b"\x10"
 
 
 def _has_webp_animation(stream: BinaryIO) -> bool:

@@ -20,7 +20,6 @@ from maskdepth_tf.errors import DataError
 from maskdepth_tf.labels import Row
 
 Load = Callable[[tf.Tensor], augmentation.Example]
-_BATCH = 64
 _BATCH_PIXELS = 64**3
 Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
@@ -71,7 +70,7 @@ def kept_in_memory(
 def read_files(
     rows: Sequence[Row], root: str, chosen: Sequence[streams.Stream] = streams.STREAMS
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """Reads encoded pictures of an example from their files.
+    """Reads encoded pictures of a batch from their files.
 
     Args:
         rows: Labels, paths below `root`.
@@ -79,7 +78,7 @@ def read_files(
         chosen: Streams that are read.
 
     Returns:
-        A function from an int64 scalar, a row's number, to strings by stream.
+        A function from int64 [B], the rows' numbers, to strings [B] by stream.
     """
     # Whole: an input service starts from a folder of its own.
     root = os.path.abspath(root)
@@ -88,10 +87,13 @@ def read_files(
         for stream in chosen
     }
 
-    def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {
-            name: tf.io.read_file(tf.strings.join([root, path[index]], os.sep))
+    def read(indices: tf.Tensor) -> dict[str, tf.Tensor]:
+        wanted = {
+            name: tf.strings.join([root, tf.gather(path, indices)], os.sep)
             for name, path in paths.items()
+        }
+        return {
+            name: tf.map_fn(tf.io.read_file, names) for name, names in wanted.items()
         }
 
     return read
@@ -116,17 +118,11 @@ def load_files(
     """
     read = read_files(rows, root, chosen)
 
-    def load_one(index: tf.Tensor) -> augmentation.Example:
-        data = read(index)
-        return {s.name: images.load(data[s.name], s, image_size) for s in chosen}
-
-    signature = {
-        s.name: tf.TensorSpec((image_size, image_size, s.channels), s.dtype)
-        for s in chosen
-    }
-
     def load(indices: tf.Tensor) -> augmentation.Example:
-        return tf.map_fn(load_one, indices, fn_output_signature=signature)
+        data = read(indices)
+        return {
+            s.name: images.batch_loader(s, image_size)(data[s.name]) for s in chosen
+        }
 
     return load
 
@@ -208,12 +204,10 @@ def decoded_batches(
     Raises:
         DataError: If a picture is missing or damaged; names it.
     """
-    # Larger pictures gain less from being many, and take more memory.
-    count = min(_BATCH, max(1, _BATCH_PIXELS // image_size**2))
 
     def read_batches():
-        for start in range(0, len(names), count):
-            yield [found.read(name) for name in names[start : start + count]]
+        for part in parts(names, image_size):
+            yield [found.read(name) for name in part]
 
     encoded = tf.TensorSpec([None], tf.string)
     dataset = (
@@ -232,6 +226,29 @@ def decoded_batches(
             start += len(batch)
     except tf.errors.OpError:
         name_damaged(names[start:], found, stream)
+        raise
+
+
+def parts(names: Sequence[str], image_size: int) -> Iterator[Sequence[str]]:
+    """Pictures that are decoded together, in order."""
+    # Larger pictures gain less from being many, and take more memory.
+    count = min(images.PART, max(1, _BATCH_PIXELS // image_size**2))
+    for start in range(0, len(names), count):
+        yield names[start : start + count]
+
+
+def decode_part(
+    names: Sequence[str],
+    found: pictures.Pictures,
+    stream: streams.Stream,
+    image_size: int,
+) -> np.ndarray:
+    """One batch of `decoded_batches`, decoded by this thread."""
+    data = tf.constant([found.read(name) for name in names])
+    try:
+        return images.batch_loader(stream, image_size)(data).numpy()
+    except tf.errors.OpError:
+        name_damaged(names, found, stream)
         raise
 
 

@@ -10,7 +10,6 @@ symbolic links that lead out are refused by `check_files`.
 """
 
 import io
-import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -113,7 +112,8 @@ def read_checked(path: str | os.PathLike, source: pictures.Pictures) -> list[Row
     """
     data = read_member(path, source)
     rows = read(path, data=data)
-    raise_faults(path, find_faults(rows, source, path, foregrounds=False, data=data))
+    looked = dict(look(names_of(rows, foregrounds=False), source))
+    raise_faults(path, find_faults(rows, looked, path, data))
     return rows
 
 
@@ -195,15 +195,33 @@ def check_files(
         DataError: If any picture is at fault. One line of text a fault, then the
             number of those left out. A file is reported once, at its first row.
     """
-    found = find_faults(rows, pictures.Folder(root), labels_path, foregrounds)
-    raise_faults(labels_path, found, max_errors)
+    rows = list(rows)
+    looked = dict(look(names_of(rows, foregrounds), pictures.Folder(root)))
+    raise_faults(labels_path, find_faults(rows, looked, labels_path), max_errors)
+
+
+def names_of(rows: Iterable[Row], foregrounds: bool = True) -> list[str]:
+    """Pictures that rows name, each once; with or without the cut-outs."""
+    columns = [name for name in Row._fields if foregrounds or name != "fg"]
+    return list(dict.fromkeys(getattr(row, c) for row in rows for c in columns))
+
+
+def look(
+    names: Iterable[str], source: pictures.Pictures
+) -> Iterator[tuple[str, headers.Header | str]]:
+    """Pictures and their headers, or what is wrong with them."""
+    # One after the other: threads that wait for each other take three times as long.
+    for name in names:
+        try:
+            yield name, source.header(name)
+        except DataError as error:
+            yield name, str(error)
 
 
 def find_faults(
     rows: Iterable[Row],
-    source: pictures.Pictures,
+    looked: Mapping[str, headers.Header | str],
     labels_path: str | os.PathLike,
-    foregrounds: bool = True,
     data: bytes | None = None,
     every_row: bool = False,
 ) -> list[Fault]:
@@ -211,44 +229,30 @@ def find_faults(
 
     Args:
         rows: The rows.
-        source: Where their pictures are.
+        looked: What `look` found of their pictures, at least of all but the cut-outs.
         labels_path: The file that the rows come from, for the line numbers.
-        foregrounds: Whether the cut-outs must be there.
         data: The bytes of the labels file if it is not on the disk.
         every_row: Whether a file at fault is reported at each row that names it, not
             only at the first.
     """
-    rows = list(rows)
-    columns = [name for name in Row._fields if foregrounds or name != "fg"]
-    used = {row: [getattr(row, name) for name in columns] for row in rows}
-    names = list(dict.fromkeys(itertools.chain.from_iterable(used.values())))
-    checked = dict(zip(names, _headers_or_faults(names, source), strict=True))
-    found = list(_picture_faults(used, checked, every_row))
+    found = list(_picture_faults(dict.fromkeys(rows), looked, every_row))
     if not found:
         return []
     lines = {row: number for number, row in _numbered_rows(labels_path, data, [])}
     return [(lines.get(row, "?"), text) for row, text in found]
 
 
-def _headers_or_faults(names, source) -> Iterator[headers.Header | str]:
-    # One after the other: threads that wait for each other take three times as long.
-    for name in names:
-        try:
-            yield source.header(name)
-        except DataError as error:
-            yield str(error)
-
-
-def _picture_faults(used, checked, every_row) -> Iterator[tuple[Row, str]]:
+def _picture_faults(rows, looked, every_row) -> Iterator[tuple[Row, str]]:
     reported: set[str] = set()
-    for row, paths in used.items():
-        bad = [path for path in paths if isinstance(checked[path], str)]
-        for path in bad:
-            if every_row or path not in reported:
-                reported.add(path)
-                yield row, checked[path]
+    for row in rows:
+        names = dict.fromkeys(row)
+        bad = [name for name in names if isinstance(looked.get(name), str)]
+        for name in bad:
+            if every_row or name not in reported:
+                reported.add(name)
+                yield row, looked[name]
         if not bad:
-            for _, fault in size_faults(row, checked):
+            for _, fault in size_faults(row, looked):
                 yield row, fault
 
 

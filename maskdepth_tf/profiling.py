@@ -102,7 +102,6 @@ def _batches(settings, found, split) -> tf.data.Dataset:
 def _reading(settings, found, split) -> tf.data.Dataset:
     """What is read for the batches of training, encoded."""
     read = input_pipeline.read_files(found.rows, found.root, found.from_files)
-    signature = {s.name: tf.TensorSpec([], tf.string) for s in found.from_files}
     rows = tf.constant(split["train"], tf.int64)
 
     def read_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -113,7 +112,7 @@ def _reading(settings, found, split) -> tf.data.Dataset:
             steps_per_epoch=training.steps_per_epoch(settings, split),
             seed=settings.seed,
         )
-        return tf.map_fn(read, tf.gather(rows, slots), fn_output_signature=signature)
+        return read(tf.gather(rows, slots))
 
     return (
         tf.data.Dataset.range(WARM_UP + STEPS)

@@ -103,8 +103,9 @@ BOMBS = {
 def test_header_of_each_format_whatever_the_suffix(tmp_path, encoding, options):
     path = tmp_path / "picture.txt"
     path.write_bytes(encode(picture(24, 16), encoding, **options))
-    assert headers.check(path) == (encoding, 24, 16, False)
-    assert headers.read(path) == (path.read_bytes(), (encoding, 24, 16, False))
+    expected = (encoding, 24, 16, False, False)
+    assert headers.check(path) == expected
+    assert headers.read(path) == (path.read_bytes(), expected)
 
 
 @pytest.mark.parametrize("encoding", ["PNG", "JPEG", "WEBP"])
@@ -129,12 +130,12 @@ def test_an_orientation_that_is_none_is_ignored(value):
 def test_animations_are_told(encoding):
     frames = [picture().rotate(180), picture().rotate(90)]
     data = encode(picture(), encoding, save_all=True, append_images=frames)
-    assert headers.check_bytes(data, "x") == (encoding, 24, 16, True)
+    assert headers.check_bytes(data, "x") == (encoding, 24, 16, True, False)
 
 
 def test_a_camera_jpeg_with_a_preview_counts_as_jpeg():
     data = encode(picture(), "MPO", save_all=True, append_images=[picture(8, 8)])
-    assert headers.check_bytes(data, "x") == ("JPEG", 24, 16, False)
+    assert headers.check_bytes(data, "x") == ("JPEG", 24, 16, False, False)
 
 
 @pytest.mark.parametrize("name", BOMBS)

@@ -184,6 +184,12 @@ class TestBatchLoader:
         expected = [images.load(tf.constant(data), stream, size) for data in encoded]
         np.testing.assert_array_equal(loaded, np.stack(expected))
 
+    @pytest.mark.parametrize("extra", [-1, 0, 1, images.PART + 3])
+    def test_more_than_are_resized_together(self, extra):
+        alike, others = [CORPUS["jpeg"]] * images.PART, [CORPUS["rgb"], CORPUS["webp"]]
+        encoded = (alike + others * images.PART)[: images.PART + extra]
+        self.check(encoded, streams.FG_BG)
+
     @pytest.mark.parametrize("stream", streams.STREAMS)
     @pytest.mark.parametrize("sides", [(12, 9), (97, 31), (56, 64), (192, 208)])
     def test_jpegs_of_one_size_become_what_each_becomes(self, stream, sides):

@@ -210,8 +210,8 @@ def test_one_of_five_archives_is_bad(tmp_path, labels_file, packed_dir, harm, ca
     argv += ["--image-size", str(SIDE), "--test-fraction", "0.25", "--root", *roots]
     assert cli.run(dataset.main, argv) == 3
     error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert str(bad) in error.splitlines()[0]
+    assert "error: " in error
+    assert str(bad) in error.split("error: ")[1].splitlines()[0]
     assert {path.suffix for path in tmp_path.iterdir()} == {".zip"}
     if harm == "crc":
         bad.write_bytes(whole)
@@ -266,6 +266,44 @@ def test_a_disk_that_is_full_within_an_array_is_told_so(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno == errno.EFBIG
     assert (tmp_path / "places.npy").stat().st_size == 100_000
+
+
+@pytest.fixture
+def two_workers(monkeypatch):
+    """Sets as small as those here are packed by two processes."""
+    monkeypatch.setattr(packing, "_ROWS_OF_A_PROCESS", 4)
+    pool_or_none, counts = packing.workers.pool_or_none, []
+
+    def counted(num_workers, *arguments):
+        counts.append(num_workers)
+        return pool_or_none(num_workers, *arguments)
+
+    monkeypatch.setattr(packing.workers, "pool_or_none", counted)
+    yield
+    assert counts == [2]
+
+
+def test_same_bytes_by_two_workers(tmp_path, labels_file, packed_dir, two_workers):
+    packing.pack(
+        labels_file,
+        tmp_path / "set",
+        image_size=SIDE,
+        test_fraction=0.25,
+        num_workers=2,
+    )
+    for path in packed_dir.iterdir():
+        written = tmp_path / "set" / path.name
+        assert written.read_bytes() == path.read_bytes(), path.name
+
+
+def test_two_workers_name_what_is_damaged(tmp_path, two_workers):
+    labels_path = make_labelled_set(tmp_path / "set", rows=8)
+    damaged = labels_path.parent / labels.read(labels_path)[5].mask
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    message = f"{damaged}: cannot be decoded as a picture"
+    with pytest.raises(errors.DataError, match=message):
+        packing.pack(labels_path, tmp_path / "packed", image_size=8, num_workers=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 def test_damaged_picture_leaves_nothing(tmp_path):

@@ -314,12 +314,14 @@ class TestLabels:
         rows = labels.read(path)
         for every_row, fg_lines in ((False, [1]), (True, [1, 2, 3, 4, 5, 6])):
             for source in sources:
-                faults = labels.find_faults(rows, source, path, every_row=every_row)
+                looked = dict(labels.look(labels.names_of(rows), source))
+                faults = labels.find_faults(rows, looked, path, every_row=every_row)
                 assert [n for n, text in faults if "fg.png" in text] == fg_lines
                 assert [n for n, text in faults if "depth/3.png" in text] == [4]
                 assert len(faults) == len(fg_lines) + 1
+            names = labels.names_of(rows, foregrounds=False)
             faults = [
-                labels.find_faults(rows, source, path, foregrounds=False)
+                labels.find_faults(rows, dict(labels.look(names, source)), path)
                 for source in sources
             ]
             assert [number for number, _ in faults[0]] == [3, 4]
@@ -332,7 +334,8 @@ class TestLabels:
         name = "a.zip: labels.txt"
         rows = labels.read(name, data=data)
         assert rows == labels.read(path)
-        found = labels.find_faults(rows, archives, name, foregrounds=False, data=data)
+        names = labels.names_of(rows, foregrounds=False)
+        found = labels.find_faults(rows, dict(labels.look(names, archives)), name, data)
         assert [number for number, _ in found] == [3, 4]
         with pytest.raises(DataError, match="^a.zip: labels.txt:1: expected 5 tab-sep"):
             labels.read(name, data=b"a.jpg")

@@ -41,10 +41,12 @@ def check_output(output: Path, force: bool) -> None:
     Raises:
         UsageError: If the output exists.
     """
+    if not output.exists():
+        return
     startup.load_tensorflow()
     from maskdepth_tf import packed
 
-    if output.exists() and not (force and (output / packed.MANIFEST).is_file()):
+    if not (force and (output / packed.MANIFEST).is_file()):
         raise errors.UsageError(
             "--output must not exist; --force replaces a packed set in it. "
             f"Received: {output}"

@@ -74,6 +74,7 @@ def build(
     """
     output = Path(plan.output)
     arrays.check_output(output, force)
+    startup.load_tensorflow()
     partial = arrays.partial_of(output)
     shards, entries = prepare(plan, force)
     check = _make_all(shards, num_workers, make_shards)

@@ -3,19 +3,26 @@
 The set is a labels file with a folder of pictures, or zip archives, which are read as
 they are; the labels may be in them. Pictures are checked from their headers first, then
 decoded and resized by the one decoder, each once, and both splits are drawn. All is
-written in a folder beside the output, which takes its name when it is complete.
+written in a folder beside the output, which takes its name when it is complete. Of a
+large set, processes share headers and pixels; what is written is the same.
 """
 
 import argparse
+import functools
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
-from maskdepth_tf import errors, headers, labels, pictures
-from maskdepth_tf.dataset import arrays, flags
+import numpy as np
+
+from maskdepth_tf import errors, headers, labels, pictures, startup, streams
+from maskdepth_tf.dataset import arrays, flags, workers
 
 IMAGE_SIZE, TEST_FRACTION = 64, 0.3
 """Defaults: those of training."""
+# What one process packs while another starts.
+_ROWS_OF_A_PROCESS = 4000
 
 
 def pack(
@@ -27,6 +34,7 @@ def pack(
     test_fraction: float = TEST_FRACTION,
     seed: int = 0,
     force: bool = False,
+    num_workers: int = 1,
 ) -> dict:
     """Packs a labelled set.
 
@@ -39,6 +47,7 @@ def pack(
         test_fraction: Share that tests, of both splits.
         seed: Seed of both splits.
         force: Whether to replace a packed set in `output`.
+        num_workers: Most processes; the set does not depend on it.
 
     Returns:
         The manifest.
@@ -50,29 +59,80 @@ def pack(
         DiskFullError: There is no room for the arrays.
     """
     arrays.check_output(output, force)
-    if (arrays.partial_of(output) / arrays.PLAN).exists():
+    _check_no_build(output)
+    found = pictures.open_pictures(roots or [labels_path.parent])
+    data = labels.read_member(labels_path, found)
+    rows = labels.read(labels_path, data=data)
+    num_workers = max(1, min(num_workers, len(rows) // _ROWS_OF_A_PROCESS))
+    with workers.pool_or_none(num_workers, _open_set, (found,)) as pool:
+        names = labels.names_of(rows, foregrounds=False)
+        looked = dict(workers.map_chunks(pool, _look, names, "check", "pictures"))
+        faults = labels.find_faults(rows, looked, labels_path, data)
+        labels.raise_faults(labels_path, faults)
+        is_deep = any(looked[row.depth].has_16_bits for row in rows)
+        if pool is not None:
+            for _ in range(num_workers):  # while this process does the same
+                pool.submit(startup.load_tensorflow)
+        startup.load_tensorflow()
+        batches = functools.partial(_batches, pool, image_size)
+        folder = arrays.make_folder(output)
+        try:
+            drawn = arrays.write_splits(rows, found, folder, test_fraction, seed)
+            statistics = arrays.write_arrays(
+                rows, folder, image_size, "uint16" if is_deep else "uint8", batches
+            )
+            return arrays.finish(rows, folder, output, image_size, statistics, drawn)
+        except BaseException:
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            raise
+
+
+def _check_no_build(output: Path) -> None:
+    partial = arrays.partial_of(output)
+    if (partial / arrays.PLAN).exists():
         raise errors.StateError(
-            f"{arrays.partial_of(output)}: a build is under way there; finish it, or "
-            "name another --output"
+            f"{partial}: a build is under way there; finish it, or name another "
+            "--output"
         )
+
+
+def _batches(
+    pool: Executor | None, image_size: int, stream: streams.Stream, names: list[str]
+) -> Iterator[np.ndarray]:
+    """Pixels of a stream, made by the pool or by the threads of this process."""
     from maskdepth_tf import input_pipeline
 
-    found = pictures.open_pictures(roots or [labels_path.parent])
-    rows = labels.read_checked(labels_path, found)
-    depths = (found.read(row.depth) for row in rows)
-    depth_dtype = "uint16" if any(map(headers.has_16_bits, depths)) else "uint8"
+    if pool is None:
+        return input_pipeline.decoded_batches(names, _opened(), stream, image_size)
+    decode = functools.partial(_decode, stream, image_size)
+    return workers.in_order(pool, decode, input_pipeline.parts(names, image_size))
 
-    def batches(stream, names):
-        return input_pipeline.decoded_batches(names, found, stream, image_size)
 
-    folder = arrays.make_folder(output)
-    try:
-        drawn = arrays.write_splits(rows, found, folder, test_fraction, seed)
-        statistics = arrays.write_arrays(rows, folder, image_size, depth_dtype, batches)
-        return arrays.finish(rows, folder, output, image_size, statistics, drawn)
-    except BaseException:
-        shutil.rmtree(folder.parent, ignore_errors=True)
-        raise
+_found: pictures.Pictures | None = None
+
+
+def _open_set(found: pictures.Pictures) -> None:
+    global _found
+    _found = found
+
+
+def _opened() -> pictures.Pictures:
+    if _found is None:
+        raise RuntimeError("the process was given no data set")
+    return _found
+
+
+def _look(names: Sequence[str]) -> list[tuple[str, headers.Header | str]]:
+    return list(labels.look(names, _opened()))
+
+
+def _decode(
+    stream: streams.Stream, image_size: int, names: Sequence[str]
+) -> np.ndarray:
+    startup.load_tensorflow()
+    from maskdepth_tf import input_pipeline
+
+    return input_pipeline.decode_part(names, _opened(), stream, image_size)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +148,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of rows, or of rooms and cut-outs, that test (%(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the splits")
+    flags.add_workers(parser)
     parser.add_argument(
         "--force", action="store_true", help="replace a packed set in the output folder"
     )
@@ -103,6 +164,7 @@ def main(args: argparse.Namespace) -> None:
         raise errors.UsageError(
             f"--test-fraction must be between 0 and 1. Received: {args.test_fraction}"
         )
+    flags.check_workers(args)
     if args.seed < 0:
         raise errors.UsageError(f"--seed must be 0 or more. Received: {args.seed}")
     manifest = pack(
@@ -113,5 +175,6 @@ def main(args: argparse.Namespace) -> None:
         test_fraction=args.test_fraction,
         seed=args.seed,
         force=args.force,
+        num_workers=args.workers,
     )
     print(arrays.report(manifest, args.output))

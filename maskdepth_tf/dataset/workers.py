@@ -1,12 +1,13 @@
 """Processes that share a long piece of work."""
 
+import collections
 import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from maskdepth_tf.dataset import progress
@@ -14,6 +15,7 @@ from maskdepth_tf.errors import StateError
 
 CHUNK = 64
 """Items of one piece of work, in `map_chunks`."""
+_AHEAD = 64
 
 
 @contextlib.contextmanager
@@ -47,6 +49,26 @@ def pool(
         executor.shutdown(cancel_futures=True)
 
 
+def in_order(executor: Executor | None, work: Callable, pieces: Iterable) -> Iterator:
+    """Results of all pieces of work, in their order, of which few wait in memory.
+
+    Args:
+        executor: Who does the work; this process if None.
+        work: From a piece to its result.
+        pieces: What is to be done.
+    """
+    if executor is None:
+        yield from map(work, pieces)
+        return
+    begun: collections.deque = collections.deque()
+    for piece in pieces:
+        begun.append(executor.submit(work, piece))
+        if len(begun) > _AHEAD:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
+
+
 def map_chunks(
     executor: ProcessPoolExecutor | None,
     work: Callable[..., list],
@@ -67,9 +89,8 @@ def map_chunks(
         One result an item.
     """
     chunks = [items[i : i + CHUNK] for i in range(0, len(items), CHUNK)]
-    mapped = map if executor is None else executor.map
     with progress.track(name, len(items), unit) as advance:
-        for results in mapped(work, chunks):
+        for results in in_order(executor, work, chunks):
             yield from results
             advance(len(results))
 
