@@ -289,7 +289,9 @@ class Client(ModelClient):
             timer.daemon = True
             timer.start()
             try:
-                connection.request(method, path, body, self._headers)
+                # A server that refuses a request unread says why, and hangs up.
+                with contextlib.suppress(ConnectionError):
+                    connection.request(method, path, body, self._headers)
                 reply = connection.getresponse()
                 return reply.status, reply.read()
             finally:

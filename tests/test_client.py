@@ -67,6 +67,12 @@ def test_predict(asker, tmp_path):
     assert asker.predict(*map(str, files_of(tmp_path))) == answer
 
 
+def test_pictures_that_are_too_large(asker):
+    for _ in range(5):
+        with pytest.raises(ServerError, match="at most 1048576 b|larger than max"):
+            asker.predict(bytes(2**23), FG_BG[0])
+
+
 @pytest.fixture(scope="module")
 def expected(exported):
     return inference.load_predictor(exported[1])(BG, FG_BG)

@@ -1,5 +1,6 @@
 """REST: the replies of TF Serving, and limits that it has not."""
 
+import audit
 import pytest
 
 from tests import servers
@@ -297,15 +298,24 @@ PATHS = [
     ("GET", "/v1/models/shift/versions/1.0", 400, "Malformed request"),
     ("GET", "/v1/models/shift/versions/0x1", 400, "Malformed request"),
     ("GET", "/v1/models/shift/versions/", 400, "Malformed request"),
+    ("GET", "/v1/models/.", 404, "Could not find any versions of model ."),
+    ("GET", "/v1/models/%2f", 404, "Could not find any versions of model /"),
+    ("GET", "/v1/models/%2fetc%2fpasswd", 404, "of model /etc/passwd"),
+    ("GET", "/v1/models/shift%2f..%2fshift", 404, "of model shift/../shift"),
+    ("GET", "/v1/models/file%3a%2f%2fshift", 404, "of model file://shift"),
+    ("GET", "/v1/models/shift%0d%0aA%3a%20b", 404, "of model shift\r\nA: b"),
+    ("GET", "/v1/models/shift%0a", 404, "of model shift\n"),
+    ("GET", "/v1/models/%25%32%65", 404, "of model %2e"),
+    ("GET", "/v1/models/%e2%80%ae", 404, "of model \u202e"),
+    ("GET", "/v1/models/Shift", 404, "Could not find any versions of model Shift"),
 ]
 
 
 @pytest.mark.parametrize(("method", "path", "status", "message"), PATHS)
-def test_names_and_paths(running, monkeypatch, method, path, status, message):
-    opened = []
-    monkeypatch.setattr("builtins.open", lambda *a, **k: opened.append(a))
+def test_names_and_paths(running, method, path, status, message):
     body = '{"instances": [[1, 2]]}' if method == "POST" else None
-    received, reply = running.request(method, path, body)
+    with audit.opened() as opened:
+        received, reply = running.request(method, path, body)
     assert received == status
     assert message in reply["error"]
     assert opened == []

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import prometheus_client as prometheus
 from starlette.applications import Starlette
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -43,6 +44,15 @@ _STATUS = re.compile(
 )
 
 
+class _AnyPath(PathConvertor):
+    """Starlette's own takes no line breaks, which names may hold, encoded."""
+
+    regex = r"(?s:.*)"
+
+
+register_url_convertor("any_path", _AnyPath())
+
+
 class Rest:
     """The application.
 
@@ -65,7 +75,7 @@ class Rest:
             Route("/health/ready", self._ready),
             Route("/monitoring/prometheus/metrics", self._guarded(self._metrics)),
             Route(
-                "/{path:path}",
+                "/{path:any_path}",
                 self._guarded(self._models),
                 methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
             ),
@@ -115,13 +125,14 @@ class Rest:
             # Found out before the body is read, and found again after.
             with service.models.pinned(spec):
                 pass
-            chunks: list[bytes] = []
+            body = bytearray()
             try:
-                await self._read(request, chunks)
+                await self._read(request, body)
                 deadline = time.monotonic() + REQUEST_SECONDS
                 with service.models.pinned(spec) as (_, model):
-                    body = b"".join(chunks)
-                    asked = await service.decode(json_tensors.decode, body, model)
+                    asked = await service.decode(
+                        json_tensors.decode, bytes(body), model
+                    )
                     outputs = await service.execute(
                         model, asked.signature_name, asked.arrays, deadline
                     )
@@ -129,9 +140,9 @@ class Rest:
                     await asyncio.to_thread(json_tensors.encode, outputs, asked.is_rows)
                 )
             finally:
-                self._buffered -= sum(map(len, chunks))
+                self._buffered -= len(body)
 
-    async def _read(self, request, chunks) -> None:
+    async def _read(self, request, body) -> None:
         """The body, chunk by chunk, unless it becomes too long or takes too long."""
         encoding = request.headers.get("content-encoding", "identity")
         if encoding.lower() != "identity":
@@ -140,13 +151,11 @@ class Rest:
             )
         length = request.headers.get("content-length", "0")
         self._check_size(int(length))
-        size = 0
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 async for chunk in request.stream():
-                    size += len(chunk)
-                    self._check_size(size)
-                    chunks.append(chunk)
+                    self._check_size(len(body) + len(chunk))
+                    body += chunk
                     self._buffered += len(chunk)
                     if self._buffered > _BUFFERED_BODIES * self._max_body:
                         raise ServingError("UNAVAILABLE", "too much is under way")
