@@ -258,7 +258,8 @@ def load_config(
 
     Args:
         paths: YAML files, later ones over earlier ones.
-        overrides: "a.b=value" lines over the files; values are YAML.
+        overrides: "a.b=value" lines over the files; values are YAML. "terms={a: 1}"
+            gives a loss other terms, "terms.a=1" changes or adds one.
 
     Returns:
         The configuration, every value of its declared type.
@@ -268,10 +269,13 @@ def load_config(
             is named), or a value has the wrong type or range.
     """
     values = schema.to_dict(Config())
-    layers = [schema.read_yaml(path) for path in paths]
-    for layer in layers + [schema.parse_override(text) for text in overrides]:
+    for path in paths:
         # The terms of a loss are one value: a new mixture replaces the old one.
-        schema.merge(values, layer, whole=("terms",))
+        schema.merge(values, schema.read_yaml(path), whole=("terms",))
+    for text in overrides:
+        is_of_one_term = ".terms." in text.partition("=")[0]
+        whole = () if is_of_one_term else ("terms",)
+        schema.merge(values, schema.parse_override(text), whole)
     config = schema.build(Config, values)
     _check(config)
     return config

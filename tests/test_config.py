@@ -75,6 +75,13 @@ def test_terms_are_replaced_as_a_whole(tmp_path):
     assert loaded.losses.mask == config.Output({"dssim": 2.0}, {}, 3.0)
 
 
+def test_one_term_is_changed_alone(tmp_path):
+    first = write(tmp_path, "losses: {mask: {terms: {dice: 1, dssim: 2}}}")
+    override = ["losses.mask.terms.dice=3", "losses.mask.terms.smooth_l1=4"]
+    loaded = config.load_config([first], override)
+    assert loaded.losses.mask.terms == {"dice": 3.0, "dssim": 2.0, "smooth_l1": 4.0}
+
+
 def test_one_part_of_a_loss_can_be_given_alone():
     loaded = config.load_config([], ["losses.mask.weight=2"])
     assert loaded.losses.mask.weight == 2.0
