@@ -248,8 +248,21 @@ def results(model: keras.Model) -> dict[str, float]:
 
 
 def build_metrics(model: keras.Model, batch: tuple) -> None:
-    """Makes the running metrics, which Keras does in its first step."""
-    _step(model, model.test_step)(batch)
+    """Makes the running metrics.
+
+    Keras does so in its first step, which TensorFlow then traces twice.
+
+    Args:
+        model: Compiled.
+        batch: Inputs and targets.
+    """
+    inputs, targets = batch
+
+    def score() -> None:
+        model.compute_loss(inputs, targets, targets)
+        model.compute_metrics(inputs, targets, targets)
+
+    model.distribute_strategy.run(score)
     model.reset_metrics()
 
 

@@ -126,6 +126,8 @@ def compiled_model(settings: config.Config, steps: int) -> keras.Model:
             steps_per_execution=steps_per_execution(settings, steps),
             jit_compile=training.jit_compile,
         )
+        # Made in the first step, its variables would have that traced twice.
+        net.optimizer.build(net.trainable_variables)
     except (TypeError, ValueError) as error:
         raise UsageError(f"the configuration cannot be built: {error}") from error
     return net
@@ -190,8 +192,7 @@ def fit(
     strategy = net.distribute_strategy
     _, validation, shown = make_datasets(settings, found, split, 0, strategy)
     batch = next(iter(shown))
-    if progress.epoch or distribution.num_workers(strategy) > 1:
-        distribution.build_metrics(net, batch)
+    distribution.build_metrics(net, batch)
     epochs, batch_size = settings.training.epochs, settings.training.batch_size
     agree = distribution.any_worker(strategy)
     with callbacks.StopRequest() as stop:

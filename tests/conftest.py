@@ -139,12 +139,12 @@ def train_run(overrides, *flags, is_scored=False) -> int:
     Args:
         overrides: As "a.b=1".
         *flags: More arguments.
-        is_scored: Whether the evaluation is left in, which takes long, too.
+        is_scored: Whether evaluation and curves are left in, which take long, too.
 
     Returns:
         Its exit code.
     """
-    from maskdepth_tf import cli, evaluation, export, train
+    from maskdepth_tf import cli, evaluation, export, report, train
 
     arguments = [word for text in overrides for word in ("--set", text)]
     with pytest.MonkeyPatch.context() as patch:
@@ -153,6 +153,7 @@ def train_run(overrides, *flags, is_scored=False) -> int:
         if not is_scored:
             patch.setattr(evaluation, "evaluate_split", lambda *arguments: {})
             patch.setattr(evaluation, "table", lambda scores: "no scores")
+            patch.setattr(report, "write_curves", lambda history, path: None)
         return cli.run(train.main, [*arguments, *flags])
 
 

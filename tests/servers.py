@@ -20,6 +20,9 @@ from maskdepth_tf.serving.batching import Limits
 from maskdepth_tf.serving.models import Models, Spec
 from maskdepth_tf.serving.saved_model import SavedModel
 
+PATIENCE = 120.0
+"""Longest that what is waited for may take, in seconds: machines stall at times."""
+
 FLOATS = tf.TensorSpec([None, 2], tf.float32, "x")
 TEXTS = tf.TensorSpec([None], tf.string, "text")
 NUMBERS = tf.TensorSpec([None], tf.int32, "number")
@@ -98,7 +101,7 @@ class Gated:
         class Model(SavedModel):
             def run(self, name, arrays):
                 gated.runs.append(arrays)
-                gated.gate.wait(20)
+                gated.gate.wait(PATIENCE)
                 return super().run(name, arrays)
 
         return Model(folder)
@@ -113,7 +116,9 @@ class Running(NamedTuple):
 
     def request(self, method, path, body=None, headers=None):
         """Status and body, parsed if it is JSON."""
-        connection = http.client.HTTPConnection(urlsplit(self.rest).netloc, timeout=30)
+        connection = http.client.HTTPConnection(
+            urlsplit(self.rest).netloc, timeout=PATIENCE
+        )
         try:
             if isinstance(body, dict):
                 body = json.dumps(body)
@@ -134,7 +139,7 @@ def base64_object(data):
     return {"b64": base64.b64encode(data).decode()}
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=PATIENCE):
     """Waits for something to become true, and returns it."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -176,7 +181,7 @@ def running(folder, load=SavedModel, **changes):
     thread = threading.Thread(target=asyncio.run, args=[main()])
     thread.start()
     try:
-        if not started.wait(60):
+        if not started.wait(PATIENCE):
             raise TimeoutError("the server does not start")
         yield Running(*box["server"])
     finally:

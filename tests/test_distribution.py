@@ -26,6 +26,7 @@ from maskdepth_tf import (
 from maskdepth_tf.errors import DataError, UsageError
 
 SCRIPT = Path(__file__).with_name("train_process.py")
+EPOCHS = 8
 TIMEOUT = 300.0
 """Longest that a training may take [s]."""
 
@@ -35,8 +36,8 @@ def overrides(labels_path, run_dir):
     return [
         *tiny_overrides(labels_path, run_dir),
         "data.split=random",
-        "training.epochs=12",
-        "optimizer.drop_epochs=5",
+        f"training.epochs={EPOCHS}",
+        "optimizer.drop_epochs=3",
         "optimizer.clip_norm=0.1",
         "optimizer.weight_decay=0.001",
     ]
@@ -106,7 +107,7 @@ def assert_same_training(run_dir, other):
     assert len(variables) == len(others) > 20
     for variable, expected in zip(variables, others, strict=True):
         np.testing.assert_allclose(variable, expected, atol=1e-5)
-    assert figures.shape[0] == 12
+    assert figures.shape[0] == EPOCHS
     np.testing.assert_allclose(figures, other_figures, atol=1e-5)
 
 
@@ -146,7 +147,7 @@ def test_two_workers(labels_file, tmp_path, alone):
     codes, printed = finish(started)
     assert codes == [143, 143], printed
     started = start_workers(labels_file, broken, "--resume")
-    wait_for_epochs(broken, 6, started)
+    wait_for_epochs(broken, 4, started)
     os.kill(started[1].pid, signal.SIGKILL)
     codes, printed = finish(started)
     assert codes == [8, -signal.SIGKILL], printed

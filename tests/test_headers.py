@@ -160,11 +160,14 @@ def test_bombs_cost_neither_time_nor_memory(tmp_path):
         headers.check(os.path.join(sys.argv[1], "ok"))
         before = peak()
         for name in sorted(set(os.listdir(sys.argv[1])) - {"ok"}):
-            started = time.process_time()
-            try:
-                headers.check(os.path.join(sys.argv[1], name))
-            except DataError:
-                print(time.process_time() - started, peak() - before)
+            quickest = 1e9  # other processes slow this one down
+            for _ in range(5):
+                started = time.process_time()
+                try:
+                    headers.check(os.path.join(sys.argv[1], name))
+                except DataError:
+                    quickest = min(quickest, time.process_time() - started)
+            print(quickest, peak() - before)
         assert not {"tensorflow", "keras"} & set(sys.modules)
     """
     done = subprocess.run(

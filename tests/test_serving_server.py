@@ -1,6 +1,7 @@
 """The command: flags, addresses, and an end in which no accepted request is lost."""
 
 import asyncio
+import faulthandler
 import io
 import os
 import re
@@ -48,7 +49,7 @@ def by_grpc(stub, number):
     request.model_spec.name = "shift"
     array = np.array([[number, 0]], np.float32)
     request.inputs["x"].CopyFrom(tf.make_tensor_proto(array))
-    reply = stub.Predict(request, timeout=30)
+    reply = stub.Predict(request, timeout=servers.PATIENCE)
     return 200, tf.make_ndarray(reply.outputs["y"]).tolist()
 
 
@@ -67,19 +68,28 @@ def served(folder, capsys, client, grace):
     gated = servers.Gated()
 
     def find_and_ask():
-        line = servers.until(lambda: capsys.readouterr().out)
-        rest, address = re.search(r"REST on (\S+), gRPC on (\S+)", line).groups()
+        printed = []
+
+        def addresses():
+            printed.append(capsys.readouterr().out)
+            return re.search(r"REST on (\S+), gRPC on (\S+)\n", "".join(printed))
+
+        rest, address = servers.until(addresses).groups()
         return client(servers.Running(None, rest, address), gated)
 
     async def serve_in_time():
         models = Models(lambda: model_config.find_models(str(folder)), gated)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(3 * servers.PATIENCE):
             return await server.serve(models, servers.settings(grace=grace))
 
     with ThreadPoolExecutor(1) as thread:
         answer = thread.submit(find_and_ask)
         code = asyncio.run(serve_in_time())
-        return code, answer.result(30)
+        try:
+            return code, answer.result(servers.PATIENCE)
+        except TimeoutError:
+            faulthandler.dump_traceback()  # of all threads: what it is that hangs
+            raise
 
 
 def metric(running, text):
@@ -111,7 +121,7 @@ def ask_and_stop(running, gated, signum, requests=32):
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         assert running.request("GET", "/health/live")[0] == 200
         gated.gate.set()
-        return [future.result(30) for future in found]
+        return [future.result(servers.PATIENCE) for future in found]
 
 
 @pytest.mark.parametrize("trial", range(TRIALS))
@@ -121,7 +131,7 @@ def test_no_accepted_request_is_lost(folder, capsys, ctrl_c, trial):
         folder,
         capsys,
         lambda running, gated: ask_and_stop(running, gated, signum),
-        grace=20.0,
+        grace=servers.PATIENCE,
     )
     assert code == 0
     assert received == [(200, [[number + 100, 100]]) for number in range(32)]
@@ -135,13 +145,14 @@ def test_the_grace_has_an_end(folder, capsys):
             asked = thread.submit(running.predict, {"instances": [[1, 2]]})
             servers.until(lambda: gated.runs)
             os.kill(os.getpid(), signal.SIGTERM)
-            status, _ = asked.result(30)
+            status, _ = asked.result(servers.PATIENCE)
         gated.gate.set()
         return status
 
     start = time.monotonic()
     assert served(folder, capsys, client, grace=0.2) == (1, 500)
-    assert time.monotonic() - start < 20
+    # The request itself would have waited as long as the tests have patience.
+    assert time.monotonic() - start < servers.PATIENCE / 2
     assert capsys.readouterr().err == "warning: 1 requests were cut off\n"
 
 
