@@ -96,6 +96,16 @@ def labels_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def packed_dir(tmp_path_factory, labels_file):
+    """The labelled set, packed, of which trainings begin sooner; for reading only."""
+    from maskdepth_tf.dataset import pack
+
+    output = tmp_path_factory.mktemp("packed") / "set"
+    pack.pack(labels_file, output, image_size=16, test_fraction=0.25)
+    return output
+
+
+@pytest.fixture(scope="session")
 def exported(tmp_path_factory):
     """Run folder and version folder of `tests.exported`; for reading only."""
     from tests import exported

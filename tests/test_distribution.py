@@ -31,10 +31,10 @@ TIMEOUT = 300.0
 """Longest that a training may take [s]."""
 
 
-def overrides(labels_path, run_dir):
+def overrides(data, run_dir):
     """All that depends on how a batch is divided: norms, decay, a part of a batch."""
     return [
-        *tiny_overrides(labels_path, run_dir),
+        *tiny_overrides(data, run_dir),
         "data.split=random",
         f"training.epochs={EPOCHS}",
         "optimizer.drop_epochs=3",
@@ -43,9 +43,9 @@ def overrides(labels_path, run_dir):
     ]
 
 
-def start(labels_path, run_dir, *flags, **environment):
+def start(data, run_dir, *flags, **environment):
     """A training in a process of its own."""
-    words = [w for text in overrides(labels_path, run_dir) for w in ("--set", text)]
+    words = [w for text in overrides(data, run_dir) for w in ("--set", text)]
     return subprocess.Popen(
         [sys.executable, SCRIPT, *flags, *words],
         env=os.environ | environment,
@@ -55,7 +55,7 @@ def start(labels_path, run_dir, *flags, **environment):
     )
 
 
-def start_workers(labels_path, run_dir, *flags, count=2):
+def start_workers(data, run_dir, *flags, count=2):
     """A training of several processes on 127.0.0.1."""
     servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     names = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
@@ -65,7 +65,7 @@ def start_workers(labels_path, run_dir, *flags, count=2):
     for index in range(count):
         task = {"type": "worker", "index": index}
         described = json.dumps({"cluster": {"worker": names}, "task": task})
-        started.append(start(labels_path, run_dir, *flags, TF_CONFIG=described))
+        started.append(start(data, run_dir, *flags, TF_CONFIG=described))
     return started
 
 
@@ -112,10 +112,10 @@ def assert_same_training(run_dir, other):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory, labels_file):
+def alone(tmp_path_factory, packed_dir):
     """Run of one process on one device."""
     run_dir = tmp_path_factory.mktemp("alone") / "run"
-    assert train_run(overrides(labels_file, run_dir)) == 0
+    assert train_run(overrides(packed_dir, run_dir)) == 0
     return run_dir
 
 
@@ -123,37 +123,37 @@ def fingerprint(run_dir):
     return json.loads((run_dir / "run.json").read_text())["weights_sha256"]
 
 
-def test_two_devices_of_one_host(labels_file, tmp_path, alone):
+def test_two_devices_of_one_host(packed_dir, tmp_path, alone):
     run_dir = tmp_path / "run"
-    started = [start(labels_file, run_dir, "--two-devices")]
+    started = [start(packed_dir, run_dir, "--two-devices")]
     wait_for_epochs(run_dir, 2, started)
     started[0].terminate()
     codes, printed = finish(started)
     assert codes == [143], printed
-    codes, printed = finish([start(labels_file, run_dir, "--two-devices", "--resume")])
+    codes, printed = finish([start(packed_dir, run_dir, "--two-devices", "--resume")])
     assert codes == [0], printed
     assert_same_training(run_dir, alone)
 
 
-def test_two_workers(labels_file, tmp_path, alone):
+def test_two_workers(packed_dir, tmp_path, alone):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    codes, printed = finish(start_workers(labels_file, whole))
+    codes, printed = finish(start_workers(packed_dir, whole))
     assert codes == [0, 0], printed
     assert_same_training(whole, alone)
 
-    started = start_workers(labels_file, broken)
+    started = start_workers(packed_dir, broken)
     wait_for_epochs(broken, 2, started)
     started[1].terminate()  # what one is asked all do, after the same step
     codes, printed = finish(started)
     assert codes == [143, 143], printed
-    started = start_workers(labels_file, broken, "--resume")
+    started = start_workers(packed_dir, broken, "--resume")
     wait_for_epochs(broken, 4, started)
     os.kill(started[1].pid, signal.SIGKILL)
     codes, printed = finish(started)
     assert codes == [8, -signal.SIGKILL], printed
     last = printed[0].splitlines()[-1]
     assert last.startswith("error: another worker is gone; start all of them again ")
-    codes, printed = finish(start_workers(labels_file, broken, "--resume"))
+    codes, printed = finish(start_workers(packed_dir, broken, "--resume"))
     assert codes == [0, 0], printed
     assert fingerprint(broken) == fingerprint(whole)
 

@@ -19,14 +19,6 @@ from maskdepth_tf.dataset import pack as packing
 SIDE = 16
 
 
-@pytest.fixture(scope="module")
-def packed_dir(tmp_path_factory, labels_file):
-    """The labelled set, packed; for reading only."""
-    output = tmp_path_factory.mktemp("packed") / "set"
-    packing.pack(labels_file, output, image_size=SIDE, test_fraction=0.25)
-    return output
-
-
 @pytest.fixture
 def copy(tmp_path, packed_dir):
     """A packed set that may be changed."""

@@ -78,10 +78,10 @@ def stopped_run(overrides, monkeypatch, after, signum, *flags):
 # An epoch has 2 steps and a batch of validation.
 @pytest.mark.parametrize("moments", [(1, 2), (3, 4)])
 def test_signal_at_every_step(
-    trained, labels_file, tmp_path, monkeypatch, capsys, ctrl_c, moments
+    trained, packed_dir, tmp_path, monkeypatch, capsys, ctrl_c, moments
 ):
     run_dir = tmp_path / "run"
-    overrides, flags, begun = tiny_overrides(labels_file, run_dir), [], 0
+    overrides, flags, begun = tiny_overrides(packed_dir, run_dir), [], 0
     for moment in moments:
         signum = (signal.SIGTERM, signal.SIGINT)[moment % 2]
         code = stopped_run(overrides, monkeypatch, moment - begun, signum, *flags)
@@ -109,7 +109,7 @@ def test_leftovers_of_a_killed_run_are_removed(trained, tmp_path):
     assert ended(run_dir) == ended(trained)  # it was finished
 
 
-def test_full_disk(trained, labels_file, tmp_path, capsys, monkeypatch):
+def test_full_disk(trained, packed_dir, tmp_path, capsys, monkeypatch):
     run_dir, save = tmp_path / "run", checkpoints.save_state
     calls = []
 
@@ -126,7 +126,7 @@ def test_full_disk(trained, labels_file, tmp_path, capsys, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "save_state", save_or_fail)
-        assert train_run(tiny_overrides(labels_file, run_dir)) == 5
+        assert train_run(tiny_overrides(packed_dir, run_dir)) == 5
     assert "error: no space left on the disk" in capsys.readouterr().err
     assert not list(run_dir.glob(".*"))
     assert resume(run_dir) == 0

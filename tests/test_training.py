@@ -194,10 +194,10 @@ def test_executions_fill_the_epoch(labels_file, rows, most, steps, together):
     assert training.steps_per_execution(settings, steps) == together
 
 
-def test_several_steps_an_execution_change_nothing(labels_file, tmp_path):
+def test_several_steps_an_execution_change_nothing(packed_dir, tmp_path):
     runs = {}
     for count in (1, 2):
-        overrides = tiny_overrides(labels_file, tmp_path / str(count))
+        overrides = tiny_overrides(packed_dir, tmp_path / str(count))
         runs[count] = tmp_path / str(count)
         assert train_run([*overrides, f"training.steps_per_execution={count}"]) == 0
     assert epochs(runs[1]) == epochs(runs[2])
