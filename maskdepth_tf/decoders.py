@@ -163,7 +163,7 @@ def _decoder(jpeg: Decoder, png: Decoder, other: Decoder) -> Decoder:
 
 
 def are_small_jpegs(data: tf.Tensor, size: int) -> tf.Tensor:
-    """Whether `small_jpeg` decodes all of [B], and to one size: a bool."""
+    """Whether `small_jpegs` decodes all of [B], and to one size: a bool."""
 
     def are_alike():
         shape = tf.TensorSpec([3], tf.int32)
@@ -178,13 +178,25 @@ def are_small_jpegs(data: tf.Tensor, size: int) -> tf.Tensor:
     return tf.cond(is_plain, are_alike, lambda: tf.constant(False))
 
 
-def small_jpeg(stream: streams.Stream, size: int) -> Decoder:
-    """Makes a decoder of JPEGs that stand upright, for what `are_small_jpegs` says.
+def small_jpegs(stream: streams.Stream, size: int) -> Decoder:
+    """Makes a decoder of JPEGs [B] as `are_small_jpegs` wants them, to [B, H, W, C].
 
     Its pixels are those of `rgb`, `mask` or `depth`.
     """
-    decode = _jpeg_decoder(stream.channels, size)
-    return (lambda data: _widened(decode(data))) if stream == streams.DEPTH else decode
+    spec = tf.TensorSpec((None, None, stream.channels), tf.uint8)
+
+    def decode_at(data, ratio):
+        return tf.map_fn(
+            lambda one: _decode_jpeg(one, stream.channels, ratio),
+            data,
+            fn_output_signature=spec,
+        )
+
+    def decode(data):
+        pixels = _at_ratio(tf.io.extract_jpeg_shape(data[0])[:2], size, decode_at, data)
+        return _widened(pixels) if stream == streams.DEPTH else pixels
+
+    return decode
 
 
 def _decode_depth_with_alpha(data) -> tf.Tensor:
@@ -239,16 +251,21 @@ def _decode_jpeg(data, channels: int, ratio: int = 1) -> tf.Tensor:
 
 def _jpeg_decoder(channels: int, size: int | None) -> Decoder:
     """Of JPEGs, for what they will be resized to."""
-    decode_at = functools.partial(_decode_jpeg, channels=channels)
+
+    def decode_at(data, ratio=1):
+        return _decode_jpeg(data, channels, ratio)
+
     if size is None:
         return decode_at
+    return lambda data: _at_ratio(
+        tf.io.extract_jpeg_shape(data)[:2], size, decode_at, data
+    )
 
-    def decode(data):
-        halvings = _halvings(tf.io.extract_jpeg_shape(data)[:2], size)
-        branches = [functools.partial(decode_at, data, ratio=r) for r in (1, *_RATIOS)]
-        return tf.switch_case(halvings, branches)
 
-    return decode
+def _at_ratio(sides, size: int, decode_at: Callable, data) -> tf.Tensor:
+    """JPEGs of these sides, decoded by `decode_at` at the ratio that suits `size`."""
+    branches = [functools.partial(decode_at, data, ratio) for ratio in (1, *_RATIOS)]
+    return tf.switch_case(_halvings(sides, size), branches)
 
 
 def _halvings(sides, size: int) -> tf.Tensor:

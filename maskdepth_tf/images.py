@@ -177,11 +177,7 @@ def batch_loader(stream: streams.Stream, image_size: int) -> decoders.Decoder:
 
 def _load_together(data, stream, image_size) -> tf.Tensor:
     """JPEGs that are decoded to one size -> [B, S, S, C]."""
-    pixels = tf.map_fn(
-        decoders.small_jpeg(stream, image_size),
-        data,
-        fn_output_signature=tf.TensorSpec((None, None, stream.channels), stream.dtype),
-    )
+    pixels = decoders.small_jpegs(stream, image_size)(data)
     # As one picture of many channels: TensorFlow divides each picture among threads,
     # who would wait for each other, and goes from channel to channel in few steps.
     wide = tf.transpose(pixels, (1, 2, 0, 3))
