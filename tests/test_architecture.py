@@ -16,8 +16,8 @@ LAYERS = {
     "parts": (
         "answers augmentation baseline comparison compile_cache contact_sheet decoders "
         "figures files headers images losses metrics model model_card optimizers "
-        "overview page parallel pictures report robustness schedules services "
-        "similarity startup tf_serving zip_directory zips"
+        "overview page pictures report robustness schedules services similarity "
+        "startup tf_serving zip_directory zips"
     ),
     "data": "dataset.* examples input_pipeline labels packed pairs splits",
     "running": (

@@ -16,15 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import (
-    errors,
-    headers,
-    labels,
-    parallel,
-    pictures,
-    startup,
-    streams,
-)
+from maskdepth_tf import errors, headers, labels, pictures, startup, streams
 from maskdepth_tf.dataset import arrays, flags, workers
 
 IMAGE_SIZE, TEST_FRACTION = 64, 0.3
@@ -113,7 +105,7 @@ def _batches(
     if pool is None:
         return input_pipeline.decoded_batches(names, _opened(), stream, image_size)
     decode = functools.partial(_decode, stream, image_size)
-    return parallel.in_order(pool, decode, input_pipeline.parts(names, image_size))
+    return workers.in_order(pool, decode, input_pipeline.parts(names, image_size))
 
 
 _found: pictures.Pictures | None = None

@@ -1,20 +1,21 @@
 """Processes that share a long piece of work."""
 
+import collections
 import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from maskdepth_tf import parallel
 from maskdepth_tf.dataset import progress
 from maskdepth_tf.errors import StateError
 
 CHUNK = 64
 """Items of one piece of work, in `map_chunks`."""
+_AHEAD = 64
 
 
 @contextlib.contextmanager
@@ -48,6 +49,31 @@ def pool(
         executor.shutdown(cancel_futures=True)
 
 
+def in_order(executor: Executor | None, work: Callable, pieces: Iterable) -> Iterator:
+    """Results of all pieces of work, in their order, of which few wait in memory.
+
+    Args:
+        executor: Who does the work; this process if None.
+        work: From a piece to its result.
+        pieces: What is to be done.
+    """
+    if executor is None:
+        yield from map(work, pieces)
+        return
+    begun: collections.deque = collections.deque()
+    try:
+        for piece in pieces:
+            begun.append(executor.submit(work, piece))
+            if len(begun) > _AHEAD:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        # After an error nobody wants the others.
+        for future in begun:
+            future.cancel()
+
+
 def map_chunks(
     executor: ProcessPoolExecutor | None,
     work: Callable[..., list],
@@ -69,7 +95,7 @@ def map_chunks(
     """
     chunks = [items[i : i + CHUNK] for i in range(0, len(items), CHUNK)]
     with progress.track(name, len(items), unit) as advance:
-        for results in parallel.in_order(executor, work, chunks):
+        for results in in_order(executor, work, chunks):
             yield from results
             advance(len(results))
 
