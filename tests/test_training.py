@@ -204,6 +204,18 @@ def test_several_steps_an_execution_change_nothing(packed_dir, tmp_path):
     assert fingerprint(runs[1]) == fingerprint(runs[2])
 
 
+def test_a_step_is_traced_once(packed_dir, tmp_path, monkeypatch):
+    traced, train_step = [], keras.Model.train_step
+
+    def counted(self, data):
+        traced.append(self.name)
+        return train_step(self, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    assert train_run(tiny_overrides(packed_dir, tmp_path / "run")) == 0
+    assert traced == ["resnet_unet"]
+
+
 def test_optimizer_is_as_configured(labels_file):
     sgd = config.Optimizer(
         0.5, 0.25, True, 0.125, drop_epochs=1, drop_factor=0.5, clip_norm=2
