@@ -60,11 +60,12 @@ def test_a_worker_that_is_killed():
 
 
 @pytest.mark.parametrize("count", [0, 1, 64, 65, 200])
-@pytest.mark.parametrize("num_threads", [0, 3])
-def test_results_are_in_order(count, num_threads):
-    threads = ThreadPoolExecutor(num_threads) if num_threads else None
-    results = workers.in_order(threads, lambda piece: piece**2, range(count))
-    assert list(results) == [piece**2 for piece in range(count)]
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_results_are_in_order(count, is_shared):
+    with ThreadPoolExecutor(3) as threads:
+        executor = threads if is_shared else None
+        results = workers.in_order(executor, lambda piece: piece**2, range(count))
+        assert list(results) == [piece**2 for piece in range(count)]
 
 
 def test_few_are_begun_ahead():
