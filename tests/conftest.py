@@ -81,6 +81,14 @@ def thread_pool(num_workers, prepare=None, arguments=()):
     return ThreadPoolExecutor(num_workers)
 
 
+@pytest.fixture(autouse=True)
+def signals_as_before():
+    """Processes inherit blocked signals: the servers of later tests would never end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    assert signal.pthread_sigmask(signal.SIG_SETMASK, before) == before
+
+
 @pytest.fixture
 def ctrl_c():
     """SIGINT as it is in a terminal; tests may run where it is ignored."""

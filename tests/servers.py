@@ -6,16 +6,19 @@ import contextlib
 import http.client
 import json
 import os
+import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 from urllib.parse import urlsplit
 
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf.serving import model_config, server
+from maskdepth_tf.serving import grpc_api, model_config, rest, server
 from maskdepth_tf.serving.batching import Limits
 from maskdepth_tf.serving.models import Models, Spec
 from maskdepth_tf.serving.saved_model import SavedModel
@@ -119,6 +122,8 @@ class Running(NamedTuple):
         connection = http.client.HTTPConnection(
             urlsplit(self.rest).netloc, timeout=PATIENCE
         )
+        late = threading.Timer(PATIENCE / 4, print_stacks)
+        late.start()
         try:
             if isinstance(body, dict):
                 body = json.dumps(body)
@@ -126,12 +131,20 @@ class Running(NamedTuple):
             reply = connection.getresponse()
             data = reply.read()
         finally:
+            late.cancel()
             connection.close()
         kind = reply.headers.get_content_type()
         return reply.status, json.loads(data) if kind == "application/json" else data
 
     def predict(self, body, path="/v1/models/shift:predict"):
         return self.request("POST", path, body)
+
+
+def print_stacks():
+    """Prints where all threads are, when something takes so long that it hangs."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    for ident, frame in sys._current_frames().items():
+        print(f"{names.get(ident)}:\n", *traceback.format_stack(frame)[-8:], flush=True)
 
 
 def base64_object(data):
@@ -183,10 +196,14 @@ def running(folder, load=SavedModel, **changes):
     try:
         if not started.wait(PATIENCE):
             raise TimeoutError("the server does not start")
-        yield Running(*box["server"])
+        with (
+            mock.patch.object(rest, "REQUEST_SECONDS", PATIENCE),
+            mock.patch.object(grpc_api, "REQUEST_SECONDS", PATIENCE),
+        ):
+            yield Running(*box["server"])
     finally:
         box["loop"].call_soon_threadsafe(box["stop"].set)
-        thread.join(30)
+        thread.join(PATIENCE)
 
 
 def answer(models, version=None, label=None):

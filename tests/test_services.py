@@ -249,6 +249,8 @@ def test_hosts(capsys, monkeypatch):
     assert not input_server.is_loopback("192.0.2.1")
     with pytest.raises(UsageError, match=r"--host no\.such\.name\.invalid: must be an"):
         input_server.is_loopback("no.such.name.invalid")
+    # Processes that other tests start would inherit a mask that is set here.
+    monkeypatch.setattr(input_server.signal, "pthread_sigmask", lambda *arguments: None)
     monkeypatch.setattr(input_server.startup, "load_tensorflow", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.run(input_server.main, ["--port", "0", "--host", "192.0.2.1"])

@@ -62,7 +62,7 @@ def typed(running, command, text, here):
         env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=servers.PATIENCE,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

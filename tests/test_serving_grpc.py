@@ -70,7 +70,7 @@ def outputs(reply):
 
 def refused(call, *arguments, code, message, **options):
     with pytest.raises(grpc.RpcError) as caught:
-        call(*arguments, timeout=20, **options)
+        call(*arguments, timeout=servers.PATIENCE, **options)
     assert (caught.value.code().name, message in caught.value.details()) == (code, True)
 
 
@@ -79,7 +79,7 @@ def refused(call, *arguments, code, message, **options):
     [({}, 2), ({"version": 1}, 1), ({"label": "stable"}, 1), ({"label": "canary"}, 2)],
 )
 def test_predict(stub, asked, version):
-    reply = stub.Predict(request(x=X, **asked), timeout=20)
+    reply = stub.Predict(request(x=X, **asked), timeout=servers.PATIENCE)
     np.testing.assert_array_equal(outputs(reply)["y"], X + 100 * version)
     assert outputs(reply)["y"].dtype == np.float32
     spec = reply.model_spec
@@ -90,16 +90,23 @@ def test_predict(stub, asked, version):
 def test_signatures_and_output_filter(stub):
     number = np.array([3], np.int32)
     asked = request(1, signature="two", x=X, number=number)
-    assert set(outputs(stub.Predict(asked, timeout=20))) == {"number", "sum"}
+    assert set(outputs(stub.Predict(asked, timeout=servers.PATIENCE))) == {
+        "number",
+        "sum",
+    }
     asked.output_filter.append("sum")
-    found = outputs(stub.Predict(asked, timeout=20))
+    found = outputs(stub.Predict(asked, timeout=servers.PATIENCE))
     assert found.keys() == {"sum"}
     np.testing.assert_array_equal(found["sum"], X + 3)
     text = np.array([b"\xff\x00"], object)
-    found = outputs(stub.Predict(request(1, signature="echo", text=text), timeout=20))
+    found = outputs(
+        stub.Predict(request(1, signature="echo", text=text), timeout=servers.PATIENCE)
+    )
     assert found["text"].tolist() == [b"\xff\x00"]
     half = np.array([0.5], np.float16)
-    found = outputs(stub.Predict(request(1, signature="half", half=half), timeout=20))
+    found = outputs(
+        stub.Predict(request(1, signature="half", half=half), timeout=servers.PATIENCE)
+    )
     np.testing.assert_array_equal(found["half"], half)
 
 
@@ -183,7 +190,7 @@ def test_metadata(stub):
         message="Missing ModelSpec",
     )
     asked.model_spec.name = "shift"
-    reply = stub.GetModelMetadata(asked, timeout=20)
+    reply = stub.GetModelMetadata(asked, timeout=servers.PATIENCE)
     assert (reply.model_spec.name, reply.model_spec.version.value) == ("shift", 2)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     assert reply.metadata["signature_def"].Unpack(signatures)
@@ -205,14 +212,14 @@ def test_status(channel):
         stub.GetModelStatus, asked, code="INVALID_ARGUMENT", message="Missing ModelSpec"
     )
     asked.model_spec.name = "shift"
-    reply = stub.GetModelStatus(asked, timeout=20)
+    reply = stub.GetModelStatus(asked, timeout=servers.PATIENCE)
     available = get_model_status_pb2.ModelVersionStatus.AVAILABLE
     found = [
         (s.version, s.state, s.status.error_code) for s in reply.model_version_status
     ]
     assert found == [(2, available, 0), (1, available, 0)]
     asked.model_spec.version_label = "stable"
-    reply = stub.GetModelStatus(asked, timeout=20)
+    reply = stub.GetModelStatus(asked, timeout=servers.PATIENCE)
     assert [s.version for s in reply.model_version_status] == [1]
     asked.model_spec.version.value = 9
     refused(
@@ -240,7 +247,7 @@ def test_messages_have_a_limit(stub):
 def health(channel, service=""):
     stub = health_pb2_grpc.HealthStub(channel)
     asked = health_pb2.HealthCheckRequest(service=service)
-    state = stub.Check(asked, timeout=20).status
+    state = stub.Check(asked, timeout=servers.PATIENCE).status
     return health_pb2.HealthCheckResponse.ServingStatus.Name(state)
 
 
@@ -274,7 +281,9 @@ def test_token(folder):
                 message="a valid bearer token is required",
             )
         sent = [("authorization", "Bearer secret")]
-        assert stub.Predict(request(x=X), metadata=sent, timeout=20).outputs
+        assert stub.Predict(
+            request(x=X), metadata=sent, timeout=servers.PATIENCE
+        ).outputs
         assert health(channel) == "SERVING"
 
 
@@ -320,7 +329,7 @@ def test_everybody_gets_the_own_rows(running, stub):
     arrays = [rng.normal(size=(n, 2)).astype(np.float32) for n in (1, 2, 3) * 60]
 
     def by_grpc(x):
-        return outputs(stub.Predict(request(x=x), timeout=20))["y"]
+        return outputs(stub.Predict(request(x=x), timeout=servers.PATIENCE))["y"]
 
     def by_rest(x):
         status, reply = running.predict({"instances": x.tolist()})

@@ -149,7 +149,7 @@ def full(shift_folder, monkeypatch, **changes):
     decode = json_tensors.decode
 
     def wait(body, model):
-        gate.wait(20)
+        gate.wait(servers.PATIENCE)
         return decode(body, model)
 
     monkeypatch.setattr(json_tensors, "decode", wait)

@@ -1,7 +1,6 @@
 """The command: flags, addresses, and an end in which no accepted request is lost."""
 
 import asyncio
-import faulthandler
 import io
 import os
 import re
@@ -88,7 +87,7 @@ def served(folder, capsys, client, grace):
         try:
             return code, answer.result(servers.PATIENCE)
         except TimeoutError:
-            faulthandler.dump_traceback()  # of all threads: what it is that hangs
+            servers.print_stacks()
             raise
 
 
@@ -237,7 +236,7 @@ def test_command(tmp_path):
             assert status == 400
             assert reply["error"].startswith(error)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=servers.PATIENCE)
     finally:
         process.kill()
     assert (process.returncode, out, err) == (0, "", "")
