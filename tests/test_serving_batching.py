@@ -11,6 +11,7 @@ from maskdepth_tf.serving.batching import Batcher, Limits, read_config
 from maskdepth_tf.serving.failures import ServingError
 from maskdepth_tf.serving.saved_model import SavedModel
 from tests import servers
+from tests.servers import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ class Watched:
 
     def run(self, name, arrays):
         self.runs.append(next(iter(arrays.values())))
-        self.gate.wait(servers.PATIENCE)
+        self.gate.wait(PATIENCE)
         return self.model.run(name, arrays)
 
 
@@ -54,7 +55,7 @@ def rows(*numbers):
 
 
 def soon():
-    return time.monotonic() + servers.PATIENCE
+    return time.monotonic() + PATIENCE
 
 
 def occupy(batcher, model):
@@ -77,9 +78,7 @@ def test_what_waits_runs_together(watched, make_batcher):
     found = [batcher.submit(watched, "serving_default", r, soon()) for r in requests]
     watched.gate.set()
     for request, future in zip(requests, found, strict=True):
-        np.testing.assert_array_equal(
-            future.result(servers.PATIENCE)["y"], request["x"] + 100
-        )
+        np.testing.assert_array_equal(future.result(PATIENCE)["y"], request["x"] + 100)
     # Five rows run as eight, the last one repeated.
     assert observed == [5]
     (batch,) = watched.runs
@@ -94,7 +93,7 @@ def test_no_batch_is_larger_than_allowed(watched, make_batcher):
     ]
     watched.gate.set()
     for number, future in enumerate(found):
-        assert future.result(servers.PATIENCE)["y"][0, 0] == number + 100
+        assert future.result(PATIENCE)["y"][0, 0] == number + 100
     assert sorted(len(batch) for batch in watched.runs) == [2, 3]
 
 
@@ -123,8 +122,8 @@ def test_what_does_not_fit_together_runs_apart(watched, make_batcher):
         batcher.submit(watched, "total", rows(4), soon()),
     ]
     watched.gate.set()
-    assert found[1].result(servers.PATIENCE)["text"].tolist() == [b"a"]
-    assert found[2].result(servers.PATIENCE)["total"] == 0
+    assert found[1].result(PATIENCE)["text"].tolist() == [b"a"]
+    assert found[2].result(PATIENCE)["total"] == 0
     assert len(watched.runs) >= 4
 
 
@@ -140,10 +139,10 @@ def test_only_the_bad_one_fails(watched, make_batcher):
     for text, future in zip(texts, found, strict=True):
         if text == b"bad":
             with pytest.raises(ServingError, match="a bad text") as caught:
-                future.result(servers.PATIENCE)
+                future.result(PATIENCE)
             assert caught.value.code == "INVALID_ARGUMENT"
         else:
-            assert future.result(servers.PATIENCE)["text"].tolist() == [text]
+            assert future.result(PATIENCE)["text"].tolist() == [text]
     # All of them together, then each alone.
     assert [len(batch) for batch in watched.runs] == [4, 1, 1, 1, 1]
 
@@ -160,13 +159,9 @@ def test_a_full_queue_refuses(watched, make_batcher):
         batcher.submit(watched, "serving_default", rows(4), soon())
     assert (caught.value.code, caught.value.http_status) == ("RESOURCE_EXHAUSTED", 503)
     watched.gate.set()
-    assert [future.result(servers.PATIENCE)["y"][0, 0] for future in found] == [
-        100,
-        101,
-        102,
-    ]
+    assert [future.result(PATIENCE)["y"][0, 0] for future in found] == [100, 101, 102]
     again = batcher.submit(watched, "serving_default", rows(4), soon())
-    assert again.result(servers.PATIENCE)["y"][0, 0] == 104
+    assert again.result(PATIENCE)["y"][0, 0] == 104
 
 
 def test_what_comes_too_late_does_not_run(watched, make_batcher):
@@ -181,10 +176,10 @@ def test_what_comes_too_late_does_not_run(watched, make_batcher):
     alive = batcher.submit(watched, "serving_default", rows(30), soon())
     time.sleep(0.1)
     watched.gate.set()
-    assert alive.result(servers.PATIENCE)["y"][0, 0] == 130
+    assert alive.result(PATIENCE)["y"][0, 0] == 130
     for future in late:
         with pytest.raises(ServingError, match="the deadline passed in the queue"):
-            future.result(servers.PATIENCE)
+            future.result(PATIENCE)
     assert [batch[:, 0].tolist() for batch in watched.runs] == [[30]]
 
 
@@ -207,7 +202,7 @@ def test_outputs_must_have_the_rows_of_the_inputs(model, make_batcher):
 
     future = make_batcher().submit(Short(model), "serving_default", rows(1), soon())
     with pytest.raises(ServingError, match="Batched output tensor's 0th dimension"):
-        future.result(servers.PATIENCE)
+        future.result(PATIENCE)
 
 
 def test_failures_of_other_kinds(model, make_batcher):
@@ -235,9 +230,8 @@ def test_everybody_gets_the_own_rows(model, make_batcher):
     requests = [rng.normal(size=(n, 2)).astype(np.float32) for n in (1, 2, 3) * 300]
 
     def ask(x):
-        return batcher.submit(model, "serving_default", {"x": x}, soon()).result(
-            servers.PATIENCE
-        )
+        future = batcher.submit(model, "serving_default", {"x": x}, soon())
+        return future.result(PATIENCE)
 
     with ThreadPoolExecutor(16) as threads:
         for x, answer in zip(requests, threads.map(ask, requests), strict=True):

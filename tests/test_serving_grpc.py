@@ -20,6 +20,7 @@ from tensorflow_serving.apis import (
 from maskdepth_tf.serving.batching import Limits
 from maskdepth_tf.serving.model_config import Declared, Policy
 from tests import servers
+from tests.servers import PATIENCE
 
 X = np.array([[1, 2.5]], np.float32)
 
@@ -70,7 +71,7 @@ def outputs(reply):
 
 def refused(call, *arguments, code, message, **options):
     with pytest.raises(grpc.RpcError) as caught:
-        call(*arguments, timeout=servers.PATIENCE, **options)
+        call(*arguments, timeout=PATIENCE, **options)
     assert (caught.value.code().name, message in caught.value.details()) == (code, True)
 
 
@@ -79,7 +80,7 @@ def refused(call, *arguments, code, message, **options):
     [({}, 2), ({"version": 1}, 1), ({"label": "stable"}, 1), ({"label": "canary"}, 2)],
 )
 def test_predict(stub, asked, version):
-    reply = stub.Predict(request(x=X, **asked), timeout=servers.PATIENCE)
+    reply = stub.Predict(request(x=X, **asked), timeout=PATIENCE)
     np.testing.assert_array_equal(outputs(reply)["y"], X + 100 * version)
     assert outputs(reply)["y"].dtype == np.float32
     spec = reply.model_spec
@@ -90,22 +91,20 @@ def test_predict(stub, asked, version):
 def test_signatures_and_output_filter(stub):
     number = np.array([3], np.int32)
     asked = request(1, signature="two", x=X, number=number)
-    assert set(outputs(stub.Predict(asked, timeout=servers.PATIENCE))) == {
-        "number",
-        "sum",
-    }
+    found = outputs(stub.Predict(asked, timeout=PATIENCE))
+    assert set(found) == {"number", "sum"}
     asked.output_filter.append("sum")
-    found = outputs(stub.Predict(asked, timeout=servers.PATIENCE))
+    found = outputs(stub.Predict(asked, timeout=PATIENCE))
     assert found.keys() == {"sum"}
     np.testing.assert_array_equal(found["sum"], X + 3)
     text = np.array([b"\xff\x00"], object)
     found = outputs(
-        stub.Predict(request(1, signature="echo", text=text), timeout=servers.PATIENCE)
+        stub.Predict(request(1, signature="echo", text=text), timeout=PATIENCE)
     )
     assert found["text"].tolist() == [b"\xff\x00"]
     half = np.array([0.5], np.float16)
     found = outputs(
-        stub.Predict(request(1, signature="half", half=half), timeout=servers.PATIENCE)
+        stub.Predict(request(1, signature="half", half=half), timeout=PATIENCE)
     )
     np.testing.assert_array_equal(found["half"], half)
 
@@ -190,7 +189,7 @@ def test_metadata(stub):
         message="Missing ModelSpec",
     )
     asked.model_spec.name = "shift"
-    reply = stub.GetModelMetadata(asked, timeout=servers.PATIENCE)
+    reply = stub.GetModelMetadata(asked, timeout=PATIENCE)
     assert (reply.model_spec.name, reply.model_spec.version.value) == ("shift", 2)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     assert reply.metadata["signature_def"].Unpack(signatures)
@@ -212,14 +211,14 @@ def test_status(channel):
         stub.GetModelStatus, asked, code="INVALID_ARGUMENT", message="Missing ModelSpec"
     )
     asked.model_spec.name = "shift"
-    reply = stub.GetModelStatus(asked, timeout=servers.PATIENCE)
+    reply = stub.GetModelStatus(asked, timeout=PATIENCE)
     available = get_model_status_pb2.ModelVersionStatus.AVAILABLE
     found = [
         (s.version, s.state, s.status.error_code) for s in reply.model_version_status
     ]
     assert found == [(2, available, 0), (1, available, 0)]
     asked.model_spec.version_label = "stable"
-    reply = stub.GetModelStatus(asked, timeout=servers.PATIENCE)
+    reply = stub.GetModelStatus(asked, timeout=PATIENCE)
     assert [s.version for s in reply.model_version_status] == [1]
     asked.model_spec.version.value = 9
     refused(
@@ -247,7 +246,7 @@ def test_messages_have_a_limit(stub):
 def health(channel, service=""):
     stub = health_pb2_grpc.HealthStub(channel)
     asked = health_pb2.HealthCheckRequest(service=service)
-    state = stub.Check(asked, timeout=servers.PATIENCE).status
+    state = stub.Check(asked, timeout=PATIENCE).status
     return health_pb2.HealthCheckResponse.ServingStatus.Name(state)
 
 
@@ -281,9 +280,7 @@ def test_token(folder):
                 message="a valid bearer token is required",
             )
         sent = [("authorization", "Bearer secret")]
-        assert stub.Predict(
-            request(x=X), metadata=sent, timeout=servers.PATIENCE
-        ).outputs
+        assert stub.Predict(request(x=X), metadata=sent, timeout=PATIENCE).outputs
         assert health(channel) == "SERVING"
 
 
@@ -329,7 +326,7 @@ def test_everybody_gets_the_own_rows(running, stub):
     arrays = [rng.normal(size=(n, 2)).astype(np.float32) for n in (1, 2, 3) * 60]
 
     def by_grpc(x):
-        return outputs(stub.Predict(request(x=x), timeout=servers.PATIENCE))["y"]
+        return outputs(stub.Predict(request(x=x), timeout=PATIENCE))["y"]
 
     def by_rest(x):
         status, reply = running.predict({"instances": x.tolist()})
