@@ -26,6 +26,9 @@ from maskdepth_tf.serving.saved_model import SavedModel
 PATIENCE = 120.0
 """Longest that what is waited for may take, in seconds: machines stall at times."""
 
+STANDSTILLS: list[str] = []
+"""Times for which no thread of this process ran, seen so far."""
+
 FLOATS = tf.TensorSpec([None, 2], tf.float32, "x")
 TEXTS = tf.TensorSpec([None], tf.string, "text")
 NUMBERS = tf.TensorSpec([None], tf.int32, "number")
@@ -143,8 +146,41 @@ class Running(NamedTuple):
 def print_stacks():
     """Prints where all threads are, when something takes so long that it hangs."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
+    lines = []
     for ident, frame in sys._current_frames().items():
-        print(f"{names.get(ident)}:\n", *traceback.format_stack(frame)[-8:], flush=True)
+        calls = [
+            f"{Path(call.filename).name}:{call.lineno} {call.name}"
+            for call in traceback.extract_stack(frame)[-4:]
+        ]
+        lines.append(f"{names.get(ident)}: {' > '.join(calls)}\n")
+    # At once, for others may print theirs.
+    print(*lines, f"this process stood still: {', '.join(STANDSTILLS) or 'never'}")
+
+
+@contextlib.contextmanager
+def patient():
+    """Requests may take as long as the tests have patience; standstills are noted."""
+    over = threading.Event()
+
+    def watch():
+        while not over.is_set():
+            start, used = time.monotonic(), time.process_time()
+            over.wait(0.5)
+            seconds, used = time.monotonic() - start, time.process_time() - used
+            if seconds > 5:
+                STANDSTILLS.append(f"{seconds:.0f} s, {used:.0f} s of it computing")
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        with (
+            mock.patch.object(rest, "REQUEST_SECONDS", PATIENCE),
+            mock.patch.object(grpc_api, "REQUEST_SECONDS", PATIENCE),
+        ):
+            yield
+    finally:
+        over.set()
+        watching.join()
 
 
 def base64_object(data):
@@ -157,6 +193,7 @@ def until(condition, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > end:
+            print_stacks()
             raise TimeoutError("what is waited for does not happen")
         time.sleep(0.01)
     return found
@@ -196,10 +233,7 @@ def running(folder, load=SavedModel, **changes):
     try:
         if not started.wait(PATIENCE):
             raise TimeoutError("the server does not start")
-        with (
-            mock.patch.object(rest, "REQUEST_SECONDS", PATIENCE),
-            mock.patch.object(grpc_api, "REQUEST_SECONDS", PATIENCE),
-        ):
+        with patient():
             yield Running(*box["server"])
     finally:
         box["loop"].call_soon_threadsafe(box["stop"].set)

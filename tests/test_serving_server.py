@@ -1,6 +1,7 @@
 """The command: flags, addresses, and an end in which no accepted request is lost."""
 
 import asyncio
+import contextlib
 import io
 import os
 import re
@@ -76,16 +77,17 @@ def served(folder, capsys, client, grace):
         rest, address = servers.until(addresses).groups()
         return client(servers.Running(None, rest, address), gated)
 
-    async def serve_in_time():
+    async def serve_and_ask(thread):
         models = Models(lambda: model_config.find_models(str(folder)), gated)
         async with asyncio.timeout(3 * servers.PATIENCE):
-            return await server.serve(models, servers.settings(grace=grace))
+            asking = asyncio.get_running_loop().run_in_executor(thread, find_and_ask)
+            serving = server.serve(models, servers.settings(grace=grace))
+            # Whichever fails ends the wait for the other.
+            return tuple(await asyncio.gather(serving, asking))
 
-    with ThreadPoolExecutor(1) as thread:
-        answer = thread.submit(find_and_ask)
-        code = asyncio.run(serve_in_time())
+    with servers.patient(), ThreadPoolExecutor(1) as thread:
         try:
-            return code, answer.result(servers.PATIENCE)
+            return asyncio.run(serve_and_ask(thread))
         except TimeoutError:
             servers.print_stacks()
             raise
@@ -102,7 +104,9 @@ def ask_and_stop(running, gated, signum, requests=32):
     with (
         grpc.insecure_channel(running.grpc) as channel,
         ThreadPoolExecutor(requests) as threads,
+        contextlib.ExitStack() as at_the_end,
     ):
+        at_the_end.callback(gated.gate.set)
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         found = [
             threads.submit(by_grpc, stub, number)
@@ -110,7 +114,13 @@ def ask_and_stop(running, gated, signum, requests=32):
             else threads.submit(by_rest, running, number)
             for number in range(requests)
         ]
-        servers.until(lambda: metric(running, f"maskdepth_in_flight {requests}.0"))
+
+        def are_accepted():
+            early = [future.result() for future in found if future.done()]
+            assert not early, "answered while the gate is closed"
+            return metric(running, f"maskdepth_in_flight {requests}.0")
+
+        servers.until(are_accepted)
         os.kill(os.getpid(), signum)
         # What comes now is refused in words, while the others are answered.
         servers.until(lambda: running.request("GET", "/health/ready")[0] == 503)
