@@ -27,6 +27,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--root", metavar="DIR", help="folder that its paths start from"
     )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="S",
+        help="side of the square that is scored, in pixels: answers are stretched to "
+        "it, as predict does; the network's own by default",
+    )
     parser.add_argument("--json", metavar="FILE", help="where to write the figures")
     parser.add_argument("--batch-size", type=int, default=32, metavar="N")
     return parser
@@ -42,17 +49,24 @@ def main(argv: list[str] | None = None) -> int | None:
         parser.error("--labels needs --model PATH")
     if args.batch_size < 1:
         parser.error(f"--batch-size must be at least 1. Received: {args.batch_size}")
+    if args.image_size is not None and not 8 <= args.image_size <= 4096:
+        parser.error(
+            f"--image-size must be from 8 to 4096. Received: {args.image_size}"
+        )
     if args.json and not Path(args.json).absolute().parent.is_dir():
         parser.error(f"the folder of --json must be there. Received: {args.json}")
     startup.load_tensorflow()
     from maskdepth_tf import evaluation
 
     if args.workdir:
-        scores = evaluation.evaluate_run(Path(args.workdir), args.model)
-        target = args.json or Path(args.workdir) / "evaluation.json"
+        scores = evaluation.evaluate_run(
+            Path(args.workdir), args.model, args.image_size
+        )
+        size = "" if args.image_size is None else f"_{args.image_size}"
+        target = args.json or Path(args.workdir) / f"evaluation{size}.json"
     else:
         scores = evaluation.evaluate_labels(
-            args.model, args.labels, args.root, args.batch_size
+            args.model, args.labels, args.root, args.batch_size, args.image_size
         )
         target = args.json
     print(evaluation.table(scores))

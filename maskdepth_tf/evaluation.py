@@ -1,7 +1,9 @@
 """Scores of a model over whole splits, beside the rules with no learning."""
 
+import functools
+import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -9,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf import (
+    answers,
     baseline,
     checkpoints,
     config,
@@ -105,21 +108,32 @@ class Scores:
         }
 
 
-def score(model: Scorable, dataset: tf.data.Dataset) -> dict:
+def score(
+    model: Scorable, dataset: tf.data.Dataset, shown: tf.data.Dataset | None = None
+) -> dict:
     """Scores a model and the rules with no learning on the same examples.
 
     Args:
         model: The network.
-        dataset: Batches of (inputs, targets), every example once.
+        dataset: Batches of (inputs, targets), every example once, of the size that is
+            scored.
+        shown: The same batches of the network's size, if that is another. Its answers
+            are stretched then, as `predict` does.
 
     Returns:
-        `examples`, `parameters`, `mask`, `depth`, and `baseline` with the same two:
-        the difference rule for the mask, the mean map for the depth.
+        `examples`, `image_size`, `parameters`, `mask`, `depth`, and `baseline` with the
+        last two: the difference rule for the mask, the mean map for the depth.
     """
     network, rule = Scores(), Scores()
     mean_depth, count = baseline.MeanDepth(), 0
-    for inputs, targets in dataset:
-        network.update(targets, model.outputs(inputs))
+    others = itertools.repeat(None) if shown is None else shown
+    for (inputs, targets), other in zip(dataset, others, strict=shown is not None):
+        size = targets["depth"].shape[1]
+        if other is None:
+            outputs = model.outputs(inputs)
+        else:
+            outputs = _stretched(model.outputs(other[0]), size)
+        network.update(targets, outputs)
         difference = baseline.difference_mask(**inputs)
         rule.update(targets, {"mask": metrics.to_logits(difference)})
         mean_depth.update(targets["depth"])
@@ -128,14 +142,43 @@ def score(model: Scorable, dataset: tf.data.Dataset) -> dict:
     for _, targets in dataset:
         depth = tf.broadcast_to(constant, targets["depth"].shape)
         rule.update(targets, {"depth": depth})
-    parameters = {"examples": count, "parameters": model.num_parameters}
-    return parameters | network.result() | {"baseline": rule.result()}
+    about = {"examples": count, "image_size": size, "parameters": model.num_parameters}
+    return about | network.result() | {"baseline": rule.result()}
+
+
+def _stretched(outputs, size) -> dict:
+    """Answers of a network, of the size of the targets."""
+    mask = answers.stretch(tf.sigmoid(outputs["mask"]), size, size)
+    depth = tf.clip_by_value(outputs["depth"], 0.0, 1.0)
+    depth = answers.stretch(depth, size, size)
+    return {"mask": metrics.to_logits(mask), "depth": depth}
+
+
+def _score_rows(model, ids, found, shown, batch_size) -> dict:
+    def batches(source):
+        return input_pipeline.make_evaluation_dataset(
+            source.load, ids, batch_size=batch_size
+        )
+
+    with found.damage_named():
+        return score(model, batches(found), None if shown is None else batches(shown))
 
 
 def score_split(
-    model: Scorable, found: examples.Examples, split: splits.Split, batch_size: int
+    model: Scorable,
+    found: examples.Examples,
+    split: splits.Split,
+    batch_size: int,
+    shown: examples.Examples | None = None,
 ) -> dict:
     """Scores all sides of a split but the training one.
+
+    Args:
+        model: The network.
+        found: The set, of the size that is scored.
+        split: Row numbers of each side.
+        batch_size: Examples that are scored at once.
+        shown: The set of the network's size, if that is another.
 
     Returns:
         The `test` side's figures, and under `splits` those of every side.
@@ -143,11 +186,7 @@ def score_split(
     sides = {}
     for name in ("test", *(set(split) - {"test", "train"})):
         if len(split[name]):
-            dataset = input_pipeline.make_evaluation_dataset(
-                found.load, split[name], batch_size=batch_size
-            )
-            with found.damage_named():
-                sides[name] = score(model, dataset)
+            sides[name] = _score_rows(model, split[name], found, shown, batch_size)
     return sides["test"] | {"splits": dict(sorted(sides.items()))}
 
 
@@ -162,12 +201,15 @@ def evaluate_split(
     return score_split(model, found, split, settings.training.test_batch_size)
 
 
-def evaluate_run(run_dir: Path, model_path: str | None = None) -> dict:
+def evaluate_run(
+    run_dir: Path, model_path: str | None = None, image_size: int | None = None
+) -> dict:
     """Scores a run's best model, or another, on the splits that it was trained with.
 
     Args:
         run_dir: Run folder.
         model_path: As `load_scorable`; the run's own if None.
+        image_size: Side of the square that is scored, in pixels; the run's if None.
 
     Returns:
         As `score_split`.
@@ -177,23 +219,39 @@ def evaluate_run(run_dir: Path, model_path: str | None = None) -> dict:
     settings = config.load_config([run_dir / "config.yaml"])
     found = open_data(settings)
     split = split_data(settings, found)
-    return evaluate_split(settings, model_path or run_dir, found, split)
+    if image_size in (None, settings.data.image_size):
+        return evaluate_split(settings, model_path or run_dir, found, split)
+    data = replace(settings.data, image_size=image_size, memory_gb=0.0)
+    scored = open_data(replace(settings, data=data))
+    model = load_scorable(model_path or run_dir)
+    return score_split(model, scored, split, settings.training.test_batch_size, found)
 
 
 def evaluate_labels(
-    model_path: str, labels_path: str, root: str | None, batch_size: int
+    model_path: str,
+    labels_path: str,
+    root: str | None,
+    batch_size: int,
+    image_size: int | None = None,
 ) -> dict:
-    """Scores a model on all rows of a labelled set; as `score`."""
+    """Scores a model on all rows of a labelled set; as `score`.
+
+    Args:
+        model_path: As `load_scorable`.
+        labels_path: Labels file, or the folder of a packed set.
+        root: Folder that its paths start from; its own folder if None.
+        batch_size: Examples that are scored at once.
+        image_size: Side of the square that is scored, in pixels; the network's if None.
+    """
     model = load_scorable(model_path)
-    found = examples.open_examples(
-        labels_path, root, image_size=model.image_size, foregrounds=False
+    load = functools.partial(
+        examples.open_examples, labels_path, root, foregrounds=False
     )
+    found, shown = load(image_size=model.image_size), None
+    if image_size not in (None, model.image_size):
+        found, shown = load(image_size=image_size, memory_gb=0.0), found
     ids = np.arange(len(found.rows))
-    dataset = input_pipeline.make_evaluation_dataset(
-        found.load, ids, batch_size=batch_size
-    )
-    with found.damage_named():
-        return score(model, dataset)
+    return _score_rows(model, ids, found, shown, batch_size)
 
 
 def open_data(settings: config.Config) -> examples.Examples:

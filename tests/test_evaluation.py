@@ -8,8 +8,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf import cli, config, evaluate, evaluation, export, metrics
-from maskdepth_tf.errors import StateError
+from maskdepth_tf import (
+    answers,
+    cli,
+    config,
+    evaluate,
+    evaluation,
+    export,
+    inference,
+    input_pipeline,
+    labels,
+    metrics,
+)
+from maskdepth_tf.errors import DataError, StateError
 
 MASK = set(metrics.MASK)
 DEPTH = set(metrics.DEPTH)
@@ -53,7 +64,7 @@ def assert_figures(figures):
 
 
 def assert_scores(scores):
-    keys = ["examples", "parameters", "mask", "depth", "baseline"]
+    keys = ["examples", "image_size", "parameters", "mask", "depth", "baseline"]
     assert [key for key in scores if key != "splits"] == keys
     assert set(scores["baseline"]) == {"mask", "depth"}
     assert_figures(scores)
@@ -94,6 +105,29 @@ def test_score_does_not_depend_on_batches():
         assert by_two["baseline"][part] == pytest.approx(
             at_once["baseline"][part], abs=1e-6
         )
+
+
+def test_answers_are_stretched_to_what_is_scored():
+    (inputs, targets), _ = scored_by_hand()
+    large = {name: value.repeat(2, 1).repeat(2, 2) for name, value in inputs.items()}
+    # What is bilinear between the same at both sides of every edge is exact.
+    halves = np.zeros((3, 32, 32, 1), "float32")
+    halves[:, :16] = 1
+    truth = {"mask": halves, "depth": halves / 2 + 0.25}
+    small = {"mask": halves[:, ::2, ::2], "depth": truth["depth"][:, ::2, ::2]}
+    dataset, shown = (
+        tf.data.Dataset.from_tensor_slices(arrays).batch(2)
+        for arrays in ((large, truth), (inputs, targets))
+    )
+    scores = evaluation.score(perfect((inputs, small)), dataset, shown)
+    assert_scores(scores)
+    assert (scores["examples"], scores["image_size"]) == (3, 32)
+    assert scores["mask"]["iou"] == pytest.approx(1, abs=1e-5)
+    # Two of 32 lines are a quarter of the way to the other side's value, 0.5 away.
+    assert scores["depth"]["mae"] == pytest.approx(2 / 32 * 0.125, abs=1e-6)
+    # The rule sees the large pictures: a quarter of them has changed.
+    rule = 2 * 16 * 16 / (16 * 32 + 16 * 16)
+    assert scores["baseline"]["mask"]["dice_hard"] == pytest.approx(rule, abs=1e-5)
 
 
 def test_table():
@@ -143,6 +177,44 @@ def test_run_on_its_own_splits(trained, tmp_path, capsys):
     assert scores["examples"] == sizes["test"]
     # Training itself has written the same.
     assert json.loads((trained / "evaluation.json").read_text()) == scores
+
+
+def test_a_run_at_another_size(trained, tmp_path):
+    run_dir = tmp_path / "run"
+    shutil.copytree(trained, run_dir)
+    before = (run_dir / "evaluation.json").read_bytes()
+    assert evaluate_code("--workdir", run_dir, "--image-size", 32) == 0
+    scores = json.loads((run_dir / "evaluation_32.json").read_text())
+    assert (run_dir / "evaluation.json").read_bytes() == before
+    assert_scores(scores)
+    assert {side["image_size"] for side in scores["splits"].values()} == {32}
+    # The figures of its own size are those that training wrote.
+    assert evaluate_code("--workdir", run_dir, "--image-size", 16) == 0
+    assert (run_dir / "evaluation_16.json").read_bytes() == before
+
+
+def test_what_predict_writes_is_scored(trained, labels_file, packed_dir):
+    arguments = (str(trained), str(labels_file), None, 13)
+    scores = evaluation.evaluate_labels(*arguments, image_size=32)
+    assert_scores(scores)
+    rows, root = labels.read(labels_file), labels_file.parent
+    bg, fg_bg = (
+        [(root / getattr(row, name)).read_bytes() for row in rows]
+        for name in ("bg", "fg_bg")
+    )
+    found = inference.load_predictor(trained)(bg, fg_bg)
+    answered = {name: answers.stretch(found[name], 32, 32) for name in found}
+    load = input_pipeline.load_files(rows, str(root), 32)
+    _, targets = input_pipeline.split_example(load(np.arange(40)))
+    rmse = tf.reduce_mean(metrics.rmse(targets["depth"], answered["depth"]))
+    assert scores["depth"]["rmse"] == pytest.approx(float(rmse), abs=1e-6)
+    logits = metrics.to_logits(answered["mask"])
+    soft = tf.reduce_mean(metrics.dice(targets["mask"], logits))
+    assert scores["mask"]["dice"] == pytest.approx(float(soft), abs=1e-6)
+    with pytest.raises(
+        DataError, match="must be packed at image_size=32. Received: im"
+    ):
+        evaluation.evaluate_labels(str(trained), str(packed_dir), None, 13, 32)
 
 
 def test_saved_model_scores_the_same(trained, labels_file, labels_scores, tmp_path):
@@ -201,6 +273,7 @@ def test_errors_are_one_line_and_a_code(tmp_path, trained, labels_file, capsys):
             "--batch-size must be at least 1. Rec",
         ),
         (["--workdir", "a", "--batch-size", "x"], "invalid int value: 'x'"),
+        (["--workdir", "a", "--image-size", "7"], "--image-size must be from 8 to 40"),
         (
             ["--workdir", "a", "--json", "no/such/x"],
             "the folder of --json must be there",
