@@ -163,12 +163,10 @@ def test_swaps_under_load(tmp_path):
             for number in range(1, SWAPS + 2):
                 if number > 1:
                     servers.write_version(folder, number, number, signatures=False)
-                servers.until(
-                    lambda n=number: models.available() == {"shift": [n]}, seconds=60
-                )
+                servers.until(lambda n=number: models.available() == {"shift": [n]})
                 swapped.append(time.monotonic())
                 enough = len(found) + REQUESTS
-                servers.until(lambda n=enough: len(found) >= n, seconds=60)
+                servers.until(lambda n=enough: len(found) >= n)
     assert len(found) >= (SWAPS + 1) * REQUESTS
     for asked, status, reply in found:
         # What is asked once the old version is gone is answered by the new one.
