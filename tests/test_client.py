@@ -35,10 +35,10 @@ def running(exported):
 def asker(request, running):
     """A client of the server, by REST or gRPC, that makes others like it."""
 
-    def make(model="maskdepth", token=TOKEN, **options):
+    def make(model="maskdepth", token=TOKEN, timeout=servers.PATIENCE):
         if request.param == "rest":
-            return Client(running.rest, model, token, **options)
-        return made.enter_context(GrpcClient(running.grpc, model, token, **options))
+            return Client(running.rest, model, token, timeout)
+        return made.enter_context(GrpcClient(running.grpc, model, token, timeout))
 
     with contextlib.ExitStack() as made:
         found = make()
