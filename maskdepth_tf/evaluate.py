@@ -34,7 +34,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="side of the square that is scored, in pixels: answers are stretched to "
         "it, as predict does; the network's own by default",
     )
-    parser.add_argument("--json", metavar="FILE", help="where to write the figures")
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        help="where to write the figures; of a run's own splits they go to "
+        "evaluation.json in its folder, of another size to evaluation_S.json",
+    )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N")
     return parser
 
