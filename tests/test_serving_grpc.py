@@ -308,6 +308,8 @@ def test_overload_and_deadlines(folder):
         assert code(PATIENCE) == "RESOURCE_EXHAUSTED"
         assert running.predict({"instances": [[1, 2]]})[0] == 503
         assert {future.result() for future in late} == {"DEADLINE_EXCEEDED"}
+        # The server hears of it a little later.
+        servers.until(lambda: running.service.in_flight == workers)
         gated.gate.set()
         assert {future.result() for future in held} == {"OK"}
         assert code(PATIENCE) == "OK"
