@@ -7,9 +7,22 @@ Shapes: S the side of the network's square, H and W the picture's own size; [...
 be a batch or nothing.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from maskdepth_tf import streams
+
+
+def of_outputs(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """What a network puts out -> mask, a probability, and depth, both 0 to 1.
+
+    Args:
+        outputs: `mask`, logits, and `depth`, [..., S, S, 1], as `model.resnet_unet`.
+    """
+    # A linear depth head, as the reference's, can leave the range.
+    depth = tf.clip_by_value(outputs["depth"], 0.0, 1.0)
+    return {"mask": tf.sigmoid(outputs["mask"]), "depth": depth}
 
 
 def stretch(answer: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

@@ -148,10 +148,11 @@ def score(
 
 def _stretched(outputs, size) -> dict:
     """Answers of a network, of the size of the targets."""
-    mask = answers.stretch(tf.sigmoid(outputs["mask"]), size, size)
-    depth = tf.clip_by_value(outputs["depth"], 0.0, 1.0)
-    depth = answers.stretch(depth, size, size)
-    return {"mask": metrics.to_logits(mask), "depth": depth}
+    found = {
+        name: answers.stretch(value, size, size)
+        for name, value in answers.of_outputs(outputs).items()
+    }
+    return found | {"mask": metrics.to_logits(found["mask"])}
 
 
 def _score_rows(model, ids, found, shown, batch_size) -> dict:

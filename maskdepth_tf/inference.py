@@ -130,10 +130,7 @@ def of_model(model: keras.Model) -> Inference:
     """What a model answers that is as `model.resnet_unet` builds it."""
 
     def network(bg, fg_bg):
-        outputs = model({"bg": bg, "fg_bg": fg_bg}, training=False)
-        # A linear depth head, as the reference's, can leave the range.
-        depth = tf.clip_by_value(outputs["depth"], 0.0, 1.0)
-        return {"mask": tf.sigmoid(outputs["mask"]), "depth": depth}
+        return answers.of_outputs(model({"bg": bg, "fg_bg": fg_bg}, training=False))
 
     return Inference(network, model.inputs[0].shape[1])
 
