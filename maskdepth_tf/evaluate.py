@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from maskdepth_tf import cli, files, startup
+from maskdepth_tf import cli, config, files, startup
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -37,8 +37,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--json",
         metavar="FILE",
-        help="where to write the figures; of a run's own splits they go to "
-        "evaluation.json in its folder, of another size to evaluation_S.json",
+        help="where to write the figures; those of a run go to evaluation.json in its "
+        "folder or, with --image-size, to evaluation_S.json",
     )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N")
     return parser
@@ -54,9 +54,10 @@ def main(argv: list[str] | None = None) -> int | None:
         parser.error("--labels needs --model PATH")
     if args.batch_size < 1:
         parser.error(f"--batch-size must be at least 1. Received: {args.batch_size}")
-    if args.image_size is not None and not 8 <= args.image_size <= 4096:
+    least, most = config.RANGES["data.image_size"]
+    if args.image_size is not None and not least <= args.image_size <= most:
         parser.error(
-            f"--image-size must be from 8 to 4096. Received: {args.image_size}"
+            f"--image-size must be from {least} to {most}. Received: {args.image_size}"
         )
     if args.json and not Path(args.json).absolute().parent.is_dir():
         parser.error(f"the folder of --json must be there. Received: {args.json}")
