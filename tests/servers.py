@@ -27,7 +27,7 @@ PATIENCE = 120.0
 """Longest that what is waited for may take, in seconds: machines stall at times."""
 
 STANDSTILLS: list[str] = []
-"""Times for which no thread of this process ran, seen so far."""
+"""For how long a thread that only waits did not get its turn, seen so far."""
 
 FLOATS = tf.TensorSpec([None, 2], tf.float32, "x")
 TEXTS = tf.TensorSpec([None], tf.string, "text")

@@ -35,10 +35,11 @@ def running(exported):
 def asker(request, running):
     """A client of the server, by REST or gRPC, that makes others like it."""
 
-    def make(model="maskdepth", token=TOKEN, timeout=servers.PATIENCE):
+    def make(model="maskdepth", token=TOKEN):
+        options = model, token, servers.PATIENCE
         if request.param == "rest":
-            return Client(running.rest, model, token, timeout)
-        return made.enter_context(GrpcClient(running.grpc, model, token, timeout))
+            return Client(running.rest, *options)
+        return made.enter_context(GrpcClient(running.grpc, *options))
 
     with contextlib.ExitStack() as made:
         found = make()

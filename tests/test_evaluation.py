@@ -110,7 +110,7 @@ def test_score_does_not_depend_on_batches():
 def test_answers_are_stretched_to_what_is_scored():
     (inputs, targets), _ = scored_by_hand()
     large = {name: value.repeat(2, 1).repeat(2, 2) for name, value in inputs.items()}
-    # What is bilinear between the same at both sides of every edge is exact.
+    # Only the two lines beside the edge are between two values.
     halves = np.zeros((3, 32, 32, 1), "float32")
     halves[:, :16] = 1
     truth = {"mask": halves, "depth": halves / 2 + 0.25}
