@@ -11,7 +11,15 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from maskdepth_tf import checkpoints, cluster, compile_cache, images, report, runs
+from maskdepth_tf import (
+    answers,
+    checkpoints,
+    cluster,
+    compile_cache,
+    images,
+    report,
+    runs,
+)
 from maskdepth_tf.errors import NonFiniteError, Stopped
 
 SAVE_SECONDS = 300.0
@@ -345,15 +353,11 @@ class Progress(keras.callbacks.Callback):
 
 def predict_grid(model: keras.Model, inputs: dict, targets: dict) -> np.ndarray:
     """A picture of examples beside a model's answers: uint8 [H, W, 3]."""
-    outputs = model(inputs, training=False)
-    predictions = {
-        "mask": tf.sigmoid(outputs["mask"]).numpy(),
-        "depth": outputs["depth"].numpy(),
-    }
+    predictions = answers.of_outputs(model(inputs, training=False))
     return report.prediction_grid(
         {name: np.asarray(image) for name, image in inputs.items()},
         {name: np.asarray(image) for name, image in targets.items()},
-        predictions,
+        {name: np.asarray(image) for name, image in predictions.items()},
     )
 
 
