@@ -26,9 +26,10 @@ def main():
     startup.load_tensorflow()
     import tensorflow as tf
 
-    from maskdepth_tf import images, labels, similarity
+    from maskdepth_tf import labels, similarity
     from maskdepth_tf.dataset import teachers
     from maskdepth_tf.dataset.teachers.conventions import to_relative
+    from maskdepth_tf.images import preprocessing
 
     network = teachers.load_teacher(args.teacher)
     size = network.input_size
@@ -39,16 +40,16 @@ def main():
     def depth(picture):
         pixels = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
         relative, _, _ = to_relative(network.predict(pixels[None])[0])
-        return images.resize(relative[..., None], 64)[None]
+        return preprocessing.resize(relative[..., None], 64)[None]
 
     def seen_at(picture, side):
-        small = tf.round(images.resize(picture, side))
+        small = tf.round(preprocessing.resize(picture, side))
         return tf.image.resize(small, (size, size), method="lanczos3").numpy()
 
     scores = {"noise of 2/255": [], "112 pixels": [], "64 pixels": []}
     for row in picked:
-        picture = images.read_rgb(args.data / rows[row].fg_bg)
-        whole = images.resize(picture, size).numpy()
+        picture = preprocessing.read_rgb(args.data / rows[row].fg_bg)
+        whole = preprocessing.resize(picture, size).numpy()
         plain = depth(whole)
         others = (
             whole + draws.normal(0, 2, whole.shape),

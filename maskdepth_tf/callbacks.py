@@ -11,16 +11,9 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from maskdepth_tf import (
-    answers,
-    checkpoints,
-    cluster,
-    compile_cache,
-    images,
-    report,
-    runs,
-)
+from maskdepth_tf import answers, checkpoints, cluster, compile_cache, report, runs
 from maskdepth_tf.errors import NonFiniteError, Stopped
+from maskdepth_tf.images import preprocessing
 
 SAVE_SECONDS = 300.0
 """Time after which the state is saved in the middle of an epoch [s]."""
@@ -239,7 +232,7 @@ class Pictures(keras.callbacks.Callback):
         with self._writer.as_default(step=len(history) - 1):
             tf.summary.image("predictions", grid[np.newaxis])
         self._writer.flush()
-        images.write_image(self._run_dir / "pictures/predictions.png", grid)
+        preprocessing.write_image(self._run_dir / "pictures/predictions.png", grid)
         report.write_curves(history, self._run_dir / "pictures/curves.png")
         self._drawn_at, self._is_current = time.perf_counter(), True
 

@@ -27,8 +27,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
-from maskdepth_tf import cli, files, pairs
+from maskdepth_tf import cli, files
 from maskdepth_tf.errors import DataError, ServerError, UsageError
+from maskdepth_tf.images import pairs
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,17 +10,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import (
-    files,
-    images,
-    input_pipeline,
-    labels,
-    packed,
-    pictures,
-    splits,
-    streams,
-)
+from maskdepth_tf import files, input_pipeline, labels, packed, splits, streams
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import preprocessing, stores
 from maskdepth_tf.labels import Row
 from maskdepth_tf.packed import Packed
 
@@ -53,7 +45,7 @@ class Examples:
         try:
             yield
         except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-            found = pictures.Folder(self.root)
+            found = stores.Folder(self.root)
             for stream in streams.STREAMS:
                 names = dict.fromkeys(getattr(row, stream.name) for row in self.rows)
                 input_pipeline.name_damaged(names, found, stream)
@@ -135,13 +127,13 @@ def split_examples(
     """
     if examples.packed:
         return _packed_split(examples, kind, test_fraction)
-    found = pictures.Folder(examples.root)
+    found = stores.Folder(examples.root)
     return draw_split(examples.rows, found, kind, test_fraction, seed)
 
 
 def draw_split(
     rows: Sequence[Row],
-    found: pictures.Pictures,
+    found: stores.Pictures,
     kind: str,
     test_fraction: float,
     seed: int,
@@ -200,7 +192,7 @@ def fingerprint(labels_path: str, examples: Examples) -> str:
     return digest.hexdigest()
 
 
-def _groups(names: set[str], found: pictures.Pictures) -> dict[str, int]:
+def _groups(names: set[str], found: stores.Pictures) -> dict[str, int]:
     if not names:
         return {}
     ordered = sorted(names)
@@ -208,12 +200,13 @@ def _groups(names: set[str], found: pictures.Pictures) -> dict[str, int]:
     return splits.group_near_duplicates(dict(zip(ordered, thumbnails, strict=True)))
 
 
-def _thumbnails(names: list[str], found: pictures.Pictures) -> np.ndarray:
+def _thumbnails(names: list[str], found: stores.Pictures) -> np.ndarray:
     """uint8 [N, 16, 17] grey, as `splits.difference_hash` takes them."""
 
     def thumbnail(data: tf.Tensor) -> tf.Tensor:
         grey = tf.reduce_mean(
-            images.resize(images.decode_rgb(data), splits.HASH_SIDE + 1), axis=-1
+            preprocessing.resize(preprocessing.decode_rgb(data), splits.HASH_SIDE + 1),
+            axis=-1,
         )
         return tf.cast(tf.round(grey[:-1]), tf.uint8)
 

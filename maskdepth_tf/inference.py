@@ -15,8 +15,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import answers, checkpoints, images, streams
+from maskdepth_tf import answers, checkpoints, streams
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.images import preprocessing
 
 Predictor = Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
 """From encoded pictures, B of `bg` and B of `fg_bg`, to what `Inference` answers."""
@@ -119,7 +120,7 @@ class Inference:
         """Encoded [B] -> float32 [B, S, S, 3], the integers that training sees."""
         shape = [self.image_size, self.image_size, stream.channels]
         pixels = tf.map_fn(
-            lambda one: images.load(one, stream, self.image_size),
+            lambda one: preprocessing.load(one, stream, self.image_size),
             data,
             fn_output_signature=tf.TensorSpec(shape, stream.dtype),
         )
@@ -143,7 +144,7 @@ def _both(bg: str, fg_bg: str, spec: tf.TensorSpec) -> list[tf.TensorSpec]:
 def _only_size(data) -> tf.Tensor:
     """Encoded [B] -> int32 [2], the height and width that all of them have."""
     sizes = tf.map_fn(
-        lambda one: tf.shape(images.decode_rgb(one))[:2],
+        lambda one: tf.shape(preprocessing.decode_rgb(one))[:2],
         data,
         fn_output_signature=tf.TensorSpec([2], tf.int32),
     )
@@ -158,7 +159,7 @@ def _only_size(data) -> tf.Tensor:
 
 def _encode(fg_bg_bytes, mask, depth) -> list[tf.Tensor]:
     """Mask, depth and cut-out of one picture as PNGs of its size."""
-    fg_bg = images.decode_rgb(fg_bg_bytes)
+    fg_bg = preprocessing.decode_rgb(fg_bg_bytes)
     height, width, _ = tf.unstack(tf.shape(fg_bg))
     alpha = answers.mask_pixels(answers.stretch(mask, height, width))
     far = answers.depth_pixels(answers.stretch(depth, height, width))

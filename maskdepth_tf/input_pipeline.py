@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import augmentation, images, pictures, services, streams
+from maskdepth_tf import augmentation, services, streams
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import preprocessing, stores
 from maskdepth_tf.labels import Row
 
 Load = Callable[[tf.Tensor], augmentation.Example]
@@ -46,7 +47,7 @@ def load_rows(
     """
     kept = kept_in_memory(rows, image_size, memory_bytes)
     others = [stream for stream in streams.STREAMS if stream not in kept]
-    from_memory = load_memory(rows, pictures.Folder(root), image_size, kept)
+    from_memory = load_memory(rows, stores.Folder(root), image_size, kept)
     if not others:
         return from_memory
     from_files = load_files(rows, root, image_size, others)
@@ -121,7 +122,8 @@ def load_files(
     def load(indices: tf.Tensor) -> augmentation.Example:
         data = read(indices)
         return {
-            s.name: images.batch_loader(s, image_size)(data[s.name]) for s in chosen
+            s.name: preprocessing.batch_loader(s, image_size)(data[s.name])
+            for s in chosen
         }
 
     return load
@@ -129,7 +131,7 @@ def load_files(
 
 def load_memory(
     rows: Sequence[Row],
-    found: pictures.Pictures,
+    found: stores.Pictures,
     image_size: int,
     chosen: Sequence[streams.Stream] = streams.STREAMS,
 ) -> Load:
@@ -170,7 +172,7 @@ def load_memory(
 
 def decode(
     names: Sequence[str],
-    found: pictures.Pictures,
+    found: stores.Pictures,
     stream: streams.Stream,
     image_size: int,
 ) -> np.ndarray:
@@ -186,7 +188,7 @@ def decode(
 
 def decoded_batches(
     names: Sequence[str],
-    found: pictures.Pictures,
+    found: stores.Pictures,
     stream: streams.Stream,
     image_size: int,
 ) -> Iterator[np.ndarray]:
@@ -214,7 +216,7 @@ def decoded_batches(
     dataset = (
         tf.data.Dataset.from_generator(read_batches, output_signature=encoded)
         .map(
-            images.batch_loader(stream, image_size),
+            preprocessing.batch_loader(stream, image_size),
             num_parallel_calls=os.cpu_count(),
             deterministic=True,
         )
@@ -233,28 +235,28 @@ def decoded_batches(
 def parts(names: Sequence[str], image_size: int) -> Iterator[Sequence[str]]:
     """Pictures that are decoded together, in order."""
     # Larger pictures gain less from being many, and take more memory.
-    count = min(images.PART, max(1, _BATCH_PIXELS // image_size**2))
+    count = min(preprocessing.PART, max(1, _BATCH_PIXELS // image_size**2))
     for start in range(0, len(names), count):
         yield names[start : start + count]
 
 
 def decode_part(
     names: Sequence[str],
-    found: pictures.Pictures,
+    found: stores.Pictures,
     stream: streams.Stream,
     image_size: int,
 ) -> np.ndarray:
     """One batch of `decoded_batches`, decoded by this thread."""
     data = tf.constant([found.read(name) for name in names])
     try:
-        return images.batch_loader(stream, image_size)(data).numpy()
+        return preprocessing.batch_loader(stream, image_size)(data).numpy()
     except tf.errors.OpError:
         name_damaged(names, found, stream)
         raise
 
 
 def name_damaged(
-    names: Iterable[str], found: pictures.Pictures, stream: streams.Stream
+    names: Iterable[str], found: stores.Pictures, stream: streams.Stream
 ) -> None:
     """Looks for a picture that cannot be read or decoded.
 
@@ -264,7 +266,7 @@ def name_damaged(
     for name in names:
         data = found.read(name)
         try:
-            images.load(tf.constant(data), stream, image_size=1)
+            preprocessing.load(tf.constant(data), stream, image_size=1)
         except tf.errors.OpError as error:
             where = found.place(name)
             raise DataError(f"{where}: cannot be decoded as a picture") from error

@@ -15,8 +15,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from maskdepth_tf import files, headers, pictures
+from maskdepth_tf import files
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import headers, stores
 
 VIEW_MARK = "@"
 """Stands between a room's name and the number of a view: `bg1@3.jpg`."""
@@ -94,13 +95,13 @@ def read(
     return [row for _, row in numbered]
 
 
-def read_member(path: str | os.PathLike, source: pictures.Pictures) -> bytes | None:
+def read_member(path: str | os.PathLike, source: stores.Pictures) -> bytes | None:
     """Bytes of a labels file that is among the pictures, not on the disk; or None."""
     name = os.fspath(path)
     return source.read(name) if not os.path.exists(path) and name in source else None
 
 
-def read_checked(path: str | os.PathLike, source: pictures.Pictures) -> list[Row]:
+def read_checked(path: str | os.PathLike, source: stores.Pictures) -> list[Row]:
     """Reads a labels file and checks the headers of all pictures but the cut-outs.
 
     Args:
@@ -196,7 +197,7 @@ def check_files(
             number of those left out. A file is reported once, at its first row.
     """
     rows = list(rows)
-    looked = dict(look(names_of(rows, foregrounds), pictures.Folder(root)))
+    looked = dict(look(names_of(rows, foregrounds), stores.Folder(root)))
     raise_faults(labels_path, find_faults(rows, looked, labels_path), max_errors)
 
 
@@ -207,7 +208,7 @@ def names_of(rows: Iterable[Row], foregrounds: bool = True) -> list[str]:
 
 
 def look(
-    names: Iterable[str], source: pictures.Pictures
+    names: Iterable[str], source: stores.Pictures
 ) -> Iterator[tuple[str, headers.Header | str]]:
     """Pictures and their headers, or what is wrong with them."""
     # One after the other: threads that wait for each other take three times as long.

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from maskdepth_tf import cli, pairs, startup
+from maskdepth_tf import cli, startup
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import pairs
 
 if TYPE_CHECKING:
     from maskdepth_tf.inference import Predictor
@@ -98,11 +99,11 @@ def read_picture(path: str) -> Picture:
     Raises:
         DataError: If it is missing, damaged or over a limit; names the file.
     """
-    from maskdepth_tf import images
+    from maskdepth_tf.images import preprocessing
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        picture = Picture(images.read(path), images.read_rgb(path))
+        picture = Picture(preprocessing.read(path), preprocessing.read_rgb(path))
     for text in sorted({str(warning.message) for warning in caught}):
         _warn(text)
     return picture
@@ -116,9 +117,11 @@ def changed_fraction(bg: np.ndarray, fg_bg: np.ndarray, size: int) -> float:
         fg_bg: uint8 [H, W, 3].
         size: Side of the square in which they are compared, in pixels.
     """
-    from maskdepth_tf import images
+    from maskdepth_tf.images import preprocessing
 
-    difference = np.abs(images.resize(bg, size) - images.resize(fg_bg, size))
+    difference = np.abs(
+        preprocessing.resize(bg, size) - preprocessing.resize(fg_bg, size)
+    )
     return float(np.mean(np.max(difference, axis=2) > DIFFERENCE))
 
 
@@ -160,7 +163,8 @@ def write_results(
         mask: float32 [H, W, 1], probability.
         depth: float32 [H, W, 1], 0 near and 1 far.
     """
-    from maskdepth_tf import answers, images, overview
+    from maskdepth_tf import answers, overview
+    from maskdepth_tf.images import preprocessing
 
     alpha = answers.mask_pixels(mask)
     pictures = {
@@ -170,7 +174,7 @@ def write_results(
         "overview": overview.draw(bg, fg_bg, mask[..., 0], depth[..., 0]),
     }
     for name, pixels in pictures.items():
-        images.write_image(paths[name], pixels)
+        preprocessing.write_image(paths[name], pixels)
 
 
 def _report(

@@ -29,7 +29,8 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
     Returns:
         The labels file.
     """
-    from maskdepth_tf import images, labels
+    from maskdepth_tf import labels
+    from maskdepth_tf.images import preprocessing
 
     rng = np.random.default_rng(0)
     bgs = [thing(rng, side) for _ in range(scenes)]
@@ -37,7 +38,7 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
     for name, pictures in (("bg", bgs), ("fg", fgs)):
         (folder / name).mkdir(parents=True)
         for i, picture in enumerate(pictures):
-            images.write_image(folder / name / f"{i}.png", picture)
+            preprocessing.write_image(folder / name / f"{i}.png", picture)
     for name in ("fg_bg", "mask", "depth"):
         (folder / name).mkdir()
     lines = []
@@ -49,9 +50,9 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
         whole = np.where(mask[..., None] > 0, fgs[cutout], bgs[scene])
         depth = np.linspace(0, 65535, side * side).reshape(side, side)
         depth = np.where(mask > 0, depth / 2, depth).astype("uint16")
-        images.write_image(folder / f"fg_bg/{i}.png", whole)
-        images.write_image(folder / f"mask/{i}.png", mask)
-        images.write_image(folder / f"depth/{i}.png", depth)
+        preprocessing.write_image(folder / f"fg_bg/{i}.png", whole)
+        preprocessing.write_image(folder / f"mask/{i}.png", mask)
+        preprocessing.write_image(folder / f"depth/{i}.png", depth)
         lines.append(
             labels.Row(
                 f"bg/{scene}.png",

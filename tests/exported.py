@@ -8,7 +8,8 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from maskdepth_tf import export, images, model, streams
+from maskdepth_tf import export, model, streams
+from maskdepth_tf.images import preprocessing
 
 SIZE = 32
 
@@ -65,7 +66,7 @@ def inputs(signature):
     dtype = {"serving_arrays": np.float32, "serving_uint8": np.uint8}[signature]
     return {
         stream.name: np.stack(
-            [images.load(tf.constant(data), stream, SIZE) for data in pictures]
+            [preprocessing.load(tf.constant(data), stream, SIZE) for data in pictures]
         ).astype(dtype)
         for stream, pictures in ((streams.BG, BG), (streams.FG_BG, FG_BG))
     }

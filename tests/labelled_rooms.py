@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from maskdepth_tf import images, labels
+from maskdepth_tf import labels
+from maskdepth_tf.images import preprocessing
 
 SIDE = 96
 
@@ -37,9 +38,9 @@ def write(folder, rooms, num_rows, seed=0):
     for name in ("bg", "fg", "fg_bg", "mask", "depth"):
         (folder / name).mkdir()
     for number, picture in enumerate(rooms):
-        images.write_image(folder / f"bg/{number}.png", picture)
+        preprocessing.write_image(folder / f"bg/{number}.png", picture)
     cutout = np.full((8, 8, 4), 255, np.uint8)
-    images.write_image(folder / "fg/0.png", cutout)
+    preprocessing.write_image(folder / "fg/0.png", cutout)
     rows = []
     for number in range(num_rows):
         place = number % len(rooms)
@@ -53,9 +54,11 @@ def write(folder, rooms, num_rows, seed=0):
             f"mask/{number}.png",
             f"depth/{number}.png",
         )
-        images.write_image(folder / row.fg_bg, np.rint(whole).astype("u1"), quality=30)
-        images.write_image(folder / row.mask, mask)
-        images.write_image(folder / row.depth, depth_of(mask, 1.0, number))
+        preprocessing.write_image(
+            folder / row.fg_bg, np.rint(whole).astype("u1"), quality=30
+        )
+        preprocessing.write_image(folder / row.mask, mask)
+        preprocessing.write_image(folder / row.depth, depth_of(mask, 1.0, number))
         rows.append(row)
     labels.write(folder / "labels.txt", rows)
     return rows

@@ -18,9 +18,10 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from maskdepth_tf import cli, examples, images, input_pipeline, streams
+from maskdepth_tf import cli, examples, input_pipeline, streams
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import shards, teachers, workers
+from maskdepth_tf.images import preprocessing
 from tests.pictures import digests
 
 ARGUMENTS = {
@@ -114,9 +115,9 @@ STAND_INS = (
     (workers, "pool", _thread_pool),
 )
 DECODERS = (
-    (images, "resize", _resize),
+    (preprocessing, "resize", _resize),
     *(
-        (images, f"read_{name}", functools.partial(_read, mode=mode))
+        (preprocessing, f"read_{name}", functools.partial(_read, mode=mode))
         for name, mode in {"rgb": "RGB", "rgba": "RGBA", "mask": "L"}.items()
     ),
     (input_pipeline, "decoded_batches", _batches),

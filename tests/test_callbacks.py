@@ -9,8 +9,9 @@ import pytest
 import rich.console
 import tensorflow as tf
 
-from maskdepth_tf import callbacks, checkpoints, images, model, runs
+from maskdepth_tf import callbacks, checkpoints, model, runs
 from maskdepth_tf.errors import NonFiniteError, StateError
+from maskdepth_tf.images import preprocessing
 
 LOGS = {
     "loss": 0.5,
@@ -200,9 +201,9 @@ def test_pictures(tmp_path, net):
     pictures.set_model(net)
     pictures.on_epoch_end(0, LOGS)
     pictures.on_train_end()
-    shown = images.read_rgb(tmp_path / "pictures/predictions.png")
+    shown = preprocessing.read_rgb(tmp_path / "pictures/predictions.png")
     np.testing.assert_array_equal(shown, callbacks.predict_grid(net, *batch))
-    assert images.read_rgb(tmp_path / "pictures/curves.png").shape[2] == 3
+    assert preprocessing.read_rgb(tmp_path / "pictures/curves.png").shape[2] == 3
     (events,) = (tmp_path / "tensorboard/pictures").iterdir()
     tags = {
         value.tag

@@ -6,10 +6,11 @@ from conftest import make_labelled_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import cli, errors, images
+from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import card
-from maskdepth_tf.pictures import Archives, Folder
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images.stores import Archives, Folder
 
 FOUND = {
     "rows": 3400,
@@ -116,7 +117,7 @@ def test_card_and_picture(small, tmp_path, capsys):
     assert "| foregrounds | 1 |" in written
     assert "](CARD.png)" in written
     assert "| convention | metric |" in written
-    assert images.read_rgb(tmp_path / "CARD.png").shape[1] == 2 * 690 + 36 + 48
+    assert preprocessing.read_rgb(tmp_path / "CARD.png").shape[1] == 2 * 690 + 36 + 48
     left = {entry.name for entry in tmp_path.iterdir()}
     assert left == {"set", "CARD.md", "CARD.png"}
 

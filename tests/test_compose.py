@@ -12,10 +12,11 @@ import pytest
 from pictures import digests
 from PIL import Image
 
-from maskdepth_tf import cli, errors, images, labels
+from maskdepth_tf import cli, errors, labels
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import compose, rows, sources, writing
+from maskdepth_tf.dataset import compose, rows, sources
 from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.images import encoding, preprocessing
 
 OFFICE = Path(__file__).parents[2] / "shared" / "data" / "office"
 
@@ -80,13 +81,13 @@ def test_parts_hold_80000_rows():
 def test_outside_the_mask_only_the_compression_differs(made):
     compared = 0
     for row in labels.read(made / "labels.txt"):
-        composite = images.read_rgb(made / row.fg_bg)
-        mask = images.read_mask(made / row.mask)
+        composite = preprocessing.read_rgb(made / row.fg_bg)
+        mask = preprocessing.read_mask(made / row.mask)
         assert composite.shape == (32, 32, 3)
         assert mask.shape == (32, 32, 1)
         assert mask.max() > 200
-        room = images.read_rgb(made / row.bg)
-        room = images.decode_rgb(writing.encode_jpeg(room, quality=90)).numpy()
+        room = preprocessing.read_rgb(made / row.bg)
+        room = preprocessing.decode_rgb(encoding.encode_jpeg(room, quality=90)).numpy()
         # JPEG works in blocks of 16, and its chroma reaches a pixel across the edge.
         touched = np.kron(mask.reshape(2, 16, 2, 16).max((1, 3)) > 9, np.ones((16, 16)))
         windows = np.lib.stride_tricks.sliding_window_view(np.pad(touched, 2), (5, 5))
@@ -109,8 +110,8 @@ def test_colours_come_from_the_named_cutout(tmp_path):
     rows = labels.read(output / "labels.txt")
     assert len(rows) == 2 * 1 * 2 * 2
     for row in rows:
-        mask = images.read_mask(output / row.mask)[..., 0] > 250
-        seen = images.read_rgb(output / row.fg_bg)[mask].mean(axis=0)
+        mask = preprocessing.read_mask(output / row.mask)[..., 0] > 250
+        seen = preprocessing.read_rgb(output / row.fg_bg)[mask].mean(axis=0)
         # Sorted by name: blue is 1.
         expected = (0, 0, 255) if row.fg.endswith("fg1.png") else (255, 0, 0)
         np.testing.assert_allclose(seen, expected, atol=40)
@@ -128,8 +129,8 @@ def test_mirrored_rows_show_the_mirrored_cutout(tmp_path):
     compose.compose(tmp_path / "fg", tmp_path / "bg", output, recipe, placements=4)
     steps = []
     for row in labels.read(output / "labels.txt"):
-        composite = images.read_rgb(output / row.fg_bg)[..., 0].astype(int)
-        inside = images.read_mask(output / row.mask)[..., 0] > 128
+        composite = preprocessing.read_rgb(output / row.fg_bg)[..., 0].astype(int)
+        inside = preprocessing.read_mask(output / row.mask)[..., 0] > 128
         columns = np.flatnonzero(inside.any(axis=0))
         left, right = (composite[:, c][inside[:, c]].mean() for c in columns[[1, -2]])
         steps.append(left > right)
@@ -184,7 +185,7 @@ def test_without_scale_cutouts_keep_their_size(pictures, tmp_path):
     compose.compose(*pictures, tmp_path / "set", recipe, num_rows=12)
     areas = {"fg1": 16 * 8, "fg2": 8 * 16, "fg3": 12 * 12}
     for row in labels.read(tmp_path / "set" / "labels.txt"):
-        mask = images.read_mask(tmp_path / "set" / row.mask) >= 128
+        mask = preprocessing.read_mask(tmp_path / "set" / row.mask) >= 128
         # Corners lie within 34 of 64 and cut-outs are at most 20: nothing is clipped.
         assert mask.sum() == pytest.approx(areas[Path(row.fg).stem], abs=6)
 
@@ -368,6 +369,6 @@ def test_office(tmp_path):
     compose.compose(OFFICE / "fg", OFFICE / "bg", root, recipe, num_rows=64)
     rows = labels.read(root / "labels.txt")
     assert len({row.fg for row in rows}) == len({row.bg for row in rows}) == 64
-    shares = [(images.read_mask(root / row.mask) >= 128).mean() for row in rows]
+    shares = [(preprocessing.read_mask(root / row.mask) >= 128).mean() for row in rows]
     assert 0.02 < min(shares)
     assert max(shares) < 0.6

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskdepth_tf import cli, errors, files, images, labels
+from maskdepth_tf import cli, errors, files, labels
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import depth, index, plausibility, ranges, teachers, workers
-from maskdepth_tf.headers import Header
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images.headers import Header
 
 
 class RedTeacher:
@@ -74,12 +75,12 @@ def make(data, **more):
 
 def test_maps_ranges_and_manifest(data, network):
     assert make(data, num_workers=2, quality=95) == 20
-    stored = images.read_depth(data / "depth" / "15.jpg")
+    stored = preprocessing.read_depth(data / "depth" / "15.jpg")
     assert stored.shape == (16, 16, 1)
     expected = np.linspace(0, 150, 16).round() / 150 * np.ones((16, 1))
     np.testing.assert_allclose(stored[..., 0], expected, atol=0.02)
     # Row 0 is one red all over: no NaN, all nearest.
-    assert images.read_depth(data / "depth" / "0.jpg").max() == 0
+    assert preprocessing.read_depth(data / "depth" / "0.jpg").max() == 0
     lines = (data / "depth_range.csv").read_text().splitlines()
     assert lines[0] == "depth,near_m,far_m"
     assert lines[1] == "depth/0.jpg,2,2"
@@ -127,14 +128,14 @@ def test_maps_that_exist_are_skipped(data, network):
 
 def stop_at_13(monkeypatch):
     """Has one map end the command; what would write it."""
-    write = images.write_image
+    write = preprocessing.write_image
 
     def write_or_stop(path, *args, **kwargs):
         if str(path).endswith("13.jpg"):
             raise KeyboardInterrupt
         write(path, *args, **kwargs)
 
-    monkeypatch.setattr(images, "write_image", write_or_stop)
+    monkeypatch.setattr(preprocessing, "write_image", write_or_stop)
     return write
 
 
@@ -150,7 +151,7 @@ def test_run_that_was_cut_off_goes_on(data, network, monkeypatch):
         file.write("depth/14.jpg,2.")
     left = 20 - len(list((data / "depth").iterdir()))
     assert 0 < left < 20
-    monkeypatch.setattr(images, "write_image", write)
+    monkeypatch.setattr(preprocessing, "write_image", write)
     assert make(data) == left
     resumed = (data / "depth_range.csv").read_bytes()
     assert make(data, force=True) == 20
@@ -219,7 +220,7 @@ def test_maps_of_16_bits(data, network):
     rows = labels.read(data / "labels.txt")
     assert [row.depth for row in rows] == [f"depth/{n}.png" for n in range(20)]
     assert not list((data / "depth").glob("*.jpg"))
-    stored = images.read_depth(data / "depth" / "15.png")
+    stored = preprocessing.read_depth(data / "depth" / "15.png")
     expected = np.linspace(0, 150, 16).round() / 150 * np.ones((16, 1))
     np.testing.assert_allclose(stored[..., 0], expected, atol=0.51 / 65535)
     with Image.open(data / "depth" / "15.png") as picture:
@@ -238,7 +239,9 @@ def test_maps_of_16_bits(data, network):
 def test_16_bits_go_on_where_they_were_cut_off(stop, data, network, monkeypatch):
     manifest = {"files": {"labels.txt": "old"}}
     (data / "manifest.json").write_text(json.dumps(manifest))
-    module = {"images": images, "labels": labels, "files": files}[stop.split(".")[0]]
+    module = {"images": preprocessing, "labels": labels, "files": files}[
+        stop.split(".")[0]
+    ]
     name = stop.split(".")[1].replace("write", "write_json") if "f" in stop else ""
     name = name or stop.split(".")[1]
     real, calls = getattr(module, name), []
@@ -319,7 +322,7 @@ def test_pictures_are_resized_for_the_teacher(data, network):
     Image.fromarray(np.full((40, 30, 3), 51, np.uint8)).save(data / "fg_bg" / "2.png")
     make(data)
     # Of the picture's shape, which the rows of a set must have: 16 * 30 / 40.
-    assert images.read_depth(data / "depth" / "2.jpg").shape == (16, 12, 1)
+    assert preprocessing.read_depth(data / "depth" / "2.jpg").shape == (16, 12, 1)
     assert ranges.read(data / "depth_range.csv")["depth/2.jpg"] == (3.0, 3.0)
 
 
@@ -389,7 +392,7 @@ def test_force_that_was_killed_mixes_no_teachers(data, network, monkeypatch):
     monkeypatch.setattr(plausibility, "check_teacher", lambda *args: {"rows": 20})
     with pytest.raises(KeyboardInterrupt):
         make(data, force=True)
-    monkeypatch.setattr(images, "write_image", write)
+    monkeypatch.setattr(preprocessing, "write_image", write)
     assert make(data) == 7
     resumed = content_of(data)
     make(data, force=True)

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from conftest import make_labelled_set
 
-from maskdepth_tf import examples, images, labels
+from maskdepth_tf import examples, labels
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import preprocessing
 
 
 def opened(labels_path, **kwargs):
@@ -100,8 +101,8 @@ def test_mirrored_scenes_stay_on_one_side(tmp_path):
     labels_path = make_labelled_set(tmp_path / "set", rows=40)
     folder = labels_path.parent / "bg"
     for i in range(0, 8, 2):
-        mirrored = images.read_rgb(folder / f"{i}.png")[:, ::-1]
-        images.write_image(folder / f"{i + 1}.png", mirrored)
+        mirrored = preprocessing.read_rgb(folder / f"{i}.png")[:, ::-1]
+        preprocessing.write_image(folder / f"{i + 1}.png", mirrored)
     found = opened(labels_path, memory_gb=0)
     for seed in range(3):
         split = examples.split_examples(found, "unseen", 0.3, seed)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import headers
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import headers
 
 
 def encode(image, encoding, **options):

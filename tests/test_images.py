@@ -24,15 +24,15 @@ from pictures import (
 )
 from PIL import Image, ImageOps
 
-from maskdepth_tf import images
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import preprocessing
 
 SIGNATURE = [tf.TensorSpec([], tf.string)]
 DECODERS = {
-    "rgb": images.decode_rgb,
-    "rgba": images.decode_rgba,
-    "mask": images.decode_mask,
-    "depth": images.decode_depth,
+    "rgb": preprocessing.decode_rgb,
+    "rgba": preprocessing.decode_rgba,
+    "mask": preprocessing.decode_mask,
+    "depth": preprocessing.decode_depth,
 }
 IN_GRAPH = {
     name: tf.function(decode, input_signature=SIGNATURE)
@@ -47,14 +47,14 @@ class TestFormats:
         rgba, on_white = golden(CORPUS[name])
         path = write(tmp_path / "wrong_suffix.jpg", CORPUS[name])
         tolerance = 2 if name == "jpeg_cmyk" else 0
-        assert difference(images.read_rgb(path), on_white) <= tolerance
-        assert difference(images.read_rgba(path), rgba) <= tolerance
+        assert difference(preprocessing.read_rgb(path), on_white) <= tolerance
+        assert difference(preprocessing.read_rgba(path), rgba) <= tolerance
 
     def test_inks_of_a_cmyk_jpeg_are_multiplied(self, tmp_path):
         path = write(tmp_path / "a.jpg", CORPUS["jpeg_cmyk"])
         inks = 255 - np.array(Image.open(path)).astype(int)
         expected = inks[..., :3] * inks[..., 3:] / 255
-        assert difference(images.read_rgb(path), expected) < 1
+        assert difference(preprocessing.read_rgb(path), expected) < 1
 
     @pytest.mark.parametrize("name", WITH_GREY)
     @pytest.mark.parametrize("decoder", DECODERS)
@@ -84,20 +84,22 @@ class TestFormats:
         data = encode(first, encoding, save_all=True, append_images=[second])
         path = write(tmp_path / "moving", data)
         with pytest.warns(UserWarning, match="moving: animated; only the first frame"):
-            pixels = images.read_rgb(path)
+            pixels = preprocessing.read_rgb(path)
         assert (pixels == [255, 0, 0]).all()
 
     def test_transparent_parts_of_a_gif_are_black(self, tmp_path):
         image = Image.new("P", (8, 8), 1)
         image.putpalette([255, 255, 255, 9, 9, 9])
         path = write(tmp_path / "a.gif", encode(image, "GIF", transparency=1))
-        assert (images.read_rgb(path) == 0).all()
+        assert (preprocessing.read_rgb(path) == 0).all()
 
     def test_16_bits_of_colour_keep_the_upper_byte(self, tmp_path):
         values = np.arange(0, 65536, 257 * 3 + 1, dtype=">u2")
         row = np.repeat(values[:, None], 3, axis=1).tobytes()
         path = write(tmp_path / "a.png", png(len(values), 1, 16, 2, [row]))
-        np.testing.assert_array_equal(images.read_rgb(path)[0, :, 0], values >> 8)
+        np.testing.assert_array_equal(
+            preprocessing.read_rgb(path)[0, :, 0], values >> 8
+        )
 
     @pytest.mark.parametrize("bits", [1, 2, 4])
     @pytest.mark.parametrize("colour_type", [0, 3])
@@ -108,8 +110,8 @@ class TestFormats:
         extra = chunk if colour_type == 3 else b""
         data = png(8, 1, bits, colour_type, [b"\x1b" * bits], extra)
         path = write(tmp_path / "a.png", data)
-        np.testing.assert_array_equal(images.read_rgba(path), golden(data)[0])
-        assert (images.read_rgba(path)[..., 3] == 255).all()
+        np.testing.assert_array_equal(preprocessing.read_rgba(path), golden(data)[0])
+        assert (preprocessing.read_rgba(path)[..., 3] == 255).all()
 
     @pytest.mark.parametrize("frames", [1, 3])
     def test_an_animated_webp_never_reaches_the_decoder(self, tmp_path, frames):
@@ -124,7 +126,7 @@ class TestFormats:
             with pytest.raises(tf.errors.InvalidArgumentError):
                 decode(data)
         with pytest.raises(DataError, match="expected a (still )?picture"):
-            images.read_rgb(write(tmp_path / "a.webp", data))
+            preprocessing.read_rgb(write(tmp_path / "a.webp", data))
 
     @pytest.mark.parametrize("mode", ["P", "L", "1"])
     def test_a_bmp_with_a_palette_never_reaches_the_decoder(self, mode):
@@ -139,8 +141,8 @@ class TestFormats:
         assert len(paths) >= 20
         for path in paths:
             rgba, on_white = golden(path.read_bytes())
-            assert difference(images.read_rgb(path), on_white) <= 1
-            np.testing.assert_array_equal(images.read_rgba(path), rgba)
+            assert difference(preprocessing.read_rgb(path), on_white) <= 1
+            np.testing.assert_array_equal(preprocessing.read_rgba(path), rgba)
 
 
 class TestOrientation:
@@ -170,9 +172,9 @@ class TestOrientation:
         assert expected.shape[:2] == ((32, 16) if orientation > 4 else (16, 32))
         assert difference(IN_GRAPH["rgb"](data).numpy(), expected) <= 1
         path = write(tmp_path / "a", data)
-        assert difference(images.read_rgba(path)[..., :3], expected) <= 1
-        assert difference(images.read_mask(path), grey(expected)) <= 1
-        depth = images.read_depth(path)
+        assert difference(preprocessing.read_rgba(path)[..., :3], expected) <= 1
+        assert difference(preprocessing.read_mask(path), grey(expected)) <= 1
+        depth = preprocessing.read_depth(path)
         assert difference(np.round(depth * 255), grey(expected)) <= 1
 
     def test_exif_behind_the_pixels_of_a_png_counts(self):
@@ -217,8 +219,8 @@ class TestOrientation:
 class TestDepth:
     def test_16_bits_are_kept(self, tmp_path):
         ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
-        images.write_image(tmp_path / "ramp.png", ramp)
-        depth = images.read_depth(tmp_path / "ramp.png")
+        preprocessing.write_image(tmp_path / "ramp.png", ramp)
+        depth = preprocessing.read_depth(tmp_path / "ramp.png")
         error = np.abs(depth[..., 0] - ramp / np.float64(65535)).max()
         assert error < 0.01 / 65535
         assert depth.min() == 0
@@ -227,27 +229,32 @@ class TestDepth:
 
     def test_8_bits_are_value_over_255(self, tmp_path):
         ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
-        images.write_image(tmp_path / "ramp.png", ramp)
-        depth = images.read_depth(tmp_path / "ramp.png")[..., 0]
+        preprocessing.write_image(tmp_path / "ramp.png", ramp)
+        depth = preprocessing.read_depth(tmp_path / "ramp.png")[..., 0]
         np.testing.assert_allclose(depth, ramp / 255, atol=1e-7)
         assert depth[-1, -1] == 1
 
     def test_jpeg_is_value_over_255(self, tmp_path):
         path = tmp_path / "grey.jpg"
-        images.write_image(path, np.full((16, 16), 51, np.uint8))
-        np.testing.assert_allclose(images.read_depth(path), 0.2, atol=1e-7)
-        images.write_image(path, np.full((16, 16), 255, np.uint8))
-        assert (images.read_depth(path) == 1).all()
+        preprocessing.write_image(path, np.full((16, 16), 51, np.uint8))
+        np.testing.assert_allclose(preprocessing.read_depth(path), 0.2, atol=1e-7)
+        preprocessing.write_image(path, np.full((16, 16), 255, np.uint8))
+        assert (preprocessing.read_depth(path) == 1).all()
 
 
 class TestRead:
-    READERS = (images.read_rgb, images.read_rgba, images.read_mask, images.read_depth)
+    READERS = (
+        preprocessing.read_rgb,
+        preprocessing.read_rgba,
+        preprocessing.read_mask,
+        preprocessing.read_depth,
+    )
 
     def test_gives_the_bytes_behind_the_gate(self, tmp_path):
         data = CORPUS["jpeg"]
-        assert images.read(write(tmp_path / "a.jpg", data)) == data
+        assert preprocessing.read(write(tmp_path / "a.jpg", data)) == data
         write(tmp_path / "a.jpg", b"text")
-        for read in (images.read, *self.READERS):
+        for read in (preprocessing.read, *self.READERS):
             with pytest.raises(DataError, match=r"a\.jpg: expected a picture"):
                 read(tmp_path / "a.jpg")
 
@@ -266,7 +273,7 @@ class TestRead:
         data = CORPUS["jpeg"]
         path = write(tmp_path / "cut.jpg", data[:-9])
         with pytest.raises(DataError, match=r"cut\.jpg: cannot be decoded") as caught:
-            images.read_rgb(path)
+            preprocessing.read_rgb(path)
         assert "\n" not in str(caught.value)
         assert "{{" not in str(caught.value)
         assert "[Op" not in str(caught.value)
@@ -274,7 +281,7 @@ class TestRead:
     def test_grey_of_a_cmyk_jpeg_is_refused(self, tmp_path):
         path = write(tmp_path / "a.jpg", CORPUS["jpeg_cmyk"])
         with pytest.raises(DataError, match=r"a\.jpg: cannot be decoded"):
-            images.read_mask(path)
+            preprocessing.read_mask(path)
 
     def test_500_damaged_files_raise_nothing_else(self, tmp_path):
         random = np.random.default_rng(1)

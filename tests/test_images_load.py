@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pictures import CORPUS, OFFICE, difference, encode, smooth_rgb, tiff
 from PIL import Image
 
-from maskdepth_tf import decoders, images, streams
+from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import decoders, preprocessing
 
 
 def triangle_resized(image, size):
@@ -34,7 +35,7 @@ class TestResize:
     def test_is_antialiased_bilinear(self, shape, channels):
         random = np.random.default_rng(0)
         image = random.integers(0, 256, (*shape, channels), dtype=np.uint8)
-        resized = images.resize(image, 64).numpy()
+        resized = preprocessing.resize(image, 64).numpy()
         assert resized.shape == (64, 64, channels)
         assert resized.dtype == np.float32
         assert difference(resized, triangle_resized(image, 64)) < 0.001 * 255
@@ -44,12 +45,12 @@ class TestResize:
         # the weights of a row are (3, 3, 1, 0) / 7 and (0, 1, 3, 3) / 7.
         image = np.zeros((4, 4, 1), np.uint8)
         image[0, 0] = 49
-        resized = images.resize(image, 2)[..., 0]
+        resized = preprocessing.resize(image, 2)[..., 0]
         np.testing.assert_allclose(resized, [[9, 0], [0, 0]], rtol=1e-6)
 
     def test_the_same_size_changes_nothing(self):
         image = smooth_rgb(64, 64)
-        np.testing.assert_array_equal(images.resize(image, 64), image)
+        np.testing.assert_array_equal(preprocessing.resize(image, 64), image)
 
 
 class TestLoad:
@@ -57,9 +58,9 @@ class TestLoad:
     @pytest.mark.parametrize("name", ["jpeg", "rgb", "jpeg_grey", "rgba", "gif"])
     def test_tf_data_gives_what_eager_gives(self, stream, name):
         data = CORPUS[name]
-        eager = images.load(tf.constant(data), stream, 32)
+        eager = preprocessing.load(tf.constant(data), stream, 32)
         dataset = tf.data.Dataset.from_tensors(data).map(
-            lambda data: images.load(data, stream, 32)
+            lambda data: preprocessing.load(data, stream, 32)
         )
         assert dataset.element_spec.shape == (32, 32, stream.channels)
         assert dataset.element_spec.dtype == stream.dtype
@@ -70,8 +71,10 @@ class TestLoad:
         # Means of 127 and 128 in the upper corners, of the weights by hand above.
         mask[:, :2], mask[:, 2:] = 127, 128
         mask[2:] = 255
-        images.write_image(tmp_path / "mask.png", mask)
-        loaded = images.load(images.read(tmp_path / "mask.png"), streams.MASK, 4)
+        preprocessing.write_image(tmp_path / "mask.png", mask)
+        loaded = preprocessing.load(
+            preprocessing.read(tmp_path / "mask.png"), streams.MASK, 4
+        )
         np.testing.assert_array_equal(
             loaded[..., 0], [[0, 0, 1, 1], [0, 0, 1, 1], [1] * 4, [1] * 4]
         )
@@ -79,17 +82,21 @@ class TestLoad:
     def test_a_noisy_mask_of_a_jpeg_is_binary(self, tmp_path):
         mask = np.zeros((224, 224), np.uint8)
         mask[60:150, 80:140] = 255
-        images.write_image(tmp_path / "mask.jpg", mask, quality=30)
-        loaded = images.load(images.read(tmp_path / "mask.jpg"), streams.MASK, 64)
+        preprocessing.write_image(tmp_path / "mask.jpg", mask, quality=30)
+        loaded = preprocessing.load(
+            preprocessing.read(tmp_path / "mask.jpg"), streams.MASK, 64
+        )
         assert set(np.unique(loaded)) == {0, 1}
         assert loaded.numpy().mean() == pytest.approx((mask > 0).mean(), abs=0.005)
 
     def test_depth_keeps_its_scale(self, tmp_path):
-        images.write_image(tmp_path / "a.png", np.full((9, 9), 12345, np.uint16))
-        images.write_image(tmp_path / "b.png", np.full((9, 9), 255, np.uint8))
-        images.write_image(tmp_path / "c.jpg", np.full((9, 9), 51, np.uint8))
+        preprocessing.write_image(tmp_path / "a.png", np.full((9, 9), 12345, np.uint16))
+        preprocessing.write_image(tmp_path / "b.png", np.full((9, 9), 255, np.uint8))
+        preprocessing.write_image(tmp_path / "c.jpg", np.full((9, 9), 51, np.uint8))
         depths = [
-            images.load(images.read(tmp_path / name), streams.DEPTH, 4).numpy()
+            preprocessing.load(
+                preprocessing.read(tmp_path / name), streams.DEPTH, 4
+            ).numpy()
             for name in ("a.png", "b.png", "c.jpg")
         ]
         assert [set(depth.flat) for depth in depths] == [{12345}, {65535}, {13107}]
@@ -98,15 +105,19 @@ class TestLoad:
     def test_depth_is_the_resized_decoded_depth(self, bits, step):
         ramp = np.linspace(0, 2**bits - 1, 60 * 80).reshape(60, 80)
         data = encode(Image.fromarray(ramp.astype(f"uint{bits}")), "PNG")
-        loaded = images.load(tf.constant(data), streams.DEPTH, 16).numpy()
-        expected = 65535 * images.resize(images.decode_depth(data), 16).numpy()
+        loaded = preprocessing.load(tf.constant(data), streams.DEPTH, 16).numpy()
+        expected = (
+            65535 * preprocessing.resize(preprocessing.decode_depth(data), 16).numpy()
+        )
         assert np.abs(loaded - expected).max() <= step / 2 + 0.01
         assert (loaded % step == 0).all()
 
     def test_pictures_of_any_size_and_shape_become_one(self):
         wide = encode(Image.new("RGB", (90, 30), (7, 8, 9)), "JPEG", quality=100)
         tall = encode(Image.new("RGB", (31, 77), (7, 8, 9)), "PNG")
-        loaded = [images.load(data, streams.BG, 16).numpy() for data in (wide, tall)]
+        loaded = [
+            preprocessing.load(data, streams.BG, 16).numpy() for data in (wide, tall)
+        ]
         assert difference(*loaded) <= 1
 
     @pytest.mark.parametrize(
@@ -122,29 +133,33 @@ class TestLoad:
         smaller = Image.open(io.BytesIO(data))
         smaller.draft("RGB", ((side + 8) // ratio, side // ratio))
         assert smaller.size == ((side + 8) // ratio, side // ratio)
-        expected = np.round(images.resize(np.array(smaller), 16))
-        loaded = images.load(tf.constant(data), streams.BG, 16).numpy()
+        expected = np.round(preprocessing.resize(np.array(smaller), 16))
+        loaded = preprocessing.load(tf.constant(data), streams.BG, 16).numpy()
         np.testing.assert_array_equal(loaded, expected)
-        whole = images.resize(images.decode_rgb(tf.constant(data)), 16).numpy()
+        whole = preprocessing.resize(
+            preprocessing.decode_rgb(tf.constant(data)), 16
+        ).numpy()
         assert np.abs(loaded - whole).mean() <= 3
 
     def test_a_large_jpeg_that_lies_on_its_side_is_put_upright(self):
         picture = Image.fromarray(smooth_rgb(200, 300))
         lying = encode(picture, "JPEG", exif=b"Exif\0\0" + tiff(6))
-        loaded = images.load(tf.constant(lying), streams.BG, 16).numpy()
-        straight = images.load(encode(picture, "JPEG"), streams.BG, 16).numpy()
+        loaded = preprocessing.load(tf.constant(lying), streams.BG, 16).numpy()
+        straight = preprocessing.load(encode(picture, "JPEG"), streams.BG, 16).numpy()
         np.testing.assert_array_equal(loaded, np.rot90(straight, -1))
 
     @pytest.mark.skipif(not OFFICE.exists(), reason="no ../shared/data")
     def test_real_rooms_are_rounded_means(self):
         for path in sorted((OFFICE / "bg").glob("*"))[::25]:
-            expected = triangle_resized(images.read_rgb(path), 64)
-            loaded = images.load(images.read(path), streams.BG, 64).numpy()
+            expected = triangle_resized(preprocessing.read_rgb(path), 64)
+            loaded = preprocessing.load(
+                preprocessing.read(path), streams.BG, 64
+            ).numpy()
             assert difference(loaded, expected) <= 0.5 + 0.001 * 255
 
     def test_an_exported_graph_needs_no_python(self, tmp_path):
         def load_all(one):
-            return {s.name: images.load(one, s, 32) for s in streams.STREAMS}
+            return {s.name: preprocessing.load(one, s, 32) for s in streams.STREAMS}
 
         class Loader(tf.Module):
             @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
@@ -170,7 +185,7 @@ class TestLoad:
         examples.append(encode(rgb, "JPEG", exif=b"Exif\0\0" + tiff(6)))
         outputs = loaded(data=tf.constant(examples))
         for stream in streams.STREAMS:
-            eager = [images.load(tf.constant(p), stream, 32) for p in examples]
+            eager = [preprocessing.load(tf.constant(p), stream, 32) for p in examples]
             np.testing.assert_array_equal(outputs[stream.name], np.stack(eager))
 
 
@@ -179,15 +194,20 @@ class TestBatchLoader:
         return decoders.are_small_jpegs(tf.constant(encoded), size)
 
     def check(self, encoded, stream, size=16):
-        loaded = images.batch_loader(stream, size)(tf.constant(encoded))
+        loaded = preprocessing.batch_loader(stream, size)(tf.constant(encoded))
         assert loaded.dtype == stream.dtype
-        expected = [images.load(tf.constant(data), stream, size) for data in encoded]
+        expected = [
+            preprocessing.load(tf.constant(data), stream, size) for data in encoded
+        ]
         np.testing.assert_array_equal(loaded, np.stack(expected))
 
-    @pytest.mark.parametrize("extra", [-1, 0, 1, images.PART + 3])
+    @pytest.mark.parametrize("extra", [-1, 0, 1, preprocessing.PART + 3])
     def test_more_than_are_resized_together(self, extra):
-        alike, others = [CORPUS["jpeg"]] * images.PART, [CORPUS["rgb"], CORPUS["webp"]]
-        encoded = (alike + others * images.PART)[: images.PART + extra]
+        alike, others = (
+            [CORPUS["jpeg"]] * preprocessing.PART,
+            [CORPUS["rgb"], CORPUS["webp"]],
+        )
+        encoded = (alike + others * preprocessing.PART)[: preprocessing.PART + extra]
         self.check(encoded, streams.FG_BG)
 
     @pytest.mark.parametrize("stream", streams.STREAMS)
@@ -250,28 +270,34 @@ class TestWriteImage:
             0, 65536 if deep else 256, (*shape, *tail), np.uint16 if deep else np.uint8
         )
         path = tmp_path_factory.mktemp("png") / "a.png"
-        images.write_image(path, array)
+        preprocessing.write_image(path, array)
         if deep:
-            back = np.round(images.read_depth(path) * 65535).astype(np.uint16)
+            back = np.round(preprocessing.read_depth(path) * 65535).astype(np.uint16)
         elif tail == (4,):
-            back = images.read_rgba(path)
+            back = preprocessing.read_rgba(path)
         else:
-            back = images.read_rgb(path) if tail == (3,) else images.read_mask(path)
+            back = (
+                preprocessing.read_rgb(path)
+                if tail == (3,)
+                else preprocessing.read_mask(path)
+            )
         np.testing.assert_array_equal(back.reshape(array.shape), array)
 
     def test_jpeg_by_quality(self, tmp_path):
         sizes = {}
         for quality in (30, 95):
             path = tmp_path / f"{quality}.JPEG"
-            images.write_image(path, smooth_rgb(), quality=quality)
-            assert images.check(path).format == "JPEG"
+            preprocessing.write_image(path, smooth_rgb(), quality=quality)
+            assert preprocessing.check(path).format == "JPEG"
             sizes[quality] = os.path.getsize(path)
-        assert difference(images.read_rgb(tmp_path / "95.JPEG"), smooth_rgb()) < 12
+        assert (
+            difference(preprocessing.read_rgb(tmp_path / "95.JPEG"), smooth_rgb()) < 12
+        )
         assert sizes[30] < sizes[95]
 
     def test_quality_is_95_if_not_given(self, tmp_path):
-        images.write_image(tmp_path / "a.jpg", smooth_rgb())
-        images.write_image(tmp_path / "b.jpg", smooth_rgb(), quality=95)
+        preprocessing.write_image(tmp_path / "a.jpg", smooth_rgb())
+        preprocessing.write_image(tmp_path / "b.jpg", smooth_rgb(), quality=95)
         assert (tmp_path / "a.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
 
     @pytest.mark.parametrize("name", ["a", "a.gif", "a.webp", "a.png.txt"])
@@ -279,7 +305,7 @@ class TestWriteImage:
         with pytest.raises(
             DataError, match=r"expected the suffix \.png, \.jpg, \.jpeg"
         ):
-            images.write_image(tmp_path / name, smooth_rgb())
+            preprocessing.write_image(tmp_path / name, smooth_rgb())
         assert not os.listdir(tmp_path)
 
     @pytest.mark.parametrize(
@@ -298,7 +324,7 @@ class TestWriteImage:
     def test_what_a_file_cannot_hold_is_refused(self, tmp_path, name, array):
         message = rf"{name}: expected pixels that a .* can hold, received {array.dtype}"
         with pytest.raises(DataError, match=message):
-            images.write_image(tmp_path / name, array)
+            preprocessing.write_image(tmp_path / name, array)
         assert not os.listdir(tmp_path)
 
     def test_a_full_disk_leaves_nothing(self, tmp_path, monkeypatch):
@@ -307,5 +333,5 @@ class TestWriteImage:
 
         monkeypatch.setattr(os, "replace", full)
         with pytest.raises(OSError, match="No space left"):
-            images.write_image(tmp_path / "a.png", smooth_rgb())
+            preprocessing.write_image(tmp_path / "a.png", smooth_rgb())
         assert not os.listdir(tmp_path)

@@ -7,9 +7,10 @@ from conftest import make_labelled_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import augmentation, images, input_pipeline, labels, streams
+from maskdepth_tf import augmentation, input_pipeline, labels, streams
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.pictures import Folder
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images.stores import Folder
 
 SIDE = 16
 AUGMENT = {
@@ -106,10 +107,12 @@ def test_memory_is_files_pixel_for_pixel(rows, labels_file, side):
 def test_pixels_are_those_of_the_files(rows, labels_file, load):
     found = example(load, 5)
     root = labels_file.parent
-    np.testing.assert_array_equal(found["bg"], images.read_rgb(root / rows[5].bg))
-    mask = images.read_mask(root / rows[5].mask) // 255
+    np.testing.assert_array_equal(
+        found["bg"], preprocessing.read_rgb(root / rows[5].bg)
+    )
+    mask = preprocessing.read_mask(root / rows[5].mask) // 255
     np.testing.assert_array_equal(found["mask"], mask)
-    depth = images.read_depth(root / rows[5].depth)
+    depth = preprocessing.read_depth(root / rows[5].depth)
     np.testing.assert_allclose(found["depth"] / 65535, depth, atol=1e-6)
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf import pairs
 from maskdepth_tf.errors import DataError, UsageError
-from maskdepth_tf.pairs import Pair
+from maskdepth_tf.images import pairs
+from maskdepth_tf.images.pairs import Pair
 
 
 def touch(folder, *names):

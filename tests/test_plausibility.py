@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from maskdepth_tf import errors, images, labels
+from maskdepth_tf import errors, labels
 from maskdepth_tf.dataset import plausibility, teachers
+from maskdepth_tf.images import preprocessing
 
 SIDE = 28
 OFFICE = Path(__file__).parents[2] / "shared" / "data"
@@ -27,7 +28,9 @@ def room():
 @pytest.fixture
 def root(tmp_path):
     """Forty rows with the mask of `room`, twice its size."""
-    images.write_image(tmp_path / "m.png", np.kron(mask(), np.ones((2, 2), np.uint8)))
+    preprocessing.write_image(
+        tmp_path / "m.png", np.kron(mask(), np.ones((2, 2), np.uint8))
+    )
     return tmp_path
 
 
@@ -100,7 +103,7 @@ def test_what_is_nearer_is_farther_in_the_negative(distance, near):
 
 @pytest.mark.parametrize("value", [0, 255])
 def test_without_a_figure_the_floor_decides(value, root):
-    images.write_image(root / "m.png", np.full((SIDE, SIDE), value, np.uint8))
+    preprocessing.write_image(root / "m.png", np.full((SIDE, SIDE), value, np.uint8))
     assert check(root, [room()]) == {
         "rows": 1,
         "figure_nearer": 0.0,
@@ -154,7 +157,7 @@ def test_depth_of_offices_is_told_from_its_negative(tmp_path):
     compose.compose(office / "fg", office / "bg", tmp_path, recipe, num_rows=32)
     network = teachers.load_teacher(str(NETWORK))
     found = labels.read(tmp_path / "labels.txt")
-    pictures = [images.read_rgb(tmp_path / row.fg_bg) for row in found]
+    pictures = [preprocessing.read_rgb(tmp_path / row.fg_bg) for row in found]
     metres = dict(
         zip(
             (row.fg_bg for row in found),

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from maskdepth_tf import answers, cli, export, files, images, inference, model, predict
+from maskdepth_tf import answers, cli, export, files, inference, model, predict
 from maskdepth_tf.errors import DataError, StateError
+from maskdepth_tf.images import preprocessing
 
 WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
 
@@ -18,7 +19,7 @@ WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
 def fake_predictor(bg_bytes, fg_bg_bytes):
     """The mask is where the pictures differ; depth falls from top to bottom."""
     bg, fg_bg = (
-        images.resize(images.decode_rgb(tf.constant(data[0])), SIZE)
+        preprocessing.resize(preprocessing.decode_rgb(tf.constant(data[0])), SIZE)
         for data in (bg_bytes, fg_bg_bytes)
     )
     mask = np.max(np.abs(bg - fg_bg), axis=2) > 50

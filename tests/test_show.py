@@ -7,10 +7,11 @@ from conftest import make_labelled_set
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf import cli, contact_sheet, errors, figures, images, labels
+from maskdepth_tf import cli, contact_sheet, errors, figures, labels
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import sheets
-from maskdepth_tf.pictures import Folder
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images.stores import Folder
 
 
 def run(*arguments):
@@ -63,11 +64,13 @@ def test_a_row_is_drawn_as_it_is(labels_file, drawn):
     assert [entry.lines for entry in drawn] == [["line 1"], ["line 20"], ["line 40"]]
     row, folder = labels.read(labels_file)[19], labels_file.parent
     bg, fg_bg, mask, depth = drawn[1].panels
-    assert np.array_equal(bg, images.read_rgb(folder / row.bg))
-    assert np.array_equal(fg_bg, images.read_rgb(folder / row.fg_bg))
+    assert np.array_equal(bg, preprocessing.read_rgb(folder / row.bg))
+    assert np.array_equal(fg_bg, preprocessing.read_rgb(folder / row.fg_bg))
     assert mask.shape == (16, 16, 3)
-    assert np.array_equal(mask[..., :1], images.read_mask(folder / row.mask))
-    expected = figures.depth_to_color(images.read_depth(folder / row.depth)[..., 0])
+    assert np.array_equal(mask[..., :1], preprocessing.read_mask(folder / row.mask))
+    expected = figures.depth_to_color(
+        preprocessing.read_depth(folder / row.depth)[..., 0]
+    )
     assert np.array_equal(depth, expected)
 
 
@@ -83,11 +86,11 @@ def test_sheet_and_row_are_written(labels_file, tmp_path, capsys):
     assert run("--labels", labels_file, "--output", path, "--rows", 4) == 0
     assert capsys.readouterr().out == f"wrote {path}\n"
     expected = (54 + 2 * (168 + 19) + 16 + 24, 2 * 690 + 36 + 48, 3)
-    assert images.read_rgb(path).shape == expected
+    assert preprocessing.read_rgb(path).shape == expected
     assert run("--labels", labels_file, "--output", path, "--row", 2) == 0
     # Four panels of 480 pixels, six lines of text.
     expected = (54 + 480 + 6 * 19 + 24, 4 * 486 - 6 + 48, 3)
-    assert images.read_rgb(path).shape == expected
+    assert preprocessing.read_rgb(path).shape == expected
 
 
 def test_a_set_in_a_zip_is_drawn_the_same(labels_file, tmp_path):
@@ -125,7 +128,7 @@ def test_a_row_is_as_large_as_its_pictures(tmp_path):
     assert canvas.shape[1] == 4 * 518 - 6 + 48
     assert np.array_equal(
         canvas[54 + 1 : 54 + 511, 24 + 1 : 24 + 511],
-        images.read_rgb(tmp_path / "set/bg/0.png")[1:-1, 1:-1],
+        preprocessing.read_rgb(tmp_path / "set/bg/0.png")[1:-1, 1:-1],
     )
 
 
@@ -147,7 +150,7 @@ def test_faults_are_captions(small, tmp_path, drawn):
 
 
 def test_it_reads_what_verify_writes(small, tmp_path, drawn):
-    images.write_image(small.parent / "mask/4.png", np.zeros((16, 16), "uint8"))
+    preprocessing.write_image(small.parent / "mask/4.png", np.zeros((16, 16), "uint8"))
     faults, output = tmp_path / "faults.json", tmp_path / "a.png"
     verify = ["verify", "--labels", small, "--json", faults, "--workers", "1"]
     assert cli.run(dataset.main, list(map(str, verify))) == 3

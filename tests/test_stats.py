@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskdepth_tf import cli, images, labels
+from maskdepth_tf import cli, labels
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import stats as stats_module
 from maskdepth_tf.dataset import workers
 from maskdepth_tf.dataset.stats import Sums, measure
-from maskdepth_tf.pictures import Folder
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images.stores import Folder
 
 
 def stats(path, folder, num_workers=1):
@@ -28,7 +29,7 @@ def run(*arguments):
 
 def grey(folder, name, values):
     """A picture of one line of pixels."""
-    images.write_image(folder / name, np.array([values]))
+    preprocessing.write_image(folder / name, np.array([values]))
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_the_figures_are_those_of_numpy(labels_file):
     rows = labels.read(labels_file)
     for column in ("bg", "fg_bg"):
         paths = (labels_file.parent / getattr(row, column) for row in rows)
-        pixels = np.concatenate([images.read_rgb(path) for path in paths]) / 255
+        pixels = np.concatenate([preprocessing.read_rgb(path) for path in paths]) / 255
         expected = {"mean": pixels.mean(axis=(0, 1)), "deviation": pixels.std((0, 1))}
         for key, values in expected.items():
             assert found[column][key] == pytest.approx(values.tolist())
@@ -153,8 +154,8 @@ def test_a_picture_of_very_many_scans_is_not_decoded(by_hand, capsys):
     data = data[:last] + 900 * data[last:-2] + data[-2:]
     (by_hand / "a.png").write_bytes(data)
     for name in ("mask_a.png", "depth_a.png", "bg.png"):
-        images.write_image(by_hand / name, np.zeros((100, 200), "u1"))
-    images.write_image(by_hand / "mask_a.png", np.zeros((1000, 2000), "u1"))
+        preprocessing.write_image(by_hand / name, np.zeros((100, 200), "u1"))
+    preprocessing.write_image(by_hand / "mask_a.png", np.zeros((1000, 2000), "u1"))
     assert run("--labels", by_hand / "labels.txt") == 3
     assert "a.png: expected at most 800 scans, received 9" in capsys.readouterr().err
 

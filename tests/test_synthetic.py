@@ -12,11 +12,12 @@ import pytest
 from pictures import digests
 from PIL import Image
 
-from maskdepth_tf import cli, errors, images, labels
+from maskdepth_tf import cli, errors, labels
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import synthetic
 from maskdepth_tf.dataset.pairing import generator
 from maskdepth_tf.dataset.scenes import examples, figures, shapes
+from maskdepth_tf.images import preprocessing
 
 RECIPE = {"rows": 7, "image_size": 32, "rooms": 3, "figures": 4, "seed": 2}
 
@@ -73,8 +74,8 @@ def test_pictures_have_their_formats(made):
 
 def test_masks_and_depths_are_whole(made):
     for row in labels.read(made / "labels.txt"):
-        mask = images.read_mask(made / row.mask)
-        depth = images.read_depth(made / row.depth)
+        mask = preprocessing.read_mask(made / row.mask)
+        depth = preprocessing.read_depth(made / row.depth)
         assert mask.max() >= 128
         assert 0.005 < (mask >= 128).mean() < 0.6
         assert depth.min() == 0
@@ -84,8 +85,8 @@ def test_masks_and_depths_are_whole(made):
 def test_outside_the_mask_pasted_rows_show_their_room(made):
     gaps = []
     for row in labels.read(made / "labels.txt"):
-        bg, fg_bg = (images.read_rgb(made / row[k]).astype(int) for k in (0, 2))
-        mask = images.read_mask(made / row.mask)[..., 0]
+        bg, fg_bg = (preprocessing.read_rgb(made / row[k]).astype(int) for k in (0, 2))
+        mask = preprocessing.read_mask(made / row.mask)[..., 0]
         gap = np.abs(fg_bg - bg).mean(-1)
         gaps.append(gap[mask == 0].mean())
         assert gap[mask > 200].mean() > 1.2 * gap[mask == 0].mean()

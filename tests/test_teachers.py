@@ -339,12 +339,12 @@ def test_missing_package_is_named(models, monkeypatch):
     not OFFICE_TEACHER.is_file(), reason=f"no depth network in {OFFICE_TEACHER}"
 )
 def test_fast_depth_sees_a_room():
-    from maskdepth_tf import images
+    from maskdepth_tf.images import preprocessing
 
     network = load(OFFICE_TEACHER)
     assert network.input_size == 224
     room = OFFICE_TEACHER.parents[1] / "office" / "bg" / "bg001.jpg"
-    picture = images.resize(images.read_rgb(os.fspath(room)), 224).numpy()
+    picture = preprocessing.resize(preprocessing.read_rgb(os.fspath(room)), 224).numpy()
     metres = network.predict(picture[None].round().astype(np.uint8))
     assert metres.shape == (1, 224, 224)
     # Steps of the output scale, 0.0717 m.

@@ -8,12 +8,13 @@ import pytest
 from conftest import thread_pool
 from PIL import Image
 
-from maskdepth_tf import cli, errors, files, images, labels
+from maskdepth_tf import cli, errors, files, labels
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import inspection, workers
 from maskdepth_tf.dataset import verify as verify_module
 from maskdepth_tf.dataset.verify import Bad
-from maskdepth_tf.pictures import Folder
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images.stores import Folder
 
 NUM_ROWS = 100
 
@@ -63,7 +64,7 @@ def kinds(report):
 
 def replace(path, pixels):
     path.unlink()
-    images.write_image(path, pixels)
+    preprocessing.write_image(path, pixels)
 
 
 def test_good_rows_are_good(good_set, capsys):
@@ -85,7 +86,9 @@ def test_100_of_100_swapped_backgrounds_are_caught(copy, rooms, is_there):
         wrong = {0: 10, 10: 0, 11: 0}.get(place, int(rng.integers(1, len(rooms))))
         wrong = wrong if wrong != place else place - 1
         if not is_there:
-            images.write_image(copy / f"bg/{wrong}_.png", labelled_rooms.room(rng))
+            preprocessing.write_image(
+                copy / f"bg/{wrong}_.png", labelled_rooms.room(rng)
+            )
         swapped.append(row._replace(bg=f"bg/{wrong}{'' if is_there else '_'}.png"))
     labels.write(copy / "labels.txt", swapped)
     report = verify(copy / "labels.txt", copy)
@@ -116,9 +119,9 @@ def test_very_many_rooms_are_not_compared(copy, monkeypatch):
 
 def test_faults_of_single_rows(copy):
     rows = labels.read(copy / "labels.txt")
-    mask = images.read_mask(copy / rows[0].mask)[..., 0]
+    mask = preprocessing.read_mask(copy / rows[0].mask)[..., 0]
     replace(copy / rows[0].mask, np.ascontiguousarray(mask.T))
-    depth = np.rint(65535 * images.read_depth(copy / rows[1].depth)).astype("u2")
+    depth = np.rint(65535 * preprocessing.read_depth(copy / rows[1].depth)).astype("u2")
     replace(copy / rows[1].depth, 65535 - depth)
     replace(copy / rows[2].depth, np.full_like(depth, 77))
     replace(copy / rows[3].mask, np.full_like(mask, 7))
@@ -172,9 +175,9 @@ def test_transposed_sizes(tmp_path):
 
 def test_a_strange_room_is_not_a_transposed_mask(copy):
     rows = labels.read(copy / "labels.txt")
-    mask = images.read_mask(copy / rows[2].mask)[..., 0]
-    room = images.read_rgb(copy / rows[2].bg) // 2
-    images.write_image(copy / "bg/dark.png", room)
+    mask = preprocessing.read_mask(copy / rows[2].mask)[..., 0]
+    room = preprocessing.read_rgb(copy / rows[2].bg) // 2
+    preprocessing.write_image(copy / "bg/dark.png", room)
     rows[2] = rows[2]._replace(bg="bg/dark.png")
     labels.write(copy / "labels.txt", rows)
     # What differs most lies where the transposed mask is, but all of it differs.
@@ -192,7 +195,7 @@ def test_a_smaller_square_is_not_transposed(copy):
 def test_a_set_that_is_wrong_as_a_whole(copy, kind):
     rows = labels.read(copy / "labels.txt")
     for row in rows:
-        depth = np.rint(65535 * images.read_depth(copy / row.depth)[..., 0])
+        depth = np.rint(65535 * preprocessing.read_depth(copy / row.depth)[..., 0])
         wrong = 65535 - depth if kind == "inverted_depth" else depth.T
         replace(copy / row.depth, np.ascontiguousarray(wrong).astype("u2"))
     report = verify(copy / "labels.txt", copy)
@@ -250,7 +253,7 @@ def test_nothing_is_remembered(copy, rooms):
     path = copy / "bg/3.png"
     path.unlink()
     assert len(verify(copy / "labels.txt", copy).bad) == 9
-    images.write_image(path, rooms[3])
+    preprocessing.write_image(path, rooms[3])
     assert verify(copy / "labels.txt", copy).bad == []
 
 

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf import images, labels
-from maskdepth_tf.dataset import compose, views, writing
+from maskdepth_tf import labels
+from maskdepth_tf.dataset import compose, views
 from maskdepth_tf.dataset.pairing import generator
 from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.images import encoding, preprocessing
 
 seeds = st.integers(0, 10_000)
 
@@ -91,7 +92,7 @@ def pictures(tmp_path_factory):
             pixels = np.repeat(ramp, 24, 1).astype(np.uint8)
             pixels[..., 3:] = 255
             pixels[:2, :, 3:] = 0
-            images.write_image(root / folder / f"{number}.png", pixels)
+            preprocessing.write_image(root / folder / f"{number}.png", pixels)
     return root / "cutouts", root / "rooms"
 
 
@@ -112,10 +113,10 @@ def test_half_of_the_rows_show_views(pictures, tmp_path):
     assert {row.bg for row in shown} == names
     for row in shown:
         data = (tmp_path / "set" / row.bg).read_bytes()
-        assert f"{writing.sha256(data)}  {row.bg}" in sums
-        room = images.read_rgb(tmp_path / "set" / row.bg).astype(int)
-        composite = images.read_rgb(tmp_path / "set" / row.fg_bg)
-        empty = images.read_mask(tmp_path / "set" / row.mask)[..., 0] == 0
+        assert f"{encoding.sha256(data)}  {row.bg}" in sums
+        room = preprocessing.read_rgb(tmp_path / "set" / row.bg).astype(int)
+        composite = preprocessing.read_rgb(tmp_path / "set" / row.fg_bg)
+        empty = preprocessing.read_mask(tmp_path / "set" / row.mask)[..., 0] == 0
         assert np.abs(composite - room)[empty].mean() < 4
 
 

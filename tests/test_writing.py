@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskdepth_tf.dataset import writing
+from maskdepth_tf.images import encoding
 
 
 @given(
@@ -24,4 +24,4 @@ def test_jpeg_is_pillows(height, width, is_grey, subsampling, quality, seed):
     buffer = io.BytesIO()
     options = {"quality": quality, "subsampling": subsampling}
     Image.fromarray(pixels).save(buffer, "JPEG", **options)
-    assert writing.encode_jpeg(pixels, quality, subsampling) == buffer.getvalue()
+    assert encoding.encode_jpeg(pixels, quality, subsampling) == buffer.getvalue()

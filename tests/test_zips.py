@@ -15,7 +15,7 @@ import zip_files
 from zip_files import Entry, make
 
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.zips import Zip
+from maskdepth_tf.images.zips import Zip
 
 GOOD = Entry("good.txt")
 TEXT = b"some text, some text"
@@ -355,7 +355,7 @@ BOMBS = {
 OPEN = """
 import sys, time
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.pictures import open_pictures
+from maskdepth_tf.images.stores import open_pictures
 
 started = time.process_time()
 for method in ("header", "read"):

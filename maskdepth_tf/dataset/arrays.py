@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from maskdepth_tf import errors, files, labels, pictures, splits, startup, streams
+from maskdepth_tf import errors, files, labels, splits, startup, streams
 from maskdepth_tf.dataset import progress, stats
+from maskdepth_tf.images import stores
 from maskdepth_tf.labels import Row
 
 PLAN = "build.yaml"
@@ -143,7 +144,7 @@ def _write_array(path: Path, shape: tuple, dtype: str, batches) -> None:
 
 def write_splits(
     rows: Sequence[Row],
-    found: pictures.Pictures,
+    found: stores.Pictures,
     folder: Path,
     test_fraction: float,
     seed: int,

@@ -23,13 +23,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from maskdepth_tf import (
-    errors,
-    files,
-    pictures,
-    schema,
-    startup,
-)
+from maskdepth_tf import errors, files, schema, startup
 from maskdepth_tf.dataset import (
     arrays,
     compose,
@@ -42,6 +36,7 @@ from maskdepth_tf.dataset import (
 )
 from maskdepth_tf.dataset.shards import SHARD_STREAMS, Build, Encoded, Shards
 from maskdepth_tf.dataset.teachers import conventions
+from maskdepth_tf.images import stores
 
 SOURCES = "sources.json"
 TRIALS = (16, 80)
@@ -79,7 +74,7 @@ def build(
     shards, entries = prepare(plan, force)
     check = _make_all(shards, num_workers, make_shards)
     rows = [shards.composer.row(index) for index in range(shards.num_rows)]
-    found = pictures.Folder(partial)
+    found = stores.Folder(partial)
     folder = arrays.make_folder(output)
     drawn = arrays.write_splits(
         rows, found, folder, plan.test_fraction, plan.recipe.seed

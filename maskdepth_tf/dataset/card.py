@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from maskdepth_tf import errors, files, pictures, startup
+from maskdepth_tf import errors, files, startup
 from maskdepth_tf.dataset import decoding, flags, show, stats
+from maskdepth_tf.images import stores
 
 SECTIONS = {
     "recipe": "Recipe",
@@ -37,7 +38,7 @@ _MANIFEST = "manifest.json"
 _SPECIAL = re.compile(r"[\\`*<>\[\]|~$&#]|(?<![^\W_])_|_(?![^\W_])")
 
 
-def read_manifest(labels_path: Path, source: pictures.Pictures) -> dict[str, Any]:
+def read_manifest(labels_path: Path, source: stores.Pictures) -> dict[str, Any]:
     """Reads the manifest beside a labels file, on the disk or among the pictures.
 
     Returns:
@@ -169,11 +170,11 @@ def main(args: argparse.Namespace) -> None:
     manifest = read_manifest(args.labels, source)
     found = stats.stats(args.labels, source, args.workers)
     startup.load_tensorflow()
-    from maskdepth_tf import images
     from maskdepth_tf.dataset import sheets
+    from maskdepth_tf.images import preprocessing
 
     name = Path((args.root or [args.labels.parent])[0]).resolve().name
     text = write_text(name, found, manifest, picture.name)
-    images.write_image(picture, sheets.sheet(args.labels, source, show.ROWS))
+    preprocessing.write_image(picture, sheets.sheet(args.labels, source, show.ROWS))
     files.write_atomically(args.output, text.encode("utf-8", "replace"))
     print(f"wrote {args.output} and {picture}")

@@ -38,9 +38,10 @@ import PIL
 
 import maskdepth_tf
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import presets, progress, sources, workers, writing
+from maskdepth_tf.dataset import presets, progress, sources, workers
 from maskdepth_tf.dataset.recipe import Recipe
 from maskdepth_tf.dataset.rows import MASK_QUALITY, ROWS_PER_PART, Composer
+from maskdepth_tf.images import encoding
 
 PLACEMENTS = 20
 """Placements of the reference for each cut-out, room and mirroring."""
@@ -157,7 +158,7 @@ def _store(path: Path, data: bytes, source: Path) -> dict[str, str]:
     return {
         "name": source.name,
         "source_sha256": files.sha256_of(source),
-        "sha256": writing.sha256(data),
+        "sha256": encoding.sha256(data),
     }
 
 
@@ -246,17 +247,17 @@ def store_sources(
         composer: Makes its rows.
         entries: What the manifest says of them, by path.
     """
-    from maskdepth_tf import images
+    from maskdepth_tf.images import preprocessing
 
     entries, rooms = {}, []
     for number, (path, cutout) in enumerate(given.cutouts.items(), 1):
         stored = f"Foreground/fg{number}.png"
-        entries[stored] = _store(output / stored, writing.encode_png(cutout), path)
+        entries[stored] = _store(output / stored, encoding.encode_png(cutout), path)
     for number, (path, room) in enumerate(given.rooms.items(), 1):
         stored = f"Background/bg{number}.jpg"
         entries[stored] = _store(output / stored, sources.encode_room(room), path)
         # From now on what the file shows, not what was put into it.
-        rooms.append(images.read_rgb(output / stored))
+        rooms.append(preprocessing.read_rgb(output / stored))
     return Composer(recipe, list(given.cutouts.values()), rooms, output), entries
 
 

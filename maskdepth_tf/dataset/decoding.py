@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from maskdepth_tf import errors, headers, pictures
+from maskdepth_tf import errors
+from maskdepth_tf.images import headers, stores
 
 COLUMNS = ("bg", "fg_bg", "mask", "depth")
 """Columns of the labels file whose pictures make an example."""
 
 
-def decode(source: pictures.Pictures, column: str, name: str) -> np.ndarray:
+def decode(source: stores.Pictures, column: str, name: str) -> np.ndarray:
     """Reads and decodes one picture of full size; imports TensorFlow.
 
     Args:
@@ -25,12 +26,12 @@ def decode(source: pictures.Pictures, column: str, name: str) -> np.ndarray:
     """
     import tensorflow as tf
 
-    from maskdepth_tf import images
+    from maskdepth_tf.images import preprocessing
 
-    decoders = {"depth": images.decode_depth, "mask": images.decode_mask}
+    decoders = {"depth": preprocessing.decode_depth, "mask": preprocessing.decode_mask}
     data, where = source.read(name), source.place(name)
     headers.check_bytes(data, where)
     try:
-        return decoders.get(column, images.decode_rgb)(tf.constant(data)).numpy()
+        return decoders.get(column, preprocessing.decode_rgb)(tf.constant(data)).numpy()
     except tf.errors.OpError:
         raise errors.DataError(f"{where}: cannot be decoded, is damaged") from None

@@ -61,7 +61,7 @@ class Mapper:
         Raises:
             DataError: A picture is missing or damaged, or its depth is not finite.
         """
-        from maskdepth_tf import images
+        from maskdepth_tf.images import preprocessing
 
         pictures, sizes = zip(*(self._read(fg_bg) for fg_bg, _ in jobs), strict=True)
         maps = self._network.predict(np.stack(pictures))
@@ -74,23 +74,23 @@ class Mapper:
             path = self._root / depth
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = np.rint(self._white * relative).astype(self._dtype)
-            images.write_image(path, pixels, quality=self._quality)
+            preprocessing.write_image(path, pixels, quality=self._quality)
         return len(jobs)
 
     def _read(self, fg_bg: str) -> tuple[np.ndarray, tuple[int, int]]:
         """What the teacher is shown, and the picture's own height and width."""
-        from maskdepth_tf import images
+        from maskdepth_tf.images import preprocessing
 
-        picture = images.read_rgb(self._root / fg_bg)
+        picture = preprocessing.read_rgb(self._root / fg_bg)
         height, width = picture.shape[:2]
         return to_input(picture, self._network.input_size), (height, width)
 
 
 def to_input(picture: np.ndarray, size: int) -> np.ndarray:
     """uint8 [H, W, 3] -> uint8 [S, S, 3], what a teacher is shown."""
-    from maskdepth_tf import images
+    from maskdepth_tf.images import preprocessing
 
-    return np.rint(images.resize(picture, size).numpy()).astype(np.uint8)
+    return np.rint(preprocessing.resize(picture, size).numpy()).astype(np.uint8)
 
 
 def to_shape(distance: np.ndarray, height: int, width: int) -> np.ndarray:

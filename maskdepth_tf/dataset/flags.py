@@ -4,7 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from maskdepth_tf import errors, pictures
+from maskdepth_tf import errors
+from maskdepth_tf.images import stores
 
 
 def add_labelled_set(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +26,13 @@ def add_labelled_set(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_pictures(args: argparse.Namespace) -> pictures.Pictures:
+def open_pictures(args: argparse.Namespace) -> stores.Pictures:
     """Opens what `--labels` and `--root` name; without a root, the labels' folder.
 
     Raises:
         DataError: As `pictures.open_pictures`.
     """
-    return pictures.open_pictures(args.root or [args.labels.absolute().parent])
+    return stores.open_pictures(args.root or [args.labels.absolute().parent])
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from maskdepth_tf import errors, pairs
+from maskdepth_tf import errors
+from maskdepth_tf.images import pairs
 
 SHARED = ("bg", "fg")
 """Columns of which rows may share a picture."""

@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from maskdepth_tf import errors, files, labels, pictures
+from maskdepth_tf import errors, files, labels
 from maskdepth_tf.dataset import flags, folders, tables
+from maskdepth_tf.images import stores
 
 NAMES = {
     "bg": "bg",
@@ -63,7 +64,7 @@ def index(root: Path) -> tuple[Layout, list[labels.Row]]:
     layout = _recognise(root)
     read = folders.match if layout.source.is_dir() else tables.read
     found: list[Located] = list(read(layout.source, layout.names))
-    faults = list(_faults(found, pictures.Folder(root)))
+    faults = list(_faults(found, stores.Folder(root)))
     labels.raise_faults(layout.source, faults)
     return layout, [_complete(paths) for _, paths in found]
 
@@ -126,7 +127,7 @@ def _complete(paths: Mapping[str, str]) -> labels.Row:
 
 
 def _faults(
-    found: Iterable[Located], source: pictures.Pictures
+    found: Iterable[Located], source: stores.Pictures
 ) -> Iterator[labels.Fault]:
     """Paths that may not be in labels or name no file; rows and depths there twice."""
     first_rows: dict[labels.Row, int | str] = {}

@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import headers, images, labels, streams
+from maskdepth_tf import labels, streams
 from maskdepth_tf.dataset import measures
 from maskdepth_tf.dataset.findings import Depth, Fault, Inspected, View
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.headers import Header
-from maskdepth_tf.pictures import Pictures
+from maskdepth_tf.images import headers, preprocessing
+from maskdepth_tf.images.headers import Header
+from maskdepth_tf.images.stores import Pictures
 
 LEAST_DEPTH_RANGE = 0.02
 """Depth maps with less between nearest and farthest are constant; good ones: 0.98."""
@@ -33,26 +34,26 @@ class _Picture(NamedTuple):
 
 @tf.function(input_signature=_SIGNATURE)
 def _small_rgb(data):
-    return (images.load(data, streams.BG, measures.SIZE),)
+    return (preprocessing.load(data, streams.BG, measures.SIZE),)
 
 
 @tf.function(input_signature=_SIGNATURE)
 def _small_mask(data):
-    mask = images.decode_mask(data)
-    small = tf.cast(tf.round(images.resize(mask, measures.SIZE)), tf.uint8)
+    mask = preprocessing.decode_mask(data)
+    small = tf.cast(tf.round(preprocessing.resize(mask, measures.SIZE)), tf.uint8)
     return tf.reduce_min(mask), tf.reduce_max(mask), small[..., 0]
 
 
 @tf.function(input_signature=_SIGNATURE)
 def _small_depth(data):
-    depth = images.decode_depth(data)
-    small = images.resize(depth, measures.SIZE)
+    depth = preprocessing.decode_depth(data)
+    small = preprocessing.resize(depth, measures.SIZE)
     return tf.reduce_min(depth), tf.reduce_max(depth), small[..., 0]
 
 
 @tf.function(input_signature=_SIGNATURE)
 def _no_pixels(data):
-    return (tf.shape(images.decode_rgba(data)),)
+    return (tf.shape(preprocessing.decode_rgba(data)),)
 
 
 # Concrete functions: checking their one argument would take as long as a picture.

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors, headers, labels, pictures, startup, streams
+from maskdepth_tf import errors, labels, startup, streams
 from maskdepth_tf.dataset import arrays, flags, workers
+from maskdepth_tf.images import headers, stores
 
 IMAGE_SIZE, TEST_FRACTION = 64, 0.3
 """Defaults: those of training."""
@@ -60,7 +61,7 @@ def pack(
     """
     arrays.check_output(output, force)
     _check_no_build(output)
-    found = pictures.open_pictures(roots or [labels_path.parent])
+    found = stores.open_pictures(roots or [labels_path.parent])
     data = labels.read_member(labels_path, found)
     rows = labels.read(labels_path, data=data)
     num_workers = max(1, min(num_workers, len(rows) // _ROWS_OF_A_PROCESS))
@@ -108,15 +109,15 @@ def _batches(
     return workers.in_order(pool, decode, input_pipeline.parts(names, image_size))
 
 
-_found: pictures.Pictures | None = None
+_found: stores.Pictures | None = None
 
 
-def _open_set(found: pictures.Pictures) -> None:
+def _open_set(found: stores.Pictures) -> None:
     global _found
     _found = found
 
 
-def _opened() -> pictures.Pictures:
+def _opened() -> stores.Pictures:
     if _found is None:
         raise RuntimeError("the process was given no data set")
     return _found

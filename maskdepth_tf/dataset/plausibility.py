@@ -101,10 +101,12 @@ def _check_range(maps: list[np.ndarray], convention: str) -> None:
 
 
 def _figure(mask_path: Path, distance: np.ndarray) -> float:
-    from maskdepth_tf import images
+    from maskdepth_tf.images import preprocessing
 
     side = len(distance)
-    grey = images.resize(images.read_mask(mask_path), side).numpy()[..., 0]
+    grey = preprocessing.resize(preprocessing.read_mask(mask_path), side).numpy()[
+        ..., 0
+    ]
     inside = (grey >= streams.MASK_THRESHOLD).astype(np.uint8)
     reach = 2 * max(1, round(side * RING_FRACTION)) + 1
     around = cv2.dilate(inside, np.ones((reach, reach), np.uint8)) > inside

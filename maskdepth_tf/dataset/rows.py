@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import labels, startup
-from maskdepth_tf.dataset import realism, sources, views, writing
+from maskdepth_tf.dataset import realism, sources, views
 from maskdepth_tf.dataset.pairing import Pairing, generator
 from maskdepth_tf.dataset.realism import Layer
 from maskdepth_tf.dataset.recipe import Recipe, paste, place
+from maskdepth_tf.images import encoding
 
 # Streams of random numbers: what one option draws changes nothing of another. The
 # pairing has 1 to 3.
@@ -83,7 +84,7 @@ class Composer:
             data = sources.encode_room(views.view(self.rooms[background], draws))
             path = room_path(background, number)
             (self.output / path).write_bytes(data)
-            lines.append(f"{writing.sha256(data)}  {path}")
+            lines.append(f"{encoding.sha256(data)}  {path}")
         return lines
 
     def write_rows(self, first: int, last: int) -> list[str]:
@@ -98,7 +99,7 @@ class Composer:
             for path, data in ((row.fg_bg, composite), (row.mask, mask)):
                 with open(f"{self.output}/{path}", "wb") as file:
                     file.write(data)
-                lines.append(f"{writing.sha256(data)}  {path}")
+                lines.append(f"{encoding.sha256(data)}  {path}")
         return lines
 
     def encode_row(self, index: int) -> tuple[labels.Row, bytes, bytes]:
@@ -110,8 +111,8 @@ class Composer:
         composite, mask = self._picture(index, room, foreground, mirrored)
         return (
             row,
-            writing.encode_jpeg(composite, self.recipe.quality),
-            writing.encode_jpeg(mask, MASK_QUALITY),
+            encoding.encode_jpeg(composite, self.recipe.quality),
+            encoding.encode_jpeg(mask, MASK_QUALITY),
         )
 
     def row(self, index: int) -> labels.Row:
@@ -187,6 +188,6 @@ class Composer:
 
     def _read_view(self, path: str) -> np.ndarray:
         startup.load_tensorflow()
-        from maskdepth_tf import images
+        from maskdepth_tf.images import preprocessing
 
-        return images.read_rgb(self.output / path)
+        return preprocessing.read_rgb(self.output / path)

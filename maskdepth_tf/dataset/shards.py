@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors, files, headers, labels, streams
-from maskdepth_tf.dataset import compose, depth, plausibility, teachers, writing
+from maskdepth_tf import errors, files, labels, streams
+from maskdepth_tf.dataset import compose, depth, plausibility, teachers
 from maskdepth_tf.dataset.recipe import Recipe
 from maskdepth_tf.dataset.rows import Composer
 from maskdepth_tf.dataset.teachers import conventions
+from maskdepth_tf.images import encoding, headers
 
 SHARD_STREAMS = (streams.FG_BG, streams.MASK, streams.DEPTH)
 """What a shard holds; backgrounds are kept once."""
@@ -191,9 +192,9 @@ class Shards:
         """The teacher's answer to a composite, float32 [S, S]."""
         import tensorflow as tf
 
-        from maskdepth_tf import images
+        from maskdepth_tf.images import preprocessing
 
-        picture = images.decode_rgb(tf.constant(composite))
+        picture = preprocessing.decode_rgb(tf.constant(composite))
         return self.teacher.predict(
             depth.to_input(picture, self.teacher.input_size)[None]
         )[0]
@@ -203,4 +204,4 @@ class Shards:
         plausibility.check_finite(Path(row.fg_bg), distance)
         relative, near, far = conventions.to_relative(distance)
         pixels = np.rint(255 * relative).astype(np.uint8)
-        return writing.encode_jpeg(pixels, self.plan.depth_quality), near, far
+        return encoding.encode_jpeg(pixels, self.plan.depth_quality), near, far

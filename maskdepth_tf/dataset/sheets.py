@@ -12,16 +12,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from maskdepth_tf import (
-    contact_sheet,
-    errors,
-    figures,
-    files,
-    headers,
-    labels,
-    pictures,
-)
+from maskdepth_tf import contact_sheet, errors, figures, files, labels
 from maskdepth_tf.dataset import decoding
+from maskdepth_tf.images import headers, stores
 
 LEAST_SIDE, MOST_SIDE = 480, 2048
 """Longer side of the pictures of a row that is shown alone, in pixels: their own
@@ -31,7 +24,7 @@ _Item = TypeVar("_Item")
 
 
 def sheet(
-    labels_path: str | os.PathLike, source: pictures.Pictures, count: int
+    labels_path: str | os.PathLike, source: stores.Pictures, count: int
 ) -> np.ndarray:
     """Draws rows that are spread evenly over the set, the first and last among them.
 
@@ -68,7 +61,7 @@ def sheet(
 
 
 def row_sheet(
-    labels_path: str | os.PathLike, source: pictures.Pictures, line: int
+    labels_path: str | os.PathLike, source: stores.Pictures, line: int
 ) -> np.ndarray:
     """Draws one row, large, with paths and sizes, or what is wrong, as text.
 
@@ -106,7 +99,7 @@ def row_sheet(
 
 def fault_sheet(
     labels_path: str | os.PathLike,
-    source: pictures.Pictures,
+    source: stores.Pictures,
     faults_path: Path,
     count: int,
 ) -> np.ndarray:

@@ -39,8 +39,8 @@ def main(args: argparse.Namespace) -> None:
     _check(args)
     source = flags.open_pictures(args)
     startup.load_tensorflow()
-    from maskdepth_tf import images
     from maskdepth_tf.dataset import sheets
+    from maskdepth_tf.images import preprocessing
 
     count = args.rows or ROWS
     if args.row is not None:
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
         drawn = sheets.fault_sheet(args.labels, source, args.worst, count)
     else:
         drawn = sheets.sheet(args.labels, source, count)
-    images.write_image(args.output, drawn)
+    preprocessing.write_image(args.output, drawn)
     print(f"wrote {args.output}")
 
 

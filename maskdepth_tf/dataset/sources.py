@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from maskdepth_tf import errors, startup, streams
-from maskdepth_tf.dataset import writing
+from maskdepth_tf.images import encoding
 
 BACKGROUND_QUALITY = 95
 """JPEG quality of stored rooms, without chroma subsampling."""
@@ -54,9 +54,9 @@ def read_cutout(path: Path, largest: int | None = None) -> np.ndarray:
     Raises:
         DataError: The file is no picture, is opaque or shows nothing.
     """
-    from maskdepth_tf import images
+    from maskdepth_tf.images import preprocessing
 
-    cutout = images.read_rgba(path)
+    cutout = preprocessing.read_rgba(path)
     alpha = cutout[..., 3]
     if alpha.min() == 255:
         raise errors.DataError(
@@ -79,15 +79,15 @@ def read_room(path: Path, image_size: int) -> np.ndarray:
     Raises:
         DataError: The file is no picture.
     """
-    from maskdepth_tf import images
+    from maskdepth_tf.images import preprocessing
 
-    resized = images.resize(images.read_rgb(path), image_size).numpy()
+    resized = preprocessing.resize(preprocessing.read_rgb(path), image_size).numpy()
     return np.rint(resized).astype(np.uint8)
 
 
 def encode_room(room: np.ndarray) -> bytes:
     """The JPEG that a data set keeps of a room."""
-    return writing.encode_jpeg(room, BACKGROUND_QUALITY, "4:4:4")
+    return encoding.encode_jpeg(room, BACKGROUND_QUALITY, "4:4:4")
 
 
 class Sources(NamedTuple):

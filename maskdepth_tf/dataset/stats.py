@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from maskdepth_tf import files, labels, pictures, startup, streams
+from maskdepth_tf import files, labels, startup, streams
 from maskdepth_tf.dataset import decoding, flags, workers
+from maskdepth_tf.images import stores
 
 BINS = 10
 """Bins of the histograms, equal parts of [0, 1]."""
@@ -107,7 +108,7 @@ class Total:
 class _Reader:
     """Measures the pictures of one data set."""
 
-    def __init__(self, source: pictures.Pictures) -> None:
+    def __init__(self, source: stores.Pictures) -> None:
         self._source = source
         # Rows share backgrounds.
         self._measure_shared = functools.lru_cache(_PICTURES_KEPT)(self._measure)
@@ -134,7 +135,7 @@ class _Reader:
 _reader: _Reader | None = None
 
 
-def _open_set(source: pictures.Pictures) -> None:
+def _open_set(source: stores.Pictures) -> None:
     global _reader
     startup.load_tensorflow()
     _reader = _Reader(source)
@@ -148,7 +149,7 @@ def _read_rows(rows: Sequence[labels.Row]) -> list[list[Sums]]:
 
 def stats(
     labels_path: str | os.PathLike,
-    source: pictures.Pictures,
+    source: stores.Pictures,
     num_workers: int = 1,
 ) -> dict[str, Any]:
     """Counts and measures a labelled set.

@@ -36,8 +36,9 @@ from PIL import Image
 
 import maskdepth_tf
 from maskdepth_tf import errors, files, labels
-from maskdepth_tf.dataset import progress, workers, writing
+from maskdepth_tf.dataset import progress, workers
 from maskdepth_tf.dataset.pairing import generator
+from maskdepth_tf.images import encoding
 
 ROOM_QUALITY = 95
 FINAL_FILES = ("labels.txt", "manifest.json", "files.sha256", "depth_range.csv")
@@ -126,7 +127,7 @@ def write_room(recipe: Recipe, output: Path, room: int) -> Written:
 
     stage = examples.Stage(recipe.seed, room, recipe.image_size)
     written = Written({}, {})
-    picture = writing.encode_jpeg(stage.background(), ROOM_QUALITY)
+    picture = encoding.encode_jpeg(stage.background(), ROOM_QUALITY)
     _write(output, f"Background/bg{room + 1}.jpg", picture, written)
     for row in range(room, recipe.rows, recipe.rooms):
         paths, draws = row_paths(recipe, row), generator(recipe.seed, ROW, row)
@@ -135,7 +136,7 @@ def write_room(recipe: Recipe, output: Path, room: int) -> Written:
         quality = recipe.quality
         if draws.random() < 0.5:
             quality = int(draws.integers(recipe.quality, ROOM_QUALITY, endpoint=True))
-        composite = writing.encode_jpeg(example.fg_bg, quality)
+        composite = encoding.encode_jpeg(example.fg_bg, quality)
         _write(output, paths.fg_bg, composite, written)
         _write(output, paths.mask, _png(example.mask), written)
         _write(output, paths.depth, _png(example.depth), written)
@@ -164,7 +165,7 @@ def _figure(seed: int, number: int):
 
 def _write(output: Path, path: str, data: bytes, written: Written) -> None:
     (output / path).write_bytes(data)
-    written.sums[path] = writing.sha256(data)
+    written.sums[path] = encoding.sha256(data)
 
 
 def _png(pixels: np.ndarray) -> bytes:

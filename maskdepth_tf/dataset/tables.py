@@ -10,7 +10,8 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from maskdepth_tf import errors, headers, labels
+from maskdepth_tf import errors, labels
+from maskdepth_tf.images import headers
 
 JSON_LINES = ".jsonl"
 MAX_HEADER = 65536

@@ -24,8 +24,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from maskdepth_tf import errors, files, labels, pictures, startup
+from maskdepth_tf import errors, files, labels, startup
 from maskdepth_tf.dataset import consensus, findings, flags, workers
+from maskdepth_tf.images import stores
 
 KINDS = (
     "bad_line",
@@ -75,7 +76,7 @@ class Report(NamedTuple):
 
 def verify(
     labels_path: str | os.PathLike,
-    found: pictures.Pictures,
+    found: stores.Pictures,
     num_workers: int = 1,
 ) -> Report:
     """Looks for all faults of all rows.
@@ -113,7 +114,7 @@ def verify(
     )
 
 
-def _open_set(found: pictures.Pictures) -> None:
+def _open_set(found: stores.Pictures) -> None:
     startup.load_tensorflow()
     from maskdepth_tf.dataset import inspection
 
@@ -133,7 +134,7 @@ def _inspect_rows(rows: list[labels.Row]) -> list[findings.Inspected]:
 
 
 def _picture_faults(
-    numbered, source: pictures.Pictures, num_workers: int
+    numbered, source: stores.Pictures, num_workers: int
 ) -> Iterator[Bad]:
     """Faults of the pictures of all rows."""
     if not numbered:

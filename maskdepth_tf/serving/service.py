@@ -9,8 +9,9 @@ from typing import TypeVar
 import numpy as np
 import prometheus_client as prometheus
 
-from maskdepth_tf import headers, streams
+from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import headers
 from maskdepth_tf.serving.batching import Batcher, Limits
 from maskdepth_tf.serving.failures import ServingError, from_exception
 from maskdepth_tf.serving.models import Models

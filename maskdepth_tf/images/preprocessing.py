@@ -25,10 +25,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from maskdepth_tf import decoders, files, headers, streams
+from maskdepth_tf import files, streams
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.headers import Header as Header
-from maskdepth_tf.headers import check as check
+from maskdepth_tf.images import decoders, headers
+from maskdepth_tf.images.headers import Header as Header
+from maskdepth_tf.images.headers import check as check
 
 # Type and shape behind [H, W] that a file of each suffix can hold.
 _JPEG_KINDS = {("uint8", ()), ("uint8", (3,))}

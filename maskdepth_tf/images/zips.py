@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from maskdepth_tf import headers
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.zip_directory import (
+from maskdepth_tf.images import headers
+from maskdepth_tf.images.zip_directory import (
     DEFLATED,
     LOCAL_HEADER_BYTES,
     MAX_MEMBERS,

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from maskdepth_tf import headers
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.zip_directory import Member, max_bytes
-from maskdepth_tf.zips import Zip
+from maskdepth_tf.images import headers
+from maskdepth_tf.images.zip_directory import Member, max_bytes
+from maskdepth_tf.images.zips import Zip
 
 
 class Pictures(Protocol):

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskdepth_tf import headers
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import headers
 
 MAX_TEXT_BYTES = 128 * 2**20
 """Largest member named *.txt: about a million rows of labels. Others are pictures."""
