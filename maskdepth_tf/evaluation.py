@@ -11,19 +11,17 @@ import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf import (
-    answers,
-    baseline,
     checkpoints,
     config,
     examples,
     inference,
     input_pipeline,
-    metrics,
     packed,
     splits,
     streams,
 )
 from maskdepth_tf.errors import StateError, UsageError
+from maskdepth_tf.network import answers, baseline, metrics
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def compare(expected: Pixels, answers: Pixels) -> dict:
     import numpy as np
     import tensorflow as tf
 
-    from maskdepth_tf import metrics
+    from maskdepth_tf.network import metrics
 
     errors = {name: np.abs(answers[name] - expected[name]) for name in expected}
     mask = tf.cast(expected["mask"] >= 0.5, tf.float32)

@@ -163,8 +163,9 @@ def write_results(
         mask: float32 [H, W, 1], probability.
         depth: float32 [H, W, 1], 0 near and 1 far.
     """
-    from maskdepth_tf import answers, overview
+    from maskdepth_tf import overview
     from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.network import answers
 
     alpha = answers.mask_pixels(mask)
     pictures = {
@@ -202,7 +203,7 @@ def _report(
 
 def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float]:
     """Share of the picture under the mask, and seconds the network took."""
-    from maskdepth_tf import answers
+    from maskdepth_tf.network import answers
 
     bg, fg_bg = read_bg(pair.bg), read_picture(pair.fg_bg)
     start = time.perf_counter()

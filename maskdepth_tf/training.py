@@ -18,14 +18,10 @@ from maskdepth_tf import (
     examples,
     input_pipeline,
     labels,
-    losses,
-    metrics,
-    model,
-    optimizers,
-    schedules,
     splits,
 )
 from maskdepth_tf.errors import DataError, NonFiniteError, UsageError
+from maskdepth_tf.network import losses, metrics, model, optimizers, schedules
 
 
 def set_up(settings: config.Config) -> tf.distribute.Strategy:

@@ -8,8 +8,9 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from maskdepth_tf import export, model, streams
+from maskdepth_tf import export, streams
 from maskdepth_tf.images import preprocessing
+from maskdepth_tf.network import model
 
 SIZE = 32
 

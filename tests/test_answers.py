@@ -1,6 +1,6 @@
 import numpy as np
 
-from maskdepth_tf import answers
+from maskdepth_tf.network import answers
 
 
 def test_stretch_is_bilinear():

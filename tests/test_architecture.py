@@ -87,7 +87,7 @@ def test_imports_are_found():
         "from maskdepth_tf.errors import DataError\n"
         "from maskdepth_tf.dataset import compose\n"
         "import numpy\n"
-        "def late():\n    import maskdepth_tf.model\n"
+        "def late():\n    import maskdepth_tf.network.model\n"
     )
     known = {"__init__", "losses", "errors", "dataset", "dataset.compose", "model"}
     assert imports(source, known) == known - {"dataset"}

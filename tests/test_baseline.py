@@ -5,7 +5,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf import baseline
+from maskdepth_tf.network import baseline
 
 
 def pixel(*channels):

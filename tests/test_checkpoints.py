@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from maskdepth_tf import checkpoints
-from maskdepth_tf import model as network
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.network import model as network
 
 
 def compiled(seed=0):

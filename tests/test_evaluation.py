@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from maskdepth_tf import (
-    answers,
     cli,
     config,
     evaluate,
@@ -18,9 +17,9 @@ from maskdepth_tf import (
     inference,
     input_pipeline,
     labels,
-    metrics,
 )
 from maskdepth_tf.errors import DataError, StateError
+from maskdepth_tf.network import answers, metrics
 
 MASK = set(metrics.MASK)
 DEPTH = set(metrics.DEPTH)

@@ -8,19 +8,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from maskdepth_tf import (
-    __version__,
-    answers,
-    cli,
-    export,
-    files,
-    inference,
-    metrics,
-    model,
-    predict,
-)
+from maskdepth_tf import __version__, cli, export, files, inference, predict
 from maskdepth_tf.errors import DiskFullError, StateError, UsageError
 from maskdepth_tf.evaluation import load_scorable
+from maskdepth_tf.network import answers, metrics, model
 from tests.exported import BG, FG_BG, OF_ONE_SIZE, SIZE, graph, inputs
 
 

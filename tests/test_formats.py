@@ -162,7 +162,7 @@ def test_command_takes_formats(monkeypatch, capsys):
 
 
 def test_nothing_is_left_if_a_format_fails(monkeypatch, tmp_path):
-    from maskdepth_tf import model
+    from maskdepth_tf.network import model
 
     def write(*arguments):
         raise StateError("differs")

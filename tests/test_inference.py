@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf import inference, model
+from maskdepth_tf import inference
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.network import model
 
 
 def test_equal_pictures_give_numbers(tmp_path):

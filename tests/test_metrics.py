@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import metrics
+from maskdepth_tf.network import metrics
 
 BOTH = [(o, name) for o, group in metrics.METRICS.items() for name in group]
 

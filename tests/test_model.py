@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf import model
+from maskdepth_tf.network import model
 
 
 def tiny(**kwargs):

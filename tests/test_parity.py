@@ -6,7 +6,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from maskdepth_tf import losses, model
+from maskdepth_tf.network import losses, model
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from maskdepth_tf import answers, cli, export, files, inference, model, predict
+from maskdepth_tf import cli, export, files, inference, predict
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import preprocessing
+from maskdepth_tf.network import answers, model
 
 WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
 

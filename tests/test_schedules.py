@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import schedules
+from maskdepth_tf.network import schedules
 
 
 def step_lr(learning_rate, gamma, step_size, epoch):

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import export, formats, model, serve
+from maskdepth_tf import export, formats, serve
 from maskdepth_tf.errors import StateError, UsageError
+from maskdepth_tf.network import model
 from maskdepth_tf.serving import openvino_model, server
 from maskdepth_tf.serving.models import Spec
 from maskdepth_tf.serving.openvino_model import OpenVinoModel

@@ -21,8 +21,9 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from maskdepth_tf import cli, export, inference, model, serve
+from maskdepth_tf import cli, export, inference, serve
 from maskdepth_tf.errors import UsageError
+from maskdepth_tf.network import model
 from maskdepth_tf.serving import model_config, server
 from maskdepth_tf.serving.models import Models
 from tests import servers

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import similarity
+from maskdepth_tf.network import similarity
 
 SHAPES = [(16, 16), (15, 17), (24, 13)]
 WINDOWS = [3, 5, 11]

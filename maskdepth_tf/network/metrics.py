@@ -7,7 +7,7 @@ a split scored in batches of any size gives the same figure.
 import keras
 import tensorflow as tf
 
-from maskdepth_tf import losses, similarity
+from maskdepth_tf.network import losses, similarity
 
 # A compiled model is saved with its metrics, and names their functions.
 _register = keras.saving.register_keras_serializable(package="maskdepth_tf")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from maskdepth_tf import similarity
+from maskdepth_tf.network import similarity
 
 DICE_SMOOTHING = 1e-4
 """Added to both sides of the Dice fraction, as the reference does."""

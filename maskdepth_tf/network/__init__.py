@@ -1,0 +1,1 @@
+"""The network: its layers, losses, metrics, optimizer and what its outputs mean."""
