@@ -37,9 +37,9 @@ TIMES = ("seconds", "images_per_second")
 
 def make_set(folder, packed):
     """Packs 40 labelled rows of 8 scenes and 5 figures: lives that begin sooner."""
-    from maskdepth_tf import labels
     from maskdepth_tf.dataset import pack
     from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.input import labels
 
     rng = np.random.default_rng(0)
     rows = []

@@ -28,7 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors, packed
+from maskdepth_tf import errors
+from maskdepth_tf.input import packed
 from tests import interruptions, made_sets
 from tests.made_sets import begin, digests, run, stand_ins
 

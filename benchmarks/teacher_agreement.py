@@ -26,10 +26,10 @@ def main():
     startup.load_tensorflow()
     import tensorflow as tf
 
-    from maskdepth_tf import labels
     from maskdepth_tf.dataset import teachers
     from maskdepth_tf.dataset.teachers.conventions import to_relative
     from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.input import labels
     from maskdepth_tf.network import similarity
 
     network = teachers.load_teacher(args.teacher)

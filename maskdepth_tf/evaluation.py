@@ -10,17 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import (
-    checkpoints,
-    config,
-    examples,
-    inference,
-    input_pipeline,
-    packed,
-    splits,
-    streams,
-)
+from maskdepth_tf import checkpoints, config, inference, streams
 from maskdepth_tf.errors import StateError, UsageError
+from maskdepth_tf.input import examples, packed, pipeline, splits
 from maskdepth_tf.network import answers, baseline, metrics
 
 
@@ -155,9 +147,7 @@ def _stretched(outputs, size) -> dict:
 
 def _score_rows(model, ids, found, shown, batch_size) -> dict:
     def batches(source):
-        return input_pipeline.make_evaluation_dataset(
-            source.load, ids, batch_size=batch_size
-        )
+        return pipeline.make_evaluation_dataset(source.load, ids, batch_size=batch_size)
 
     with found.damage_named():
         return score(model, batches(found), None if shown is None else batches(shown))

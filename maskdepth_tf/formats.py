@@ -162,8 +162,9 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
     """
     import numpy as np
 
-    from maskdepth_tf import config, evaluation, examples
+    from maskdepth_tf import config, evaluation
     from maskdepth_tf.dataset import synthetic
+    from maskdepth_tf.input import examples
 
     saved = Path(run_dir or "", "config.yaml")
     if run_dir is not None and saved.is_file():

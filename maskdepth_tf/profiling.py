@@ -15,7 +15,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from maskdepth_tf import config, examples, input_pipeline, splits, training
+from maskdepth_tf import config, training
+from maskdepth_tf.input import examples, pipeline, splits
 
 WARM_UP, STEPS = 5, 30
 """Steps before the clock is started, and under it."""
@@ -101,11 +102,11 @@ def _batches(settings, found, split) -> tf.data.Dataset:
 
 def _reading(settings, found, split) -> tf.data.Dataset:
     """What is read for the batches of training, encoded."""
-    read = input_pipeline.read_files(found.rows, found.root, found.from_files)
+    read = pipeline.read_files(found.rows, found.root, found.from_files)
     rows = tf.constant(split["train"], tf.int64)
 
     def read_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
-        slots = input_pipeline.example_ids(
+        slots = pipeline.example_ids(
             step,
             num_examples=len(rows),
             batch_size=settings.training.batch_size,

@@ -9,17 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from maskdepth_tf import (
-    cli,
-    cluster,
-    compile_cache,
-    config,
-    files,
-    runs,
-    services,
-    startup,
-)
+from maskdepth_tf import cli, cluster, compile_cache, config, files, runs, startup
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.input import services
 
 QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
 """The configuration of a run without arguments."""
@@ -100,7 +92,8 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     if settings.training.jit_compile:
         compile_cache.enable(run_dir)
     startup.load_tensorflow()
-    from maskdepth_tf import checkpoints, evaluation, examples, export, report, training
+    from maskdepth_tf import checkpoints, evaluation, export, report, training
+    from maskdepth_tf.input import examples
 
     strategy = training.set_up(settings)
     make_sample_set(settings.data)

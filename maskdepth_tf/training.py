@@ -8,19 +8,9 @@ from typing import NoReturn
 import keras
 import tensorflow as tf
 
-from maskdepth_tf import (
-    augmentation,
-    callbacks,
-    checkpoints,
-    cluster,
-    config,
-    distribution,
-    examples,
-    input_pipeline,
-    labels,
-    splits,
-)
+from maskdepth_tf import callbacks, checkpoints, cluster, config, distribution
 from maskdepth_tf.errors import DataError, NonFiniteError, UsageError
+from maskdepth_tf.input import augmentation, examples, labels, pipeline, splits
 from maskdepth_tf.network import losses, metrics, model, optimizers, schedules
 
 
@@ -258,7 +248,7 @@ def _explain(error, settings, run_dir, net, found, split) -> NoReturn:
     rows = [
         found.rows[split["train"][slot]]
         for step in range(last - together, last)
-        for slot in input_pipeline.example_ids(
+        for slot in pipeline.example_ids(
             tf.constant(step, tf.int64),
             num_examples=len(split["train"]),
             batch_size=settings.training.batch_size,
@@ -288,7 +278,7 @@ def make_datasets(
     steps = steps_per_epoch(settings, split)
     train = distribution.distribute(
         strategy,
-        lambda replicas, num_replicas: input_pipeline.make_training_dataset(
+        lambda replicas, num_replicas: pipeline.make_training_dataset(
             found.load,
             split["train"],
             augmentation.make_augmentation(**dataclasses.asdict(settings.augmentation)),
@@ -306,7 +296,7 @@ def make_datasets(
         strategy,
         len(split["validation"]),
         training.test_batch_size,
-        lambda batch_size, worker, workers: input_pipeline.make_evaluation_dataset(
+        lambda batch_size, worker, workers: pipeline.make_evaluation_dataset(
             found.load,
             split["validation"],
             batch_size=batch_size,
@@ -314,7 +304,7 @@ def make_datasets(
             workers=workers,
         ),
     )
-    shown = input_pipeline.make_evaluation_dataset(
+    shown = pipeline.make_evaluation_dataset(
         found.load,
         _spread(split["test"], training.pictures),
         batch_size=training.pictures,

@@ -29,8 +29,8 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
     Returns:
         The labels file.
     """
-    from maskdepth_tf import labels
     from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.input import labels
 
     rng = np.random.default_rng(0)
     bgs = [thing(rng, side) for _ in range(scenes)]

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from maskdepth_tf import labels
 from maskdepth_tf.images import preprocessing
+from maskdepth_tf.input import labels
 
 SIDE = 96
 

@@ -18,10 +18,11 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from maskdepth_tf import cli, examples, input_pipeline, streams
+from maskdepth_tf import cli, streams
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import shards, teachers, workers
 from maskdepth_tf.images import preprocessing
+from maskdepth_tf.input import examples, pipeline
 from tests.pictures import digests
 
 ARGUMENTS = {
@@ -120,7 +121,7 @@ DECODERS = (
         (preprocessing, f"read_{name}", functools.partial(_read, mode=mode))
         for name, mode in {"rgb": "RGB", "rgba": "RGBA", "mask": "L"}.items()
     ),
-    (input_pipeline, "decoded_batches", _batches),
+    (pipeline, "decoded_batches", _batches),
     (examples, "_thumbnails", _thumbnails),
     (shards.Shards, "distance", _distance),
 )

@@ -6,7 +6,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import augmentation, streams
+from maskdepth_tf import streams
+from maskdepth_tf.input import augmentation
 
 SIDE = 8
 ALL = {

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from conftest import thread_pool
 
-from maskdepth_tf import cli, errors, packed
+from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import (
     beam,
@@ -24,6 +24,7 @@ from maskdepth_tf.dataset import (
     workers,
 )
 from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.input import packed
 from tests.made_sets import write_sources
 
 IN_PROCESS = ["--runner=FnApiRunner"]

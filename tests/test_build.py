@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import thread_pool
 
-from maskdepth_tf import cli, errors, packed, schema
+from maskdepth_tf import cli, errors, schema
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import (
     beam,
@@ -23,6 +23,7 @@ from maskdepth_tf.dataset import (
     workers,
 )
 from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.input import packed
 from tests.made_sets import FloorTeacher, write_sources
 
 RECIPE = {"image_size": 32, "scale": [0.4, 0.8], "views": 2, "quality": 80}

@@ -12,11 +12,12 @@ import pytest
 from pictures import digests
 from PIL import Image
 
-from maskdepth_tf import cli, errors, labels
+from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import compose, rows, sources
 from maskdepth_tf.dataset.recipe import Recipe
 from maskdepth_tf.images import encoding, preprocessing
+from maskdepth_tf.input import labels
 
 OFFICE = Path(__file__).parents[2] / "shared" / "data" / "office"
 

@@ -16,14 +16,9 @@ import pytest
 import tensorflow as tf
 from conftest import tiny_overrides, train_run
 
-from maskdepth_tf import (
-    augmentation,
-    checkpoints,
-    cluster,
-    distribution,
-    input_pipeline,
-)
+from maskdepth_tf import checkpoints, cluster, distribution
 from maskdepth_tf.errors import DataError, UsageError
+from maskdepth_tf.input import augmentation, pipeline
 
 SCRIPT = Path(__file__).with_name("train_process.py")
 EPOCHS = 8
@@ -202,7 +197,7 @@ def test_replicas_share_each_batch():
         return {"bg": picture, "fg_bg": picture, "mask": grey, "depth": grey}
 
     def shown(replicas, num_replicas):
-        dataset = input_pipeline.make_training_dataset(
+        dataset = pipeline.make_training_dataset(
             load,
             np.arange(20),
             augmentation.make_augmentation(),

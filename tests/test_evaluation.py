@@ -8,17 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf import (
-    cli,
-    config,
-    evaluate,
-    evaluation,
-    export,
-    inference,
-    input_pipeline,
-    labels,
-)
+from maskdepth_tf import cli, config, evaluate, evaluation, export, inference
 from maskdepth_tf.errors import DataError, StateError
+from maskdepth_tf.input import labels, pipeline
 from maskdepth_tf.network import answers, metrics
 
 MASK = set(metrics.MASK)
@@ -203,8 +195,8 @@ def test_what_predict_writes_is_scored(trained, labels_file, packed_dir):
     )
     found = inference.load_predictor(trained)(bg, fg_bg)
     answered = {name: answers.stretch(found[name], 32, 32) for name in found}
-    load = input_pipeline.load_files(rows, str(root), 32)
-    _, targets = input_pipeline.split_example(load(np.arange(40)))
+    load = pipeline.load_files(rows, str(root), 32)
+    _, targets = pipeline.split_example(load(np.arange(40)))
     rmse = tf.reduce_mean(metrics.rmse(targets["depth"], answered["depth"]))
     assert scores["depth"]["rmse"] == pytest.approx(float(rmse), abs=1e-6)
     logits = metrics.to_logits(answered["mask"])

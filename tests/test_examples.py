@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 from conftest import make_labelled_set
 
-from maskdepth_tf import examples, labels
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import preprocessing
+from maskdepth_tf.input import examples, labels
 
 
 def opened(labels_path, **kwargs):

@@ -9,7 +9,7 @@ from layouts import put, refused, rows_of
 
 from maskdepth_tf.dataset.index import index
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.labels import Row
+from maskdepth_tf.input.labels import Row
 
 
 def test_of_the_same_path(tmp_path):

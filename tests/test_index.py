@@ -6,10 +6,11 @@ import pytest
 from conftest import make_labelled_set
 from layouts import put, rows_of
 
-from maskdepth_tf import cli, labels, packed
+from maskdepth_tf import cli
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import pack
 from maskdepth_tf.errors import UsageError
+from maskdepth_tf.input import labels, packed
 
 
 def run(*arguments):

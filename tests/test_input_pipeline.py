@@ -7,10 +7,11 @@ from conftest import make_labelled_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import augmentation, input_pipeline, labels, streams
+from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.images.stores import Folder
+from maskdepth_tf.input import augmentation, labels, pipeline
 
 SIDE = 16
 AUGMENT = {
@@ -31,7 +32,7 @@ def rows(labels_file):
 
 @pytest.fixture(scope="module")
 def load(rows, labels_file):
-    return input_pipeline.load_memory(rows, Folder(labels_file.parent), SIDE)
+    return pipeline.load_memory(rows, Folder(labels_file.parent), SIDE)
 
 
 def row_of(number):
@@ -56,7 +57,7 @@ def training(load, ids, first_step, last_step, augment=None, **kwargs):
     arguments = {"batch_size": 4, "seed": 7} | kwargs
     arguments.setdefault("steps_per_epoch", len(ids) // arguments["batch_size"])
     return list(
-        input_pipeline.make_training_dataset(
+        pipeline.make_training_dataset(
             load,
             ids,
             augment or augmentation.make_augmentation(),
@@ -80,7 +81,7 @@ def assert_same(a, b):
 
 
 def test_batches_are_rows_in_the_order_asked_for(rows, labels_file, load):
-    from_files = input_pipeline.load_files(rows, str(labels_file.parent), SIDE)
+    from_files = pipeline.load_files(rows, str(labels_file.parent), SIDE)
     for found in (load, from_files):
         batch = found(row_of([7, 3, 7]))
         for place, number in enumerate([7, 3, 7]):
@@ -93,8 +94,8 @@ def test_batches_are_rows_in_the_order_asked_for(rows, labels_file, load):
 @pytest.mark.parametrize("side", [SIDE, 24])
 def test_memory_is_files_pixel_for_pixel(rows, labels_file, side):
     root = str(labels_file.parent)
-    from_files = input_pipeline.load_files(rows[:12], root, side)
-    from_memory = input_pipeline.load_memory(rows[:12], Folder(root), side)
+    from_files = pipeline.load_files(rows[:12], root, side)
+    from_memory = pipeline.load_memory(rows[:12], Folder(root), side)
     for number in (0, 3, 11):
         ours, theirs = example(from_memory, number), example(from_files, number)
         assert set(ours) == {s.name for s in streams.STREAMS}
@@ -123,7 +124,7 @@ def test_split_example():
         "mask": tf.fill([1, 1, 1], tf.constant(1, tf.uint8)),
         "depth": tf.fill([1, 1, 1], tf.constant(13107, tf.uint16)),
     }
-    inputs, targets = input_pipeline.split_example(example)
+    inputs, targets = pipeline.split_example(example)
     assert set(inputs) == {"bg", "fg_bg"}
     assert inputs["bg"].dtype == tf.uint8
     assert targets["mask"].dtype == targets["depth"].dtype == tf.float32
@@ -150,7 +151,7 @@ def test_a_later_start_sees_the_same_from_there_on(load, whole, first_step):
 
 def test_files_and_memory_train_alike(rows, labels_file, load):
     augment = augmentation.make_augmentation(**AUGMENT)
-    from_files = input_pipeline.load_files(rows, str(labels_file.parent), SIDE)
+    from_files = pipeline.load_files(rows, str(labels_file.parent), SIDE)
     ids = np.arange(5, 13)
     for ours, theirs in zip(
         training(load, ids, 1, 4, augment),
@@ -189,7 +190,7 @@ def test_example_ids_of_an_epoch_differ(data):
     seed, epoch = data.draw(st.integers(0, 9)), data.draw(st.integers(0, 5))
     seen = np.concatenate(
         [
-            input_pipeline.example_ids(
+            pipeline.example_ids(
                 row_of(epoch * steps + step),
                 num_examples=num_examples,
                 batch_size=batch_size,
@@ -205,7 +206,7 @@ def test_example_ids_of_an_epoch_differ(data):
 
 
 def test_static_shapes():
-    dataset = input_pipeline.make_training_dataset(
+    dataset = pipeline.make_training_dataset(
         numbered,
         np.arange(8),
         augmentation.make_augmentation(),
@@ -229,11 +230,11 @@ def test_examples_of_one_batch_are_augmented_each_its_own_way(load):
 
 def test_evaluation_keeps_the_remainder_and_the_order(load):
     ids = np.array([3, 1, 2, 0, 9])
-    dataset = input_pipeline.make_evaluation_dataset(load, ids, batch_size=2)
+    dataset = pipeline.make_evaluation_dataset(load, ids, batch_size=2)
     batches = list(dataset.as_numpy_iterator())
     assert [len(targets["mask"]) for _, targets in batches] == [2, 2, 1]
     for place, number in enumerate(ids):
-        inputs, targets = input_pipeline.split_example(example(load, number))
+        inputs, targets = pipeline.split_example(example(load, number))
         found_inputs, found_targets = batches[place // 2]
         one = {k: v[place % 2] for k, v in found_inputs.items()}
         assert_same([one], [{k: v.numpy() for k, v in inputs.items()}])
@@ -243,7 +244,7 @@ def test_evaluation_keeps_the_remainder_and_the_order(load):
 
 def test_stream_bytes_by_hand(rows):
     # 8 scenes and 12 composites of 3 bytes, 12 masks of 1 and depths of 2.
-    found = [input_pipeline.stream_bytes(rows[:12], s, SIDE) for s in streams.STREAMS]
+    found = [pipeline.stream_bytes(rows[:12], s, SIDE) for s in streams.STREAMS]
     assert found == [SIDE**2 * count for count in (8 * 3, 12 * 3, 12, 12 * 2)]
 
 
@@ -262,14 +263,14 @@ def test_streams_with_the_fewest_bytes_are_kept(
     rows, labels_file, memory, kept, monkeypatch
 ):
     root, served = str(labels_file.parent), []
-    load_memory = input_pipeline.load_memory
+    load_memory = pipeline.load_memory
 
     def watched(rows, found, size, chosen):
         served.extend(sorted(stream.name for stream in chosen))
         return load_memory(rows, found, size, chosen)
 
-    monkeypatch.setattr(input_pipeline, "load_memory", watched)
-    load = input_pipeline.load_rows(rows[:12], root, SIDE, SIDE**2 * memory)
+    monkeypatch.setattr(pipeline, "load_memory", watched)
+    load = pipeline.load_rows(rows[:12], root, SIDE, SIDE**2 * memory)
     assert served == kept
     whole = load_memory(rows[:12], Folder(root), SIDE)
     for number in (0, 11):
@@ -287,4 +288,4 @@ def test_damaged_picture_is_named(tmp_path):
     damaged.write_bytes(whole[: len(whole) // 2])
     rows = labels.read(labels_path)
     with pytest.raises(DataError, match=f"{damaged}: cannot be decoded as a picture"):
-        input_pipeline.load_memory(rows, Folder(labels_path.parent), SIDE)
+        pipeline.load_memory(rows, Folder(labels_path.parent), SIDE)

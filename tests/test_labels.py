@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import labels
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images.stores import Folder
-from maskdepth_tf.labels import Row
+from maskdepth_tf.input import labels
+from maskdepth_tf.input.labels import Row
 
 LINE = b"bg/1.jpg\tfg/1.png\tc/1.jpg\tmask/1.jpg\tdepth/1.jpg"
 ROW = Row("bg/1.jpg", "fg/1.png", "c/1.jpg", "mask/1.jpg", "depth/1.jpg")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pictures import CORPUS, write
 from PIL import Image
 
-from maskdepth_tf import labels
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import headers, zip_directory
 from maskdepth_tf.images.stores import Archives, Folder, open_pictures
+from maskdepth_tf.input import labels
 
 NAMES = {f"{key[:4]}/{key}.x": data for key, data in CORPUS.items()}
 

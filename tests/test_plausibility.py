@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from maskdepth_tf import errors, labels
+from maskdepth_tf import errors
 from maskdepth_tf.dataset import plausibility, teachers
 from maskdepth_tf.images import preprocessing
+from maskdepth_tf.input import labels
 
 SIDE = 28
 OFFICE = Path(__file__).parents[2] / "shared" / "data"

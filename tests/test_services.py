@@ -14,16 +14,9 @@ import pytest
 import tensorflow as tf
 from conftest import tiny_overrides, train_run
 
-from maskdepth_tf import (
-    augmentation,
-    cli,
-    examples,
-    input_pipeline,
-    input_server,
-    labels,
-    services,
-)
+from maskdepth_tf import cli, input_server
 from maskdepth_tf.errors import DataError, ServerError, UsageError, WorkerLostError
+from maskdepth_tf.input import augmentation, examples, labels, pipeline, services
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN = Path(__file__).with_name("train_process.py")
@@ -65,7 +58,7 @@ def two():
 def batches(labels_file, prepared_by, first_step=0, replicas=(0,)):
     """Steps up to 7 of three a epoch, from files, every augmentation in use."""
     rows = labels.read(labels_file)
-    load = input_pipeline.load_files(rows, os.path.relpath(labels_file.parent), 16)
+    load = pipeline.load_files(rows, os.path.relpath(labels_file.parent), 16)
     augment = augmentation.make_augmentation(
         flip_probability=0.5,
         zoom_minimum=0.6,
@@ -75,7 +68,7 @@ def batches(labels_file, prepared_by, first_step=0, replicas=(0,)):
         cutout_holes=1,
         cutout_size=4,
     )
-    return input_pipeline.make_training_dataset(
+    return pipeline.make_training_dataset(
         load,
         np.arange(30),
         augment,
@@ -199,7 +192,7 @@ def test_a_missing_file(labels_file, two, monkeypatch):
     rows = labels.read(labels_file)
     rows[3] = rows[3]._replace(mask="mask/none.png")
     root = str(labels_file.parent)
-    load = input_pipeline.load_files(rows, root, 16)
+    load = pipeline.load_files(rows, root, 16)
     found = examples.Examples(rows, root, load)
     ids = tf.data.Dataset.range(0, 8).batch(8)
 
@@ -210,7 +203,7 @@ def test_a_missing_file(labels_file, two, monkeypatch):
     with pytest.raises(DataError, match=r"none\.png"):
         read()
     # As if it were there for this process.
-    monkeypatch.setattr(input_pipeline, "name_damaged", lambda *arguments: None)
+    monkeypatch.setattr(pipeline, "name_damaged", lambda *arguments: None)
     with pytest.raises(DataError, match="an input service must see the files in /.*th"):
         read()
 

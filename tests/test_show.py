@@ -7,11 +7,12 @@ from conftest import make_labelled_set
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf import cli, contact_sheet, errors, figures, labels
+from maskdepth_tf import cli, contact_sheet, errors, figures
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import sheets
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.images.stores import Folder
+from maskdepth_tf.input import labels
 
 
 def run(*arguments):

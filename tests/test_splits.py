@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf import labels, splits
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.labels import Row
+from maskdepth_tf.input import labels, splits
+from maskdepth_tf.input.labels import Row
 
 
 def rows_of(scenes=20, cutouts=20):

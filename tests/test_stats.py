@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskdepth_tf import cli, labels
+from maskdepth_tf import cli
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import stats as stats_module
 from maskdepth_tf.dataset import workers
 from maskdepth_tf.dataset.stats import Sums, measure
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.images.stores import Folder
+from maskdepth_tf.input import labels
 
 
 def stats(path, folder, num_workers=1):

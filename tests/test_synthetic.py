@@ -12,12 +12,13 @@ import pytest
 from pictures import digests
 from PIL import Image
 
-from maskdepth_tf import cli, errors, labels
+from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import synthetic
 from maskdepth_tf.dataset.pairing import generator
 from maskdepth_tf.dataset.scenes import examples, figures, shapes
 from maskdepth_tf.images import preprocessing
+from maskdepth_tf.input import labels
 
 RECIPE = {"rows": 7, "image_size": 32, "rooms": 3, "figures": 4, "seed": 2}
 

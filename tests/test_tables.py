@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from layouts import put, refused, rows_of
 
 from maskdepth_tf.dataset.index import index
-from maskdepth_tf.labels import Row
+from maskdepth_tf.input.labels import Row
 
 
 @pytest.fixture

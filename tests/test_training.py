@@ -13,17 +13,9 @@ import pytest
 import tensorflow as tf
 from conftest import tiny_overrides, train_run
 
-from maskdepth_tf import (
-    checkpoints,
-    cli,
-    config,
-    evaluation,
-    labels,
-    runs,
-    train,
-    training,
-)
+from maskdepth_tf import checkpoints, cli, config, evaluation, runs, train, training
 from maskdepth_tf.errors import DataError, UsageError
+from maskdepth_tf.input import labels
 
 TIMES = ("seconds", "images_per_second")
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf import labels
 from maskdepth_tf.dataset import compose, views
 from maskdepth_tf.dataset.pairing import generator
 from maskdepth_tf.dataset.recipe import Recipe
 from maskdepth_tf.images import encoding, preprocessing
+from maskdepth_tf.input import labels
 
 seeds = st.integers(0, 10_000)
 

@@ -1,4 +1,4 @@
-"""Writes packed sets: arrays, splits and manifest, see `maskdepth_tf.packed`.
+"""Writes packed sets: arrays, splits and manifest, see `maskdepth_tf.input.packed`.
 
 All is written in `OUTPUT.partial/packed`, which takes the output's name when it is
 complete.
@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from maskdepth_tf import errors, files, labels, splits, startup, streams
+from maskdepth_tf import errors, files, startup, streams
 from maskdepth_tf.dataset import progress, stats
 from maskdepth_tf.images import stores
-from maskdepth_tf.labels import Row
+from maskdepth_tf.input import labels, splits
+from maskdepth_tf.input.labels import Row
 
 PLAN = "build.yaml"
 """In the partial folder of a build, its plan."""
@@ -45,7 +46,7 @@ def check_output(output: Path, force: bool) -> None:
     if not output.exists():
         return
     startup.load_tensorflow()
-    from maskdepth_tf import packed
+    from maskdepth_tf.input import packed
 
     if not (force and (output / packed.MANIFEST).is_file()):
         raise errors.UsageError(
@@ -162,7 +163,7 @@ def write_splits(
         Their entry in the manifest; a split that cannot be drawn is there with the
         reason.
     """
-    from maskdepth_tf import examples
+    from maskdepth_tf.input import examples
 
     named: dict[str, Any] = {}
     not_drawn = {}
@@ -204,7 +205,7 @@ def finish(
     Returns:
         The manifest.
     """
-    from maskdepth_tf import packed
+    from maskdepth_tf.input import packed
 
     more_files = sorted(path.name for path in folder.iterdir())
     labels.write(folder / "labels.txt", rows)

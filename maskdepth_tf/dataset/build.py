@@ -249,11 +249,11 @@ def _stored(shards: Shards, number: int) -> dict[str, np.ndarray]:
 
 
 def _batches(shards, found, stream, names) -> Iterator[np.ndarray]:
-    from maskdepth_tf import input_pipeline
+    from maskdepth_tf.input import pipeline
 
     if stream in SHARD_STREAMS:
         return (_stored(shards, n)[stream.name] for n in range(shards.count))
-    return input_pipeline.decoded_batches(names, found, stream, shards.plan.image_size)
+    return pipeline.decoded_batches(names, found, stream, shards.plan.image_size)
 
 
 def load_plan(paths: Sequence[str], overrides: Sequence[str]) -> Build:

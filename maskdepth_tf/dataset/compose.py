@@ -37,11 +37,12 @@ import numpy as np
 import PIL
 
 import maskdepth_tf
-from maskdepth_tf import errors, files, labels
+from maskdepth_tf import errors, files
 from maskdepth_tf.dataset import presets, progress, sources, workers
 from maskdepth_tf.dataset.recipe import Recipe
 from maskdepth_tf.dataset.rows import MASK_QUALITY, ROWS_PER_PART, Composer
 from maskdepth_tf.images import encoding
+from maskdepth_tf.input import labels
 
 PLACEMENTS = 20
 """Placements of the reference for each cut-out, room and mirroring."""

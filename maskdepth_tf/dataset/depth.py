@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from maskdepth_tf import errors, files, labels, startup
+from maskdepth_tf import errors, files, startup
 from maskdepth_tf.dataset import (
     flags,
     plausibility,
@@ -26,6 +26,7 @@ from maskdepth_tf.dataset import (
     workers,
 )
 from maskdepth_tf.dataset.teachers import conventions
+from maskdepth_tf.input import labels
 
 CHUNK = 8
 """Pictures of one call of the teacher."""

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from maskdepth_tf import errors, files, labels
+from maskdepth_tf import errors, files
 from maskdepth_tf.dataset import flags, folders, tables
 from maskdepth_tf.images import stores
+from maskdepth_tf.input import labels
 
 NAMES = {
     "bg": "bg",

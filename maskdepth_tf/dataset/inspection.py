@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import labels, streams
+from maskdepth_tf import streams
 from maskdepth_tf.dataset import measures
 from maskdepth_tf.dataset.findings import Depth, Fault, Inspected, View
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import headers, preprocessing
 from maskdepth_tf.images.headers import Header
 from maskdepth_tf.images.stores import Pictures
+from maskdepth_tf.input import labels
 
 LEAST_DEPTH_RANGE = 0.02
 """Depth maps with less between nearest and farthest are constant; good ones: 0.98."""

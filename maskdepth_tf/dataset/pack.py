@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors, labels, startup, streams
+from maskdepth_tf import errors, startup, streams
 from maskdepth_tf.dataset import arrays, flags, workers
 from maskdepth_tf.images import headers, stores
+from maskdepth_tf.input import labels
 
 IMAGE_SIZE, TEST_FRACTION = 64, 0.3
 """Defaults: those of training."""
@@ -101,12 +102,12 @@ def _batches(
     pool: Executor | None, image_size: int, stream: streams.Stream, names: list[str]
 ) -> Iterator[np.ndarray]:
     """Pixels of a stream, made by the pool or by the threads of this process."""
-    from maskdepth_tf import input_pipeline
+    from maskdepth_tf.input import pipeline
 
     if pool is None:
-        return input_pipeline.decoded_batches(names, _opened(), stream, image_size)
+        return pipeline.decoded_batches(names, _opened(), stream, image_size)
     decode = functools.partial(_decode, stream, image_size)
-    return workers.in_order(pool, decode, input_pipeline.parts(names, image_size))
+    return workers.in_order(pool, decode, pipeline.parts(names, image_size))
 
 
 _found: stores.Pictures | None = None
@@ -131,9 +132,9 @@ def _decode(
     stream: streams.Stream, image_size: int, names: Sequence[str]
 ) -> np.ndarray:
     startup.load_tensorflow()
-    from maskdepth_tf import input_pipeline
+    from maskdepth_tf.input import pipeline
 
-    return input_pipeline.decode_part(names, _opened(), stream, image_size)
+    return pipeline.decode_part(names, _opened(), stream, image_size)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

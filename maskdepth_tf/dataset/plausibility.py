@@ -19,8 +19,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from maskdepth_tf import errors, labels, streams
+from maskdepth_tf import errors, streams
 from maskdepth_tf.dataset.teachers.conventions import CONVENTIONS
+from maskdepth_tf.input import labels
 
 NUM_ROWS = 32
 """Rows that are looked at, the first ones."""

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import labels, startup
+from maskdepth_tf import startup
 from maskdepth_tf.dataset import realism, sources, views
 from maskdepth_tf.dataset.pairing import Pairing, generator
 from maskdepth_tf.dataset.realism import Layer
 from maskdepth_tf.dataset.recipe import Recipe, paste, place
 from maskdepth_tf.images import encoding
+from maskdepth_tf.input import labels
 
 # Streams of random numbers: what one option draws changes nothing of another. The
 # pairing has 1 to 3.

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors, files, labels, streams
+from maskdepth_tf import errors, files, streams
 from maskdepth_tf.dataset import compose, depth, plausibility, teachers
 from maskdepth_tf.dataset.recipe import Recipe
 from maskdepth_tf.dataset.rows import Composer
 from maskdepth_tf.dataset.teachers import conventions
 from maskdepth_tf.images import encoding, headers
+from maskdepth_tf.input import labels
 
 SHARD_STREAMS = (streams.FG_BG, streams.MASK, streams.DEPTH)
 """What a shard holds; backgrounds are kept once."""
@@ -166,7 +167,7 @@ class Shards:
 
     def rows(self, indices: Sequence[int]) -> dict[str, np.ndarray]:
         """Arrays of some rows."""
-        from maskdepth_tf import input_pipeline
+        from maskdepth_tf.input import pipeline
 
         encoded, rows, ranges = Encoded(), [], []
         for index in indices:
@@ -178,7 +179,7 @@ class Shards:
             rows.append(row)
             ranges.append((near, far))
         found = {
-            stream.name: input_pipeline.decode(
+            stream.name: pipeline.decode(
                 [getattr(row, stream.name) for row in rows],
                 encoded,
                 stream,

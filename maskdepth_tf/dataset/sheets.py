@@ -12,9 +12,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from maskdepth_tf import contact_sheet, errors, figures, files, labels
+from maskdepth_tf import contact_sheet, errors, figures, files
 from maskdepth_tf.dataset import decoding
 from maskdepth_tf.images import headers, stores
+from maskdepth_tf.input import labels
 
 LEAST_SIDE, MOST_SIDE = 480, 2048
 """Longer side of the pictures of a row that is shown alone, in pixels: their own

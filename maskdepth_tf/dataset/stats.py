@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from maskdepth_tf import files, labels, startup, streams
+from maskdepth_tf import files, startup, streams
 from maskdepth_tf.dataset import decoding, flags, workers
 from maskdepth_tf.images import stores
+from maskdepth_tf.input import labels
 
 BINS = 10
 """Bins of the histograms, equal parts of [0, 1]."""

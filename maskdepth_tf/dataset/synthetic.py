@@ -35,10 +35,11 @@ import PIL
 from PIL import Image
 
 import maskdepth_tf
-from maskdepth_tf import errors, files, labels
+from maskdepth_tf import errors, files
 from maskdepth_tf.dataset import progress, workers
 from maskdepth_tf.dataset.pairing import generator
 from maskdepth_tf.images import encoding
+from maskdepth_tf.input import labels
 
 ROOM_QUALITY = 95
 FINAL_FILES = ("labels.txt", "manifest.json", "files.sha256", "depth_range.csv")

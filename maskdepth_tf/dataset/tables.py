@@ -10,8 +10,9 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from maskdepth_tf import errors, labels
+from maskdepth_tf import errors
 from maskdepth_tf.images import headers
+from maskdepth_tf.input import labels
 
 JSON_LINES = ".jsonl"
 MAX_HEADER = 65536

@@ -24,9 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from maskdepth_tf import errors, files, labels, startup
+from maskdepth_tf import errors, files, startup
 from maskdepth_tf.dataset import consensus, findings, flags, workers
 from maskdepth_tf.images import stores
+from maskdepth_tf.input import labels
 
 KINDS = (
     "bad_line",

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskdepth_tf import labels
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.labels import Row
+from maskdepth_tf.input import labels
+from maskdepth_tf.input.labels import Row
 
 Split = dict[str, np.ndarray]
 

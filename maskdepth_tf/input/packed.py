@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import augmentation, files, labels, splits, streams
+from maskdepth_tf import files, streams
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.labels import Row
+from maskdepth_tf.input import augmentation, labels, splits
+from maskdepth_tf.input.labels import Row
 
 FORMAT = 2
 """Version of the format; in 1 the manifest had no sum of its own."""

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import augmentation, services, streams
+from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import preprocessing, stores
-from maskdepth_tf.labels import Row
+from maskdepth_tf.input import augmentation, services
+from maskdepth_tf.input.labels import Row
 
 Load = Callable[[tf.Tensor], augmentation.Example]
 _BATCH_PIXELS = 64**3

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import files, input_pipeline, labels, packed, splits, streams
+from maskdepth_tf import files, streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import preprocessing, stores
-from maskdepth_tf.labels import Row
-from maskdepth_tf.packed import Packed
+from maskdepth_tf.input import labels, packed, pipeline, splits
+from maskdepth_tf.input.labels import Row
+from maskdepth_tf.input.packed import Packed
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Examples:
 
     rows: Sequence[Row]
     root: str
-    load: input_pipeline.Load
+    load: pipeline.Load
     packed: Packed | None = None
     from_files: Sequence[streams.Stream] = ()
 
@@ -48,7 +49,7 @@ class Examples:
             found = stores.Folder(self.root)
             for stream in streams.STREAMS:
                 names = dict.fromkeys(getattr(row, stream.name) for row in self.rows)
-                input_pipeline.name_damaged(names, found, stream)
+                pipeline.name_damaged(names, found, stream)
             if isinstance(error, tf.errors.InvalidArgumentError):
                 raise
             raise DataError(
@@ -91,8 +92,8 @@ def open_examples(
     root = str(Path(labels_path).parent) if root is None else root
     labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
     memory = memory_gb * 2**30
-    load = input_pipeline.load_rows(rows, root, image_size, memory)
-    kept = input_pipeline.kept_in_memory(rows, image_size, memory)
+    load = pipeline.load_rows(rows, root, image_size, memory)
+    kept = pipeline.kept_in_memory(rows, image_size, memory)
     others = [stream for stream in streams.STREAMS if stream not in kept]
     return Examples(rows, root, load, from_files=others)
 
@@ -217,5 +218,5 @@ def _thumbnails(names: list[str], found: stores.Pictures) -> np.ndarray:
     try:
         return np.concatenate(list(dataset.as_numpy_iterator()))
     except tf.errors.OpError:
-        input_pipeline.name_damaged(names, found, streams.FG_BG)
+        pipeline.name_damaged(names, found, streams.FG_BG)
         raise
