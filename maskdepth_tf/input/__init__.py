@@ -1,1 +1,1 @@
-"""From labelled sets to batches: labels, splits, packed arrays, augmentation, tf.data."""
+"""From labelled sets to batches: labels, splits, packed arrays, augmentation."""
