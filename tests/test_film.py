@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from maskdepth_tf.dataset.scenes import film
-from maskdepth_tf.dataset.scenes.film import Film
+from maskdepth_tf.scenes import film
+from maskdepth_tf.scenes.film import Film
 
 
 def plain(**changes):

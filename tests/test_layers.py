@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from maskdepth_tf.dataset.scenes import layers, light, render, shapes
-from maskdepth_tf.dataset.scenes.raycast import Camera, Scene
-from maskdepth_tf.dataset.scenes.shapes import Material, vector
+from maskdepth_tf.scenes import layers, light, render, shapes
+from maskdepth_tf.scenes.raycast import Camera, Scene
+from maskdepth_tf.scenes.shapes import Material, vector
 
 WHITE = Material([(0.9, 0.9, 0.9)] * 2)
 RED = Material([(0.9, 0.1, 0.1)] * 2)

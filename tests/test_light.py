@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from maskdepth_tf.dataset.scenes import light, shapes
-from maskdepth_tf.dataset.scenes.light import Lights
-from maskdepth_tf.dataset.scenes.raycast import Scene, linear
-from maskdepth_tf.dataset.scenes.shapes import Material, vector
+from maskdepth_tf.scenes import light, shapes
+from maskdepth_tf.scenes.light import Lights
+from maskdepth_tf.scenes.raycast import Scene, linear
+from maskdepth_tf.scenes.shapes import Material, vector
 
 X, Y, Z = np.eye(3)
 UP = np.array([Z], np.float32)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf.dataset.scenes import raycast, shapes
-from maskdepth_tf.dataset.scenes.raycast import Camera, Scene
-from maskdepth_tf.dataset.scenes.shapes import Material, vector
+from maskdepth_tf.scenes import raycast, shapes
+from maskdepth_tf.scenes.raycast import Camera, Scene
+from maskdepth_tf.scenes.shapes import Material, vector
 
 GREY = Material([(0.5, 0.5, 0.5)] * 2)
 X, Y, Z = np.eye(3)

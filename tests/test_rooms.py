@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from maskdepth_tf.dataset.pairing import generator
-from maskdepth_tf.dataset.scenes import (
+from maskdepth_tf.scenes import (
     colours,
-    figures,
     furniture,
+    people,
     placement,
     render,
     rooms,
@@ -15,19 +15,19 @@ from maskdepth_tf.dataset.scenes import (
     shapes,
     walls,
 )
-from maskdepth_tf.dataset.scenes.raycast import Scene
-from maskdepth_tf.dataset.scenes.shapes import vector
+from maskdepth_tf.scenes.raycast import Scene
+from maskdepth_tf.scenes.shapes import vector
 
 PIECES = {
     *furniture.AGAINST_WALLS,
     *furniture.IN_THE_MIDDLE,
     *furniture.FIGURES,
     seats.sofa,
-    figures.person,
-    figures.seated,
-    figures.pair,
-    figures.cleaner,
-    figures.animal,
+    people.person,
+    people.seated,
+    people.pair,
+    people.cleaner,
+    people.animal,
 }
 SIZE = 24
 
@@ -64,20 +64,20 @@ def test_pieces_stand_on_the_floor(make):
 def test_people_have_people_s_proportions():
     heights = []
     for seed in range(30):
-        low, high = shapes.bounds(figures.person(generator(seed)))
+        low, high = shapes.bounds(people.person(generator(seed)))
         heights.append(high[2] - low[2])
     assert 1.6 < np.median(heights) < 1.85
 
 
 def test_figures_vary_and_follow_their_seed():
-    bounds = [shapes.bounds(figures.figure(generator(k))) for k in range(8)]
+    bounds = [shapes.bounds(people.figure(generator(k))) for k in range(8)]
     assert len({tuple(high) for _, high in bounds}) == 8
-    again = shapes.bounds(figures.figure(generator(0)))
+    again = shapes.bounds(people.figure(generator(0)))
     np.testing.assert_array_equal(bounds[0], again)
 
 
 def test_some_figures_are_noisy_and_their_skin_is_not():
-    models = [figures.figure(generator(1, k)) for k in range(40)]
+    models = [people.figure(generator(1, k)) for k in range(40)]
     noisy = [m for m in models if any(p.material.noise for p in m)]
     assert 3 <= len(noisy) <= 16
     for model in noisy:
@@ -182,7 +182,7 @@ def test_places_show_enough_of_the_figure(made):
     for number, (room, view) in enumerate(made):
         for k in range(5):
             draws = generator(4, number, k)
-            figure = shapes.compact(figures.figure(generator(5, k)))
+            figure = shapes.compact(people.figure(generator(5, k)))
             placed = placement.place(figure, room, view, draws)
             score = placement._score(placed.scene, view)
             covered.append(score)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf.dataset.scenes import shapes, solids
-from maskdepth_tf.dataset.scenes.shapes import Material, vector
+from maskdepth_tf.scenes import shapes, solids
+from maskdepth_tf.scenes.shapes import Material, vector
 
 GREY = Material([(0.5, 0.5, 0.5)] * 2)
 X, Y, Z = np.eye(3)

@@ -16,9 +16,9 @@ from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import synthetic
 from maskdepth_tf.dataset.pairing import generator
-from maskdepth_tf.dataset.scenes import examples, figures, shapes
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.input import labels
+from maskdepth_tf.scenes import people, shapes, stage
 
 RECIPE = {"rows": 7, "image_size": 32, "rooms": 3, "figures": 4, "seed": 2}
 
@@ -32,8 +32,8 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def stage():
-    return examples.Stage(0, 1, 48)
+def scene():
+    return stage.Stage(0, 1, 48)
 
 
 def test_any_number_of_processes_makes_the_same_files(made, tmp_path):
@@ -145,15 +145,15 @@ def test_every_run_of_rows_shows_each_figure_once():
     assert len({tuple(turn) for turn in turns}) > 5
 
 
-def test_pasted_rows_share_the_noise_of_their_room(stage):
+def test_pasted_rows_share_the_noise_of_their_room(scene):
     """Where nothing is pasted, not a single value differs before JPEG."""
-    figure = shapes.compact(figures.person(generator(0)))
+    figure = shapes.compact(people.person(generator(0)))
     seen = set()
     for k in range(12):
         draws = generator(7, k)
         is_pasted = generator(7, k).random() < 0.4
-        example = stage.example(figure, draws)
-        change = np.abs(example.fg_bg.astype(int) - stage.background()).max(-1)
+        example = scene.example(figure, draws)
+        change = np.abs(example.fg_bg.astype(int) - scene.background()).max(-1)
         # Blur carries a figure one pixel further.
         near = np.zeros_like(example.mask, bool)
         for dy in (-1, 0, 1):
@@ -165,9 +165,9 @@ def test_pasted_rows_share_the_noise_of_their_room(stage):
     assert seen == {True, False}
 
 
-def test_depth_in_metres(stage):
-    example = stage.example(shapes.compact(figures.person(generator(0))), generator(9))
-    view = stage._view
+def test_depth_in_metres(scene):
+    example = scene.example(shapes.compact(people.person(generator(0))), generator(9))
+    view = scene._view
     metres = example.near_m + example.depth / 65535 * (example.far_m - example.near_m)
     outside = example.mask == 0
     np.testing.assert_allclose(metres[outside], view.depth[outside], atol=1e-3)
@@ -177,8 +177,8 @@ def test_depth_in_metres(stage):
 
 def test_cutouts_are_trimmed():
     for k in range(4):
-        figure = shapes.compact(figures.figure(generator(3, k)))
-        pixels = examples.cutout(figure, 40, generator(0))
+        figure = shapes.compact(people.figure(generator(3, k)))
+        pixels = stage.cutout(figure, 40, generator(0))
         assert max(pixels.shape[:2]) <= 40
         for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
             assert edge[..., 3].max() > 0
@@ -278,7 +278,7 @@ def test_help_and_workers_start_without_tensorflow():
         "from maskdepth_tf.dataset import synthetic\n"
         "heavy = {'tensorflow', 'embreex', 'keras'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "from maskdepth_tf.dataset.scenes import examples\n"
+        "from maskdepth_tf.scenes import stage\n"
         "assert 'tensorflow' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf.dataset.scenes import textures
+from maskdepth_tf.scenes import textures
 
 LIBRARY = textures.library()
 NAMES = sorted(textures._MAKERS)

@@ -124,16 +124,16 @@ class Written(NamedTuple):
 def write_room(recipe: Recipe, output: Path, room: int) -> Written:
     """Writes a room's background and all rows in it."""
     # Here, not above: `--help` need not wait for the ray caster.
-    from maskdepth_tf.dataset.scenes import examples
+    from maskdepth_tf.scenes import stage
 
-    stage = examples.Stage(recipe.seed, room, recipe.image_size)
+    scene = stage.Stage(recipe.seed, room, recipe.image_size)
     written = Written({}, {})
-    picture = encoding.encode_jpeg(stage.background(), ROOM_QUALITY)
+    picture = encoding.encode_jpeg(scene.background(), ROOM_QUALITY)
     _write(output, f"Background/bg{room + 1}.jpg", picture, written)
     for row in range(room, recipe.rows, recipe.rooms):
         paths, draws = row_paths(recipe, row), generator(recipe.seed, ROW, row)
         figure = _figure(recipe.seed, recipe.figure_of(row))
-        example = stage.example(figure, draws)
+        example = scene.example(figure, draws)
         quality = recipe.quality
         if draws.random() < 0.5:
             quality = int(draws.integers(recipe.quality, ROOM_QUALITY, endpoint=True))
@@ -147,11 +147,11 @@ def write_room(recipe: Recipe, output: Path, room: int) -> Written:
 
 def write_figure(recipe: Recipe, output: Path, figure: int) -> Written:
     """Writes a figure alone, as a cut-out."""
-    from maskdepth_tf.dataset.scenes import examples
+    from maskdepth_tf.scenes import stage
 
     draws = generator(recipe.seed, CUTOUT, figure)
     model = _figure(recipe.seed, figure)
-    cutout = examples.cutout(model, recipe.image_size, draws)
+    cutout = stage.cutout(model, recipe.image_size, draws)
     written = Written({}, {})
     _write(output, f"Foreground/fg{figure + 1}.png", _png(cutout), written)
     return written
@@ -159,9 +159,9 @@ def write_figure(recipe: Recipe, output: Path, figure: int) -> Written:
 
 @functools.lru_cache(maxsize=256)
 def _figure(seed: int, number: int):
-    from maskdepth_tf.dataset.scenes import figures, shapes
+    from maskdepth_tf.scenes import people, shapes
 
-    return shapes.compact(figures.figure(generator(seed, FIGURE, number)))
+    return shapes.compact(people.figure(generator(seed, FIGURE, number)))
 
 
 def _write(output: Path, path: str, data: bytes, written: Written) -> None:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes import light, shapes
-from maskdepth_tf.dataset.scenes.raycast import Camera, Hits, Scene, pixel_means
-from maskdepth_tf.dataset.scenes.render import SKIN, View, footprint
+from maskdepth_tf.scenes import light, shapes
+from maskdepth_tf.scenes.raycast import Camera, Hits, Scene, pixel_means
+from maskdepth_tf.scenes.render import SKIN, View, footprint
 
 SAMPLES = 3
 """Rays along each side of a pixel: the mask has 3 * 3 + 1 values."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes import colours, shapes
-from maskdepth_tf.dataset.scenes.shapes import Material, Model, quad, vector
+from maskdepth_tf.scenes import colours, shapes
+from maskdepth_tf.scenes.shapes import Material, Model, quad, vector
 
 Draws = np.random.Generator
 Span = tuple[float, float]

@@ -5,9 +5,9 @@ A seat stands on z = 0, centred on x = y = 0, and looks towards +y.
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes import colours, shapes
-from maskdepth_tf.dataset.scenes.shapes import Material, Model, loft, pole
-from maskdepth_tf.dataset.scenes.solids import block, cushion, four_legs
+from maskdepth_tf.scenes import colours, shapes
+from maskdepth_tf.scenes.shapes import Material, Model, loft, pole
+from maskdepth_tf.scenes.solids import block, cushion, four_legs
 
 Draws = np.random.Generator
 

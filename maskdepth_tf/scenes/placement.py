@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes import layers, render, shapes
-from maskdepth_tf.dataset.scenes.raycast import Scene
-from maskdepth_tf.dataset.scenes.rooms import Room
+from maskdepth_tf.scenes import layers, render, shapes
+from maskdepth_tf.scenes.raycast import Scene
+from maskdepth_tf.scenes.rooms import Room
 
 Draws = np.random.Generator
 

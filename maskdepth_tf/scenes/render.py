@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes import light, shapes
-from maskdepth_tf.dataset.scenes.raycast import FAR, Camera, Hits, Scene, pixel_means
+from maskdepth_tf.scenes import light, shapes
+from maskdepth_tf.scenes.raycast import FAR, Camera, Hits, Scene, pixel_means
 
 ROOM_SAMPLES = 2
 """Rays along each side of a pixel, for the room's colours and depth."""

@@ -12,7 +12,7 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from maskdepth_tf.dataset.scenes import shapes, textures
+from maskdepth_tf.scenes import shapes, textures
 
 RAMP_STEPS = 32
 """Colours of a material's ramp, as looked up."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes import colours, furniture, seats, shapes, solids
-from maskdepth_tf.dataset.scenes.shapes import Material, Model, limb, loft, moved
+from maskdepth_tf.scenes import colours, furniture, seats, shapes, solids
+from maskdepth_tf.scenes.shapes import Material, Model, limb, loft, moved
 
 Draws = np.random.Generator
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes.shapes import Material
+from maskdepth_tf.scenes.shapes import Material
 
 Draws = np.random.Generator
 Colour = np.ndarray

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes import colours, seats, shapes
-from maskdepth_tf.dataset.scenes.shapes import Material, Model, loft, moved, pole
-from maskdepth_tf.dataset.scenes.solids import block, four_legs
+from maskdepth_tf.scenes import colours, seats, shapes
+from maskdepth_tf.scenes.shapes import Material, Model, loft, moved, pole
+from maskdepth_tf.scenes.solids import block, four_legs
 
 Draws = np.random.Generator
 

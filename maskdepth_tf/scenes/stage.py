@@ -5,15 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from maskdepth_tf.dataset.pairing import generator
-from maskdepth_tf.dataset.scenes import (
-    film,
-    layers,
-    placement,
-    render,
-    rooms,
-    shapes,
-)
-from maskdepth_tf.dataset.scenes.raycast import Camera, Scene
+from maskdepth_tf.scenes import film, layers, placement, render, rooms, shapes
+from maskdepth_tf.scenes.raycast import Camera, Scene
 
 OWN_NOISE = 0.5
 """Share of the noise's variance that two pictures of one room do not share."""

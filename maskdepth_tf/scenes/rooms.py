@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes import colours, furniture, shapes
-from maskdepth_tf.dataset.scenes.light import Lights
-from maskdepth_tf.dataset.scenes.raycast import Camera, linear
-from maskdepth_tf.dataset.scenes.shapes import Material, Model, quad, vector
-from maskdepth_tf.dataset.scenes.walls import CELL, Glazing, Wall, glazing
+from maskdepth_tf.scenes import colours, furniture, shapes
+from maskdepth_tf.scenes.light import Lights
+from maskdepth_tf.scenes.raycast import Camera, linear
+from maskdepth_tf.scenes.shapes import Material, Model, quad, vector
+from maskdepth_tf.scenes.walls import CELL, Glazing, Wall, glazing
 
 Draws = np.random.Generator
 OFFICE_SHARE = 0.5

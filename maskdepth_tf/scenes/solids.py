@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes.shapes import Material, Model, box, loft, pole
+from maskdepth_tf.scenes.shapes import Material, Model, box, loft, pole
 
 
 def block(x, y, z, width, depth, height, material) -> Model:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskdepth_tf.dataset.scenes import shapes
-from maskdepth_tf.dataset.scenes.raycast import Scene
+from maskdepth_tf.scenes import shapes
+from maskdepth_tf.scenes.raycast import Scene
 
 NEAREST = 0.3
 """Distance to a lamp under which light grows no more [m]."""
