@@ -22,9 +22,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from maskdepth_tf.dataset import compose, rows, sources, workers
-from maskdepth_tf.dataset.pairing import generator
-from maskdepth_tf.dataset.recipe import Recipe, place
+from maskdepth_tf.dataset import compose, workers
+from maskdepth_tf.dataset.composing import rows, sources
+from maskdepth_tf.dataset.composing.pairing import generator
+from maskdepth_tf.dataset.composing.recipe import Recipe, place
 
 SIZE = 224
 

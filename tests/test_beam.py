@@ -23,7 +23,7 @@ from maskdepth_tf.dataset import (
     shards,
     workers,
 )
-from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.dataset.composing.recipe import Recipe
 from maskdepth_tf.input import packed
 from tests.made_sets import write_sources
 

@@ -22,7 +22,7 @@ from maskdepth_tf.dataset import (
     teachers,
     workers,
 )
-from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.dataset.composing.recipe import Recipe
 from maskdepth_tf.input import packed
 from tests.made_sets import FloorTeacher, write_sources
 

@@ -14,8 +14,9 @@ from PIL import Image
 
 from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import compose, rows, sources
-from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.dataset import compose
+from maskdepth_tf.dataset.composing import rows, sources
+from maskdepth_tf.dataset.composing.recipe import Recipe
 from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.input import labels
 

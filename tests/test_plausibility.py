@@ -151,7 +151,7 @@ def test_mask_that_is_missing_is_named(root):
 @pytest.mark.skipif(not NETWORK.is_file(), reason=f"no depth network in {NETWORK}")
 def test_depth_of_offices_is_told_from_its_negative(tmp_path):
     from maskdepth_tf.dataset import compose
-    from maskdepth_tf.dataset.recipe import Recipe
+    from maskdepth_tf.dataset.composing.recipe import Recipe
 
     recipe = Recipe(image_size=224, scale=(0.4, 0.8))
     office = OFFICE / "office"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf.dataset import presets, realism, rows
-from maskdepth_tf.dataset.pairing import generator
-from maskdepth_tf.dataset.recipe import Recipe, paste
+from maskdepth_tf.dataset.composing import presets, realism, rows
+from maskdepth_tf.dataset.composing.pairing import generator
+from maskdepth_tf.dataset.composing.recipe import Recipe, paste
 
 
 class Fixed:

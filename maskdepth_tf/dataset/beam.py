@@ -28,9 +28,9 @@ from maskdepth_tf.dataset import (
     compose,
     exchange,
     progress,
-    sources,
     teachers,
 )
+from maskdepth_tf.dataset.composing import sources
 from maskdepth_tf.dataset.exchange import Exchange
 from maskdepth_tf.dataset.shards import Build, Shards
 from maskdepth_tf.dataset.teachers import networks

@@ -30,10 +30,10 @@ from maskdepth_tf.dataset import (
     plausibility,
     progress,
     ranges,
-    sources,
     teachers,
     workers,
 )
+from maskdepth_tf.dataset.composing import sources
 from maskdepth_tf.dataset.shards import SHARD_STREAMS, Build, Encoded, Shards
 from maskdepth_tf.dataset.teachers import conventions
 from maskdepth_tf.images import stores

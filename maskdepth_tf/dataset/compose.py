@@ -38,9 +38,10 @@ import PIL
 
 import maskdepth_tf
 from maskdepth_tf import errors, files
-from maskdepth_tf.dataset import presets, progress, sources, workers
-from maskdepth_tf.dataset.recipe import Recipe
-from maskdepth_tf.dataset.rows import MASK_QUALITY, ROWS_PER_PART, Composer
+from maskdepth_tf.dataset import progress, workers
+from maskdepth_tf.dataset.composing import presets, sources
+from maskdepth_tf.dataset.composing.recipe import Recipe
+from maskdepth_tf.dataset.composing.rows import MASK_QUALITY, ROWS_PER_PART, Composer
 from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
 

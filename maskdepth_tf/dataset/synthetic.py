@@ -37,7 +37,7 @@ from PIL import Image
 import maskdepth_tf
 from maskdepth_tf import errors, files
 from maskdepth_tf.dataset import progress, workers
-from maskdepth_tf.dataset.pairing import generator
+from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskdepth_tf.dataset.pairing import generator
+from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.scenes import film, layers, placement, render, rooms, shapes
 from maskdepth_tf.scenes.raycast import Camera, Scene
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from maskdepth_tf import errors
-from maskdepth_tf.dataset import sources
+from maskdepth_tf.dataset.composing import sources
 
 POSITION_FRACTION = 120 / 224
 """Greatest corner of an unscaled cut-out, as in the reference: 120 of 224."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import startup
-from maskdepth_tf.dataset import realism, sources, views
-from maskdepth_tf.dataset.pairing import Pairing, generator
-from maskdepth_tf.dataset.realism import Layer
-from maskdepth_tf.dataset.recipe import Recipe, paste, place
+from maskdepth_tf.dataset.composing import realism, sources, views
+from maskdepth_tf.dataset.composing.pairing import Pairing, generator
+from maskdepth_tf.dataset.composing.realism import Layer
+from maskdepth_tf.dataset.composing.recipe import Recipe, paste, place
 from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
 

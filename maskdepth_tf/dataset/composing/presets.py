@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 
-from maskdepth_tf.dataset.recipe import Recipe
+from maskdepth_tf.dataset.composing.recipe import Recipe
 
 FIELDS = {field.name for field in dataclasses.fields(Recipe)}
 PRESETS: dict[str, dict] = {
