@@ -20,7 +20,8 @@ from PIL import Image
 
 from maskdepth_tf import cli, streams
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import shards, teachers, workers
+from maskdepth_tf.dataset import teachers, workers
+from maskdepth_tf.dataset.packing import shards
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.input import examples, pipeline
 from tests.pictures import digests

@@ -14,16 +14,9 @@ from conftest import thread_pool
 
 from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import (
-    beam,
-    beam_worker,
-    build,
-    compose,
-    exchange,
-    shards,
-    workers,
-)
+from maskdepth_tf.dataset import build, compose, workers
 from maskdepth_tf.dataset.composing.recipe import Recipe
+from maskdepth_tf.dataset.packing import beam, beam_worker, exchange, shards
 from maskdepth_tf.input import packed
 from tests.made_sets import write_sources
 

@@ -12,17 +12,9 @@ from conftest import thread_pool
 
 from maskdepth_tf import cli, errors, schema
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import (
-    beam,
-    build,
-    compose,
-    depth,
-    pack,
-    shards,
-    teachers,
-    workers,
-)
+from maskdepth_tf.dataset import build, compose, depth, pack, teachers, workers
 from maskdepth_tf.dataset.composing.recipe import Recipe
+from maskdepth_tf.dataset.packing import beam, shards
 from maskdepth_tf.input import packed
 from tests.made_sets import FloorTeacher, write_sources
 

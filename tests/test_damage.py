@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from maskdepth_tf import errors
-from maskdepth_tf.dataset import arrays, build, depth
+from maskdepth_tf.dataset import build, depth
+from maskdepth_tf.dataset.packing import arrays
 from maskdepth_tf.input import packed
 from tests import made_sets
 from tests.made_sets import digests, run

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from benchmarks import kills
-from maskdepth_tf.dataset import arrays
+from maskdepth_tf.dataset.packing import arrays
 from tests import interruptions, made_sets
 from tests.made_sets import ARGUMENTS, begin, digests, run
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from maskdepth_tf import checkpoints, cli, errors, streams
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import arrays
 from maskdepth_tf.dataset import pack as packing
+from maskdepth_tf.dataset.packing import arrays
 from maskdepth_tf.input import examples, labels, packed
 
 SIDE = 16

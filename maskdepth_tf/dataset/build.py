@@ -25,7 +25,6 @@ import yaml
 
 from maskdepth_tf import errors, files, schema, startup
 from maskdepth_tf.dataset import (
-    arrays,
     compose,
     plausibility,
     progress,
@@ -34,7 +33,8 @@ from maskdepth_tf.dataset import (
     workers,
 )
 from maskdepth_tf.dataset.composing import sources
-from maskdepth_tf.dataset.shards import SHARD_STREAMS, Build, Encoded, Shards
+from maskdepth_tf.dataset.packing import arrays
+from maskdepth_tf.dataset.packing.shards import SHARD_STREAMS, Build, Encoded, Shards
 from maskdepth_tf.dataset.teachers import conventions
 from maskdepth_tf.images import stores
 
@@ -364,7 +364,7 @@ def _elsewhere(args: argparse.Namespace, plan: Build) -> Callable | None:
                 f"--exchange goes with --beam. Received: {args.exchange}"
             )
         return None
-    from maskdepth_tf.dataset import beam
+    from maskdepth_tf.dataset.packing import beam
 
     own = arrays.partial_of(Path(plan.output)) / "exchange"
     return beam.connect(args.beam, args.exchange or str(own))

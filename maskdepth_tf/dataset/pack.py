@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import errors, startup, streams
-from maskdepth_tf.dataset import arrays, flags, workers
+from maskdepth_tf.dataset import flags, workers
+from maskdepth_tf.dataset.packing import arrays
 from maskdepth_tf.images import headers, stores
 from maskdepth_tf.input import labels
 

@@ -17,9 +17,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from maskdepth_tf import errors, files, schema
-from maskdepth_tf.dataset import build, compose, exchange, teachers, workers
-from maskdepth_tf.dataset.exchange import Exchange
-from maskdepth_tf.dataset.shards import Build
+from maskdepth_tf.dataset import build, compose, teachers, workers
+from maskdepth_tf.dataset.packing import exchange
+from maskdepth_tf.dataset.packing.exchange import Exchange
+from maskdepth_tf.dataset.packing.shards import Build
 
 _lock = threading.Lock()
 _opened = contextlib.ExitStack()

@@ -22,17 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from maskdepth_tf import errors, files, schema
-from maskdepth_tf.dataset import (
-    beam_worker,
-    build,
-    compose,
-    exchange,
-    progress,
-    teachers,
-)
+from maskdepth_tf.dataset import build, compose, progress, teachers
 from maskdepth_tf.dataset.composing import sources
-from maskdepth_tf.dataset.exchange import Exchange
-from maskdepth_tf.dataset.shards import Build, Shards
+from maskdepth_tf.dataset.packing import beam_worker, exchange
+from maskdepth_tf.dataset.packing.exchange import Exchange
+from maskdepth_tf.dataset.packing.shards import Build, Shards
 from maskdepth_tf.dataset.teachers import networks
 
 

@@ -1,0 +1,1 @@
+"""Labelled sets as arrays, and the shards that build makes anywhere."""
