@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf.dataset import consensus, measures
-from maskdepth_tf.dataset.findings import Depth, View
+from maskdepth_tf.dataset.checking import consensus, measures
+from maskdepth_tf.dataset.checking.findings import Depth, View
 
 SIZE, CELLS = measures.SIZE, measures.CELLS
 EVERYWHERE = np.ones((CELLS, CELLS), bool)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from maskdepth_tf import cli, contact_sheet, errors, figures
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import sheets
+from maskdepth_tf.dataset.checking import sheets
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.images.stores import Folder
 from maskdepth_tf.input import labels

@@ -10,8 +10,9 @@ from PIL import Image
 
 from maskdepth_tf import cli, errors, files
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import inspection, workers
 from maskdepth_tf.dataset import verify as verify_module
+from maskdepth_tf.dataset import workers
+from maskdepth_tf.dataset.checking import inspection
 from maskdepth_tf.dataset.verify import Bad
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.images.stores import Folder

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from maskdepth_tf import errors, files, startup
-from maskdepth_tf.dataset import decoding, flags, show, stats
+from maskdepth_tf.dataset import flags, show, stats
+from maskdepth_tf.dataset.checking import decoding
 from maskdepth_tf.images import stores
 
 SECTIONS = {
@@ -170,7 +171,7 @@ def main(args: argparse.Namespace) -> None:
     manifest = read_manifest(args.labels, source)
     found = stats.stats(args.labels, source, args.workers)
     startup.load_tensorflow()
-    from maskdepth_tf.dataset import sheets
+    from maskdepth_tf.dataset.checking import sheets
     from maskdepth_tf.images import preprocessing
 
     name = Path((args.root or [args.labels.parent])[0]).resolve().name

@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
     _check(args)
     source = flags.open_pictures(args)
     startup.load_tensorflow()
-    from maskdepth_tf.dataset import sheets
+    from maskdepth_tf.dataset.checking import sheets
     from maskdepth_tf.images import preprocessing
 
     count = args.rows or ROWS

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 
 from maskdepth_tf import files, startup, streams
-from maskdepth_tf.dataset import decoding, flags, workers
+from maskdepth_tf.dataset import flags, workers
+from maskdepth_tf.dataset.checking import decoding
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
 

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maskdepth_tf import errors, files, startup
-from maskdepth_tf.dataset import consensus, findings, flags, workers
+from maskdepth_tf.dataset import flags, workers
+from maskdepth_tf.dataset.checking import consensus, findings
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
 
@@ -117,19 +118,19 @@ def verify(
 
 def _open_set(found: stores.Pictures) -> None:
     startup.load_tensorflow()
-    from maskdepth_tf.dataset import inspection
+    from maskdepth_tf.dataset.checking import inspection
 
     inspection.open_set(found)
 
 
 def _inspect_rooms(paths: list[str]) -> list:
-    from maskdepth_tf.dataset import inspection
+    from maskdepth_tf.dataset.checking import inspection
 
     return inspection.inspect_rooms(paths)
 
 
 def _inspect_rows(rows: list[labels.Row]) -> list[findings.Inspected]:
-    from maskdepth_tf.dataset import inspection
+    from maskdepth_tf.dataset.checking import inspection
 
     return inspection.inspect_rows(rows)
 

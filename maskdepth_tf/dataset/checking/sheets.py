@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from maskdepth_tf import contact_sheet, errors, figures, files
-from maskdepth_tf.dataset import decoding
+from maskdepth_tf.dataset.checking import decoding
 from maskdepth_tf.images import headers, stores
 from maskdepth_tf.input import labels
 

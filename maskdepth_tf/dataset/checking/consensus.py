@@ -25,8 +25,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from maskdepth_tf.dataset import measures
-from maskdepth_tf.dataset.findings import Depth, Fault, View
+from maskdepth_tf.dataset.checking import measures
+from maskdepth_tf.dataset.checking.findings import Depth, Fault, View
 
 NEIGHBOURS = 8
 """Rooms that a row's own is compared with."""

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf import streams
-from maskdepth_tf.dataset import measures
-from maskdepth_tf.dataset.findings import Depth, Fault, Inspected, View
+from maskdepth_tf.dataset.checking import measures
+from maskdepth_tf.dataset.checking.findings import Depth, Fault, Inspected, View
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import headers, preprocessing
 from maskdepth_tf.images.headers import Header

@@ -1,0 +1,1 @@
+"""What verify, stats and show look for in a labelled set."""
