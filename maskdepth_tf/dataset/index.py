@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maskdepth_tf import errors, files
-from maskdepth_tf.dataset import flags, folders, tables
+from maskdepth_tf.dataset import flags
+from maskdepth_tf.dataset.indexing import folders, tables
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
 

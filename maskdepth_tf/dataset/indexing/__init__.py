@@ -1,0 +1,1 @@
+"""Pictures in other layouts to rows: folders, and tables."""
