@@ -14,7 +14,8 @@ from PIL import Image
 
 from maskdepth_tf import cli, errors, files
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import depth, index, plausibility, ranges, teachers, workers
+from maskdepth_tf.dataset import depth, index, teachers, workers
+from maskdepth_tf.dataset.teachers import plausibility, ranges
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.images.headers import Header
 from maskdepth_tf.input import labels

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from maskdepth_tf import errors
-from maskdepth_tf.dataset import plausibility, teachers
+from maskdepth_tf.dataset import teachers
+from maskdepth_tf.dataset.teachers import plausibility
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.input import labels
 

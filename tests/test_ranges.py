@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskdepth_tf import errors
-from maskdepth_tf.dataset import ranges
+from maskdepth_tf.dataset.teachers import ranges
 
 NAMES = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=8

@@ -24,18 +24,11 @@ import numpy as np
 import yaml
 
 from maskdepth_tf import errors, files, schema, startup
-from maskdepth_tf.dataset import (
-    compose,
-    plausibility,
-    progress,
-    ranges,
-    teachers,
-    workers,
-)
+from maskdepth_tf.dataset import compose, progress, teachers, workers
 from maskdepth_tf.dataset.composing import sources
 from maskdepth_tf.dataset.packing import arrays
 from maskdepth_tf.dataset.packing.shards import SHARD_STREAMS, Build, Encoded, Shards
-from maskdepth_tf.dataset.teachers import conventions
+from maskdepth_tf.dataset.teachers import conventions, plausibility, ranges
 from maskdepth_tf.images import stores
 
 SOURCES = "sources.json"

@@ -17,15 +17,8 @@ import cv2
 import numpy as np
 
 from maskdepth_tf import errors, files, startup
-from maskdepth_tf.dataset import (
-    flags,
-    plausibility,
-    progress,
-    ranges,
-    teachers,
-    workers,
-)
-from maskdepth_tf.dataset.teachers import conventions
+from maskdepth_tf.dataset import flags, progress, teachers, workers
+from maskdepth_tf.dataset.teachers import conventions, plausibility, ranges
 from maskdepth_tf.input import labels
 
 CHUNK = 8

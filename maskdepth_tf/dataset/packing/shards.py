@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import errors, files, streams
-from maskdepth_tf.dataset import compose, depth, plausibility, teachers
+from maskdepth_tf.dataset import compose, depth, teachers
 from maskdepth_tf.dataset.composing.recipe import Recipe
 from maskdepth_tf.dataset.composing.rows import Composer
-from maskdepth_tf.dataset.teachers import conventions
+from maskdepth_tf.dataset.teachers import conventions, plausibility
 from maskdepth_tf.images import encoding, headers
 from maskdepth_tf.input import labels
 
