@@ -24,9 +24,9 @@ ROUNDS = 3
 
 def make_sets(folder):
     """A made-up set: name -> overrides of the configuration."""
-    from maskdepth_tf.dataset import pack, synthetic
+    from maskdepth_tf.dataset import pack, synthesize
 
-    synthetic.synthesize(
+    synthesize.synthesize(
         folder / "set", rows=2000, image_size=224, rooms=20, figures=20, quality=30
     )
     labels = folder / "set" / "labels.txt"

@@ -163,7 +163,7 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
     import numpy as np
 
     from maskdepth_tf import config, evaluation
-    from maskdepth_tf.dataset import synthetic
+    from maskdepth_tf.dataset import synthesize
     from maskdepth_tf.input import examples
 
     saved = Path(run_dir or "", "config.yaml")
@@ -179,7 +179,7 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
             return _load(found, rows[places.astype(int)]), "test rows"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "rooms")
-        synthetic.synthesize(root, NUM_PICTURES, image_size, rooms=8, figures=8)
+        synthesize.synthesize(root, NUM_PICTURES, image_size, rooms=8, figures=8)
         found = examples.open_examples(
             str(root / "labels.txt"), image_size=image_size, memory_gb=0.0
         )

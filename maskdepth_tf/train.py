@@ -143,10 +143,10 @@ def make_sample_set(data: config.Data) -> None:
     """Makes the synthetic set if the labels file is absent and the config says how."""
     if Path(data.labels).exists() or data.synthesize is None:
         return
-    from maskdepth_tf.dataset import synthetic
+    from maskdepth_tf.dataset import synthesize
 
     made = data.synthesize
-    synthetic.synthesize(
+    synthesize.synthesize(
         Path(data.labels).parent,
         rows=made.rows,
         image_size=made.image_size,

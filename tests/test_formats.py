@@ -9,7 +9,7 @@ import pytest
 from conftest import make_labelled_set
 
 from maskdepth_tf import checkpoints, cli, export, formats, inference
-from maskdepth_tf.dataset import synthetic
+from maskdepth_tf.dataset import synthesize
 from maskdepth_tf.errors import StateError, UsageError
 from tests.exported import SIZE, inputs
 
@@ -128,10 +128,10 @@ def test_sample_is_of_test_rows(trained):
 
 @pytest.mark.parametrize("has_run", [True, False])
 def test_sample_without_data_is_rendered(has_run, monkeypatch, tmp_path):
-    def synthesize(folder, rows, image_size, rooms, figures):
+    def make_set(folder, rows, image_size, rooms, figures):
         make_labelled_set(folder, rows=rows, side=image_size)
 
-    monkeypatch.setattr(synthetic, "synthesize", synthesize)
+    monkeypatch.setattr(synthesize, "synthesize", make_set)
     (tmp_path / "config.yaml").write_text("data: {labels: gone.txt}\n")
     pictures, source = formats.sample(tmp_path if has_run else None, 16)
     assert source == "rendered rooms"

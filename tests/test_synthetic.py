@@ -14,7 +14,7 @@ from PIL import Image
 
 from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import synthetic
+from maskdepth_tf.dataset import synthesize
 from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.input import labels
@@ -27,7 +27,7 @@ RECIPE = {"rows": 7, "image_size": 32, "rooms": 3, "figures": 4, "seed": 2}
 def made(tmp_path_factory):
     """A small set, made by two processes."""
     output = tmp_path_factory.mktemp("synthetic") / "set"
-    synthetic.synthesize(output, **RECIPE, workers=2)
+    synthesize.synthesize(output, **RECIPE, workers=2)
     return output
 
 
@@ -37,7 +37,7 @@ def scene():
 
 
 def test_any_number_of_processes_makes_the_same_files(made, tmp_path):
-    synthetic.synthesize(tmp_path / "one", **RECIPE, workers=1)
+    synthesize.synthesize(tmp_path / "one", **RECIPE, workers=1)
     assert digests(tmp_path / "one") == digests(made)
 
 
@@ -124,7 +124,7 @@ def test_checksums(made):
 
 
 def test_fewer_rows_are_a_prefix(made, tmp_path):
-    synthetic.synthesize(tmp_path / "set", **RECIPE | {"rows": 2}, workers=1)
+    synthesize.synthesize(tmp_path / "set", **RECIPE | {"rows": 2}, workers=1)
     few, many = digests(tmp_path / "set"), digests(made)
     pictures = [path for path in few if path.endswith((".jpg", ".png"))]
     assert len(pictures) == 2 * 3 + 2 + 2
@@ -133,13 +133,13 @@ def test_fewer_rows_are_a_prefix(made, tmp_path):
 
 def test_another_seed_makes_other_pictures(made, tmp_path):
     changed = RECIPE | {"rows": 1, "seed": 3}
-    synthetic.synthesize(tmp_path / "set", **changed, workers=1)
+    synthesize.synthesize(tmp_path / "set", **changed, workers=1)
     name = "data_1/Fg-Bg/fg-bg1.jpg"
     assert digests(tmp_path / "set")[name] != digests(made)[name]
 
 
 def test_every_run_of_rows_shows_each_figure_once():
-    recipe = synthetic.Recipe(rows=100, figures=10)
+    recipe = synthesize.Recipe(rows=100, figures=10)
     turns = [[recipe.figure_of(10 * t + k) for k in range(10)] for t in range(10)]
     assert all(sorted(turn) == list(range(10)) for turn in turns)
     assert len({tuple(turn) for turn in turns}) > 5
@@ -199,28 +199,28 @@ def test_cutouts_are_trimmed():
 )
 def test_values_out_of_range(tmp_path, change, message):
     with pytest.raises(errors.UsageError, match=message):
-        synthetic.synthesize(tmp_path / "set", **{"workers": 1} | RECIPE | change)
+        synthesize.synthesize(tmp_path / "set", **{"workers": 1} | RECIPE | change)
     assert not (tmp_path / "set").exists()
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(errors.UsageError, match="must be empty. Received: .*"):
-        synthetic.synthesize(tmp_path, **RECIPE, workers=1)
+        synthesize.synthesize(tmp_path, **RECIPE, workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_a_finished_set_is_left_alone(made):
     before = digests(made)
     with pytest.raises(errors.UsageError, match="must be empty"):
-        synthetic.synthesize(made, **RECIPE, workers=1)
+        synthesize.synthesize(made, **RECIPE, workers=1)
     assert digests(made) == before
 
 
 def test_a_file_is_no_output_folder(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(errors.UsageError, match="must be a folder that can be made"):
-        synthetic.synthesize(tmp_path / "file", **RECIPE, workers=1)
+        synthesize.synthesize(tmp_path / "file", **RECIPE, workers=1)
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -228,29 +228,29 @@ def test_a_run_that_was_cut_off_is_begun_anew(made, tmp_path):
     (tmp_path / "data_1" / "Fg-Bg").mkdir(parents=True)
     (tmp_path / "data_1" / "Fg-Bg" / "fg-bg99.jpg").write_text("half")
     (tmp_path / "files.sha256").write_text("old")
-    (tmp_path / synthetic.MARKER).touch()
-    synthetic.synthesize(tmp_path, **RECIPE | {"rows": 1}, workers=1)
+    (tmp_path / synthesize.MARKER).touch()
+    synthesize.synthesize(tmp_path, **RECIPE | {"rows": 1}, workers=1)
     assert not (tmp_path / "data_1" / "Fg-Bg" / "fg-bg99.jpg").exists()
     assert len(labels.read(tmp_path / "labels.txt")) == 1
-    assert not (tmp_path / synthetic.MARKER).exists()
+    assert not (tmp_path / synthesize.MARKER).exists()
 
 
 def test_pictures_of_somebody_else_are_left_alone(tmp_path):
     (tmp_path / "Background").mkdir()
     (tmp_path / "Background" / "mine.jpg").write_text("mine")
     with pytest.raises(errors.UsageError, match="must be empty"):
-        synthetic.synthesize(tmp_path, **RECIPE, workers=1)
+        synthesize.synthesize(tmp_path, **RECIPE, workers=1)
     assert (tmp_path / "Background" / "mine.jpg").read_text() == "mine"
 
 
 def test_a_killed_worker_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(synthetic, "write_room", os._exit)
+    monkeypatch.setattr(synthesize, "write_room", os._exit)
     with pytest.raises(errors.StateError, match="try fewer --workers"):
-        synthetic._write_pictures(Broken(rows=1), tmp_path, 1)
+        synthesize._write_pictures(Broken(rows=1), tmp_path, 1)
     assert not (tmp_path / "labels.txt").exists()
 
 
-class Broken(synthetic.Recipe):
+class Broken(synthesize.Recipe):
     """A recipe that ends the process that takes it up."""
 
     def __reduce__(self):

@@ -292,11 +292,11 @@ def test_later_files_go_over_earlier_ones(tmp_path):
 
 
 def test_sample_set_is_made_only_where_it_is_missing(labels_file, monkeypatch):
-    from maskdepth_tf.dataset import synthetic
+    from maskdepth_tf.dataset import synthesize
 
     made = []
     monkeypatch.setattr(
-        synthetic, "synthesize", lambda folder, **how: made.append((folder, how))
+        synthesize, "synthesize", lambda folder, **how: made.append((folder, how))
     )
     how = config.Synthesize(rows=3)
     train.make_sample_set(config.Data(labels=str(labels_file), synthesize=how))

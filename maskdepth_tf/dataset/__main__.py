@@ -12,7 +12,7 @@ COMMANDS = {
     "depth": ("maskdepth_tf.dataset.depth", "depth maps by a trained network"),
     "pack": ("maskdepth_tf.dataset.pack", "a labelled set as arrays to train from"),
     "build": ("maskdepth_tf.dataset.build", "compose, depth and pack in one"),
-    "synthesize": ("maskdepth_tf.dataset.synthetic", "rendered rooms, exact depth"),
+    "synthesize": ("maskdepth_tf.dataset.synthesize", "rendered rooms, exact depth"),
     "verify": ("maskdepth_tf.dataset.verify", "find bad rows before training"),
     "stats": ("maskdepth_tf.dataset.stats", "means, deviations, histograms, counts"),
     "show": ("maskdepth_tf.dataset.show", "rows as a picture to look at"),
