@@ -61,12 +61,15 @@ def make_set(folder, packed):
 
 def train(run_dir, flags):
     """Trains, without scores, curves, export and report; the exit code."""
-    from maskdepth_tf import callbacks, evaluation, export, report, train
+    from maskdepth_tf import callbacks, evaluation, export, train
+    from maskdepth_tf.reports import run_report
 
     callbacks.SAVE_SECONDS = 0.0
     evaluation.evaluate_split = lambda *_: {}
     evaluation.table = lambda _: ""
-    export.export_run = report.write_report = report.write_curves = lambda *_: ""
+    export.export_run = run_report.write_report = run_report.write_curves = lambda *_: (
+        ""
+    )
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         return cli.run(train.main, ["--workdir", str(run_dir), *flags])
 
@@ -180,7 +183,8 @@ def main():
     args = parser.parse_args()
     startup.load_tensorflow()
     # All that a training imports; nothing of it may use TensorFlow before the fork.
-    from maskdepth_tf import evaluation, export, report, training  # noqa: F401
+    from maskdepth_tf import evaluation, export, training  # noqa: F401
+    from maskdepth_tf.reports import run_report  # noqa: F401
 
     draws, started = random.Random(args.seed), time.perf_counter()
     kills, runs, wrong = 0, 0, 0

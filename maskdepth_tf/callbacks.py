@@ -11,10 +11,11 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from maskdepth_tf import checkpoints, cluster, compile_cache, report, runs
+from maskdepth_tf import checkpoints, cluster, compile_cache, runs
 from maskdepth_tf.errors import NonFiniteError, Stopped
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.network import answers
+from maskdepth_tf.reports import run_report
 
 SAVE_SECONDS = 300.0
 """Time after which the state is saved in the middle of an epoch [s]."""
@@ -234,7 +235,7 @@ class Pictures(keras.callbacks.Callback):
             tf.summary.image("predictions", grid[np.newaxis])
         self._writer.flush()
         preprocessing.write_image(self._run_dir / "pictures/predictions.png", grid)
-        report.write_curves(history, self._run_dir / "pictures/curves.png")
+        run_report.write_curves(history, self._run_dir / "pictures/curves.png")
         self._drawn_at, self._is_current = time.perf_counter(), True
 
     def on_train_end(self, logs=None):
@@ -348,7 +349,7 @@ class Progress(keras.callbacks.Callback):
 def predict_grid(model: keras.Model, inputs: dict, targets: dict) -> np.ndarray:
     """A picture of examples beside a model's answers: uint8 [H, W, 3]."""
     predictions = answers.of_outputs(model(inputs, training=False))
-    return report.prediction_grid(
+    return run_report.prediction_grid(
         {name: np.asarray(image) for name, image in inputs.items()},
         {name: np.asarray(image) for name, image in targets.items()},
         {name: np.asarray(image) for name, image in predictions.items()},

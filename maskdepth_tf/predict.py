@@ -163,9 +163,9 @@ def write_results(
         mask: float32 [H, W, 1], probability.
         depth: float32 [H, W, 1], 0 near and 1 far.
     """
-    from maskdepth_tf import overview
     from maskdepth_tf.images import preprocessing
     from maskdepth_tf.network import answers
+    from maskdepth_tf.reports import overview
 
     alpha = answers.mask_pixels(mask)
     pictures = {

@@ -92,8 +92,9 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     if settings.training.jit_compile:
         compile_cache.enable(run_dir)
     startup.load_tensorflow()
-    from maskdepth_tf import checkpoints, evaluation, export, report, training
+    from maskdepth_tf import checkpoints, evaluation, export, training
     from maskdepth_tf.input import examples
+    from maskdepth_tf.reports import run_report
 
     strategy = training.set_up(settings)
     make_sample_set(settings.data)
@@ -119,7 +120,7 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     print(evaluation.table(scores))
     files.write_json(run_dir / "evaluation.json", scores)
     print(f"model    {export.export_run(run_dir, run_dir / 'export')}")
-    print(f"report   {report.write_report(run_dir)}")
+    print(f"report   {run_report.write_report(run_dir)}")
 
 
 def profile(settings: config.Config) -> None:

@@ -163,7 +163,8 @@ def train_run(overrides, *flags, is_scored=False) -> int:
     Returns:
         Its exit code.
     """
-    from maskdepth_tf import cli, evaluation, export, report, train
+    from maskdepth_tf import cli, evaluation, export, train
+    from maskdepth_tf.reports import run_report
 
     arguments = [word for text in overrides for word in ("--set", text)]
     with pytest.MonkeyPatch.context() as patch:
@@ -172,7 +173,7 @@ def train_run(overrides, *flags, is_scored=False) -> int:
         if not is_scored:
             patch.setattr(evaluation, "evaluate_split", lambda *arguments: {})
             patch.setattr(evaluation, "table", lambda scores: "no scores")
-            patch.setattr(report, "write_curves", lambda history, path: None)
+            patch.setattr(run_report, "write_curves", lambda history, path: None)
         return cli.run(train.main, [*arguments, *flags])
 
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from maskdepth_tf import comparison
-from maskdepth_tf.page import element
+from maskdepth_tf.reports import comparison
+from maskdepth_tf.reports.page import element
 
 MASK = {"dice": 0.9, "dice_hard": 0.91, "iou": 0.83, "bce": 0.05}
 DEPTH = {"ssim": 0.8, "dssim": 0.1, "rmse": 0.12, "mae": 0.08, "delta1": 0.6}

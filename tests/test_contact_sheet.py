@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from maskdepth_tf import contact_sheet
-from maskdepth_tf.contact_sheet import Entry, draw
+from maskdepth_tf.reports import contact_sheet
+from maskdepth_tf.reports.contact_sheet import Entry, draw
 
 BLUE = np.full((4, 8, 3), (10, 20, 250), np.uint8)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maskdepth_tf import figures, overview
+from maskdepth_tf.reports import drawings, overview
 
 GREY = np.full((30, 40, 3), 128, np.uint8)
 
@@ -44,7 +44,7 @@ def test_panels():
     assert bg == (128, 128, 128)
     assert picture == cutout == (10, 200, 30)
     assert mask == (255, 255, 255)
-    middle = figures.depth_to_color(np.array([[0.5]]))[0, 0].astype(int)
+    middle = drawings.depth_to_color(np.array([[0.5]]))[0, 0].astype(int)
     assert np.abs(middle - depth).max() <= 8
     *_, mask, _, cutout = centres(draw(30, 40, 0.0))
     assert mask == (0, 0, 0)

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf import page
+from maskdepth_tf.reports import page
 
 
 class Parsed(html.parser.HTMLParser):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import figures, report
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.reports import drawings, run_report
 
 FIGURES = {
     "mask": {"dice": 0.9, "dice_hard": 0.91, "iou": 0.83, "bce": 0.05},
@@ -62,11 +62,11 @@ def run_dir(tmp_path):
 
 
 def written(run_dir):
-    return report.write_report(run_dir).read_text(encoding="utf-8")
+    return run_report.write_report(run_dir).read_text(encoding="utf-8")
 
 
 def test_whole_run_is_reported(run_dir):
-    path = report.write_report(run_dir)
+    path = run_report.write_report(run_dir)
     assert path == run_dir / "report.html"
     text = path.read_text(encoding="utf-8")
     assert "This report is not complete" not in text
@@ -204,18 +204,18 @@ def test_one_epoch_and_ragged_rows(run_dir):
 
 def test_missing_folder_is_refused(tmp_path):
     with pytest.raises(StateError, match="nowhere: a run folder must be there"):
-        report.write_report(tmp_path / "nowhere")
+        run_report.write_report(tmp_path / "nowhere")
 
 
 def test_functions_of_the_figures_are_here():
-    assert report.depth_to_color(np.zeros((2, 3))).shape == (2, 3, 3)
-    assert report.prediction_grid is figures.prediction_grid
-    assert report.write_curves is figures.write_curves
+    assert run_report.depth_to_color(np.zeros((2, 3))).shape == (2, 3, 3)
+    assert run_report.prediction_grid is drawings.prediction_grid
+    assert run_report.write_curves is drawings.write_curves
 
 
 def test_neither_tensorflow_nor_pyplot_is_imported():
     code = (
-        "import sys, maskdepth_tf.report; "
+        "import sys, maskdepth_tf.reports.run_report; "
         "print([m for m in ('tensorflow', 'keras', 'matplotlib.pyplot') "
         "if m in sys.modules])"
     )

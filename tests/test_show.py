@@ -7,12 +7,13 @@ from conftest import make_labelled_set
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf import cli, contact_sheet, errors, figures
+from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset.checking import sheets
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.images.stores import Folder
 from maskdepth_tf.input import labels
+from maskdepth_tf.reports import contact_sheet, drawings
 
 
 def run(*arguments):
@@ -69,7 +70,7 @@ def test_a_row_is_drawn_as_it_is(labels_file, drawn):
     assert np.array_equal(fg_bg, preprocessing.read_rgb(folder / row.fg_bg))
     assert mask.shape == (16, 16, 3)
     assert np.array_equal(mask[..., :1], preprocessing.read_mask(folder / row.mask))
-    expected = figures.depth_to_color(
+    expected = drawings.depth_to_color(
         preprocessing.read_depth(folder / row.depth)[..., 0]
     )
     assert np.array_equal(depth, expected)

@@ -12,10 +12,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from maskdepth_tf import contact_sheet, errors, figures, files
+from maskdepth_tf import errors, files
 from maskdepth_tf.dataset.checking import decoding
 from maskdepth_tf.images import headers, stores
 from maskdepth_tf.input import labels
+from maskdepth_tf.reports import contact_sheet, drawings
 
 LEAST_SIDE, MOST_SIDE = 480, 2048
 """Longer side of the pictures of a row that is shown alone, in pixels: their own
@@ -192,7 +193,7 @@ def _panel(source, column, name) -> np.ndarray:
     """A picture as it is drawn, uint8 [H, W, 3]."""
     pixels = decoding.decode(source, column, name)
     if column == "depth":
-        return figures.depth_to_color(pixels[..., 0])
+        return drawings.depth_to_color(pixels[..., 0])
     return np.repeat(pixels, 3, axis=2) if column == "mask" else pixels
 
 

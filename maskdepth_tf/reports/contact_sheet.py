@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from maskdepth_tf import overview
+from maskdepth_tf.reports import overview
 
 CAPTIONS = ("background", "picture", "mask", "depth")
 """Panels of an entry."""

@@ -7,7 +7,7 @@ a caption. Depth is drawn as everywhere: red is near, blue is far.
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from maskdepth_tf import figures
+from maskdepth_tf.reports import drawings
 
 PANEL_SIDE = 420
 """Longer side of each of the five pictures, in pixels."""
@@ -40,7 +40,7 @@ def draw(
         ("background", "", _shrink(bg, size)),
         ("picture", "", _shrink(fg_bg, size)),
         ("mask", covered, small_mask.convert("RGB")),
-        ("depth", "", _shrink(figures.depth_to_color(depth), size)),
+        ("depth", "", _shrink(drawings.depth_to_color(depth), size)),
         ("cut-out", "", _on_checkerboard(fg_bg, mask, size)),
     ]
     return _lay_out(panels, size)
@@ -96,7 +96,7 @@ def _lay_out(panels, size) -> np.ndarray:
 def draw_legend(canvas, pen, font, right: int, baseline: int) -> None:
     """Draws near, the colours and far, ending at `right` [pixels]."""
     ramp = np.tile(np.linspace(0, 1, 54), (9, 1))
-    bar = Image.fromarray(figures.depth_to_color(ramp))
+    bar = Image.fromarray(drawings.depth_to_color(ramp))
     pen.text((right, baseline), "far", _FAINT, font, anchor="rs")
     right -= round(pen.textlength("far", font)) + 6 + bar.width
     canvas.paste(bar, (right, baseline - bar.height))

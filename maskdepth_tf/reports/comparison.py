@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from maskdepth_tf.figures import number
-from maskdepth_tf.page import Html, element
+from maskdepth_tf.reports.drawings import number
+from maskdepth_tf.reports.page import Html, element
 
 
 class _Figure(NamedTuple):

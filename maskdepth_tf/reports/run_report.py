@@ -16,15 +16,15 @@ from datetime import datetime
 from pathlib import Path
 
 from maskdepth_tf import files
-from maskdepth_tf.comparison import at, results, split_label, written
 from maskdepth_tf.errors import StateError
-from maskdepth_tf.figures import (
+from maskdepth_tf.reports.comparison import at, results, split_label, written
+from maskdepth_tf.reports.drawings import (
     depth_to_color,
     number,
     prediction_grid,
     write_curves,
 )
-from maskdepth_tf.page import Html, definitions, document, element, png
+from maskdepth_tf.reports.page import Html, definitions, document, element, png
 
 __all__ = ["depth_to_color", "prediction_grid", "write_curves", "write_report"]
 
