@@ -61,8 +61,9 @@ def make_set(folder, packed):
 
 def train(run_dir, flags):
     """Trains, without scores, curves, export and report; the exit code."""
-    from maskdepth_tf import callbacks, evaluation, export, train
+    from maskdepth_tf import evaluation, export, train
     from maskdepth_tf.reports import run_report
+    from maskdepth_tf.training import callbacks
 
     callbacks.SAVE_SECONDS = 0.0
     evaluation.evaluate_split = lambda *_: {}
@@ -93,7 +94,7 @@ def new_run(packed):
 
 def kill_after(count):
     """Has this process kill itself at an event."""
-    from maskdepth_tf import callbacks
+    from maskdepth_tf.training import callbacks
 
     left = [count]
 
@@ -130,7 +131,7 @@ def in_fork(function, *arguments):
 
 def outcome(run_dir, path):
     """Writes what a finished run came to, as JSON."""
-    from maskdepth_tf import checkpoints
+    from maskdepth_tf.training import checkpoints
 
     with open(run_dir / "metrics.csv", newline="") as file:
         found = [
@@ -183,8 +184,9 @@ def main():
     args = parser.parse_args()
     startup.load_tensorflow()
     # All that a training imports; nothing of it may use TensorFlow before the fork.
-    from maskdepth_tf import evaluation, export, training  # noqa: F401
+    from maskdepth_tf import evaluation, export  # noqa: F401
     from maskdepth_tf.reports import run_report  # noqa: F401
+    from maskdepth_tf.training import loop  # noqa: F401
 
     draws, started = random.Random(args.seed), time.perf_counter()
     kills, runs, wrong = 0, 0, 0

@@ -26,7 +26,8 @@ def main():
     parser.add_argument("--saves", type=int, default=50)
     args = parser.parse_args()
     startup.load_tensorflow()
-    from maskdepth_tf import checkpoints, config, evaluation, train, training
+    from maskdepth_tf import config, evaluation, train
+    from maskdepth_tf.training import checkpoints, loop
 
     with tempfile.TemporaryDirectory() as folder:
         overrides = [
@@ -42,13 +43,13 @@ def main():
             "optimizer.drop_epochs=100000",
         ]
         settings = config.load_config([], overrides)
-        strategy = training.set_up(settings)
+        strategy = loop.set_up(settings)
         train.make_sample_set(settings.data)
         found = evaluation.open_data(settings)
         split = evaluation.split_data(settings, found)
-        batches, _, _ = training.make_datasets(settings, found, split, 0, strategy)
-        steps = training.steps_per_epoch(settings, split)
-        net, batches = training.compiled_model(settings, steps), iter(batches)
+        batches, _, _ = loop.make_datasets(settings, found, split, 0, strategy)
+        steps = loop.steps_per_epoch(settings, split)
+        net, batches = loop.compiled_model(settings, steps), iter(batches)
         net.train_on_batch(*next(batches))
         run, process = net.make_train_function(), psutil.Process()
         memory, opened = [], []

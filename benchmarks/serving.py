@@ -132,10 +132,10 @@ def export(folder, preset):
 
     startup.load_tensorflow()
     settings = config.load_config([], [f"model.preset={preset}"])
-    from maskdepth_tf import training
     from maskdepth_tf.export import export_model
+    from maskdepth_tf.training import loop
 
-    return export_model(training.compiled_model(settings, steps=1), folder)
+    return export_model(loop.compiled_model(settings, steps=1), folder)
 
 
 def version_folder(models):

@@ -35,7 +35,8 @@ def keras_worker(batch_size, preset, precision, jit_compile, overrides):
     import numpy as np
     import tensorflow as tf
 
-    from maskdepth_tf import config, training
+    from maskdepth_tf import config
+    from maskdepth_tf.training import loop
 
     overrides = [
         *overrides,
@@ -45,7 +46,7 @@ def keras_worker(batch_size, preset, precision, jit_compile, overrides):
     ]
     settings = config.load_config([], overrides)
     keras.mixed_precision.set_global_policy(precision)
-    net = training.compiled_model(settings, steps=1000)
+    net = loop.compiled_model(settings, steps=1000)
     rng = np.random.default_rng(0)
     shape = (batch_size, settings.data.image_size, settings.data.image_size)
     inputs = {

@@ -10,10 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import checkpoints, config, inference, streams
+from maskdepth_tf import config, inference, streams
 from maskdepth_tf.errors import StateError, UsageError
 from maskdepth_tf.input import examples, packed, pipeline, splits
 from maskdepth_tf.network import answers, baseline, metrics
+from maskdepth_tf.training import checkpoints
 
 
 @dataclass(frozen=True)

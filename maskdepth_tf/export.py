@@ -92,7 +92,7 @@ def export_run(
         UsageError: If `output_dir` cannot be written to.
     """
     startup.load_tensorflow()
-    from maskdepth_tf import checkpoints
+    from maskdepth_tf.training import checkpoints
 
     model = checkpoints.load_model(workdir)
     return export_model(model, output_dir, workdir, other_formats)

@@ -15,10 +15,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import checkpoints, streams
+from maskdepth_tf import streams
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.network import answers
+from maskdepth_tf.training import checkpoints
 
 Predictor = Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
 """From encoded pictures, B of `bg` and B of `fg_bg`, to what `Inference` answers."""

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from maskdepth_tf import cli, runs
+from maskdepth_tf import cli
 from maskdepth_tf.errors import MaskDepthError, UsageError
+from maskdepth_tf.training import runs
 
 COLUMNS = ("run", "begun", "network", "data", "epochs", "validation", "test", "state")
 """Pairs of figures are hard Dice of the mask and SSIM of the depth."""

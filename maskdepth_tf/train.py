@@ -9,9 +9,10 @@ import json
 import sys
 from pathlib import Path
 
-from maskdepth_tf import cli, cluster, compile_cache, config, files, runs, startup
+from maskdepth_tf import cli, config, files, startup
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.input import services
+from maskdepth_tf.training import cluster, compile_cache, runs
 
 QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
 """The configuration of a run without arguments."""
@@ -92,26 +93,27 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     if settings.training.jit_compile:
         compile_cache.enable(run_dir)
     startup.load_tensorflow()
-    from maskdepth_tf import checkpoints, evaluation, export, training
+    from maskdepth_tf import evaluation, export
     from maskdepth_tf.input import examples
     from maskdepth_tf.reports import run_report
+    from maskdepth_tf.training import checkpoints, loop
 
-    strategy = training.set_up(settings)
+    strategy = loop.set_up(settings)
     make_sample_set(settings.data)
     found = evaluation.open_data(settings)
     split = evaluation.split_data(settings, found)
-    steps = training.steps_per_epoch(settings, split)
+    steps = loop.steps_per_epoch(settings, split)
     data = examples.describe(settings.data.labels, found, split)
     if resume:
         runs.check_data(run_dir, data)
     with strategy.scope():
-        net, progress = training.restored_model(settings, run_dir, steps, resume)
+        net, progress = loop.restored_model(settings, run_dir, steps, resume)
 
     is_chief = cluster.from_environment().is_chief
     if is_chief:
         runs.begin(run_dir, settings, data)
     with found.damage_named(), services.watched(settings.data.services):
-        training.fit(settings, run_dir, net, found, split, progress)
+        loop.fit(settings, run_dir, net, found, split, progress)
     if not is_chief:
         return
     runs.finish(run_dir, checkpoints.weights_sha256(net))
@@ -126,13 +128,14 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
 def profile(settings: config.Config) -> None:
     """Prints how long each stage of a training step takes."""
     startup.load_tensorflow()
-    from maskdepth_tf import evaluation, profiling, training
+    from maskdepth_tf import evaluation
+    from maskdepth_tf.training import loop, profiling
 
-    training.set_up(settings)
+    loop.set_up(settings)
     make_sample_set(settings.data)
     found = evaluation.open_data(settings)
     split = evaluation.split_data(settings, found)
-    net = training.compiled_model(settings, training.steps_per_epoch(settings, split))
+    net = loop.compiled_model(settings, loop.steps_per_epoch(settings, split))
     folder = Path(settings.workdir, "profile")
     with found.damage_named(), services.watched(settings.data.services):
         stages = profiling.profile(settings, found, split, net, folder)

@@ -9,10 +9,10 @@ import pytest
 import rich.console
 import tensorflow as tf
 
-from maskdepth_tf import callbacks, checkpoints, runs
 from maskdepth_tf.errors import NonFiniteError, StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.network import model
+from maskdepth_tf.training import callbacks, checkpoints, runs
 
 LOGS = {
     "loss": 0.5,

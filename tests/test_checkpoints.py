@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from maskdepth_tf import checkpoints
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.network import model as network
+from maskdepth_tf.training import checkpoints
 
 
 def compiled(seed=0):

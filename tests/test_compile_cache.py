@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskdepth_tf import compile_cache
+from maskdepth_tf.training import compile_cache
 
 
 @pytest.fixture

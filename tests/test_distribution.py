@@ -16,9 +16,9 @@ import pytest
 import tensorflow as tf
 from conftest import tiny_overrides, train_run
 
-from maskdepth_tf import checkpoints, cluster, distribution
 from maskdepth_tf.errors import DataError, UsageError
 from maskdepth_tf.input import augmentation, pipeline
+from maskdepth_tf.training import checkpoints, cluster, distribution
 
 SCRIPT = Path(__file__).with_name("train_process.py")
 EPOCHS = 8

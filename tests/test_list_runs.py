@@ -7,7 +7,8 @@ import sys
 import pytest
 from test_runs import DATA, HOLD, settings_of
 
-from maskdepth_tf import cli, list_runs, runs
+from maskdepth_tf import cli, list_runs
+from maskdepth_tf.training import runs
 
 
 def listed(folder, capsys):

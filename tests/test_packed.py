@@ -11,11 +11,12 @@ import pytest
 from conftest import make_labelled_set, tiny_overrides, train_run
 from PIL import Image
 
-from maskdepth_tf import checkpoints, cli, errors, streams
+from maskdepth_tf import cli, errors, streams
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import pack as packing
 from maskdepth_tf.dataset.packing import arrays
 from maskdepth_tf.input import examples, labels, packed
+from maskdepth_tf.training import checkpoints
 
 SIDE = 16
 

@@ -3,8 +3,8 @@
 import pytest
 from conftest import tiny_overrides, train_run
 
-from maskdepth_tf import profiling
-from maskdepth_tf.profiling import Stage
+from maskdepth_tf.training import profiling
+from maskdepth_tf.training.profiling import Stage
 
 
 def test_table():

@@ -14,7 +14,7 @@ import keras
 import pytest
 from conftest import tiny_overrides, train_run
 
-from maskdepth_tf import callbacks, checkpoints
+from maskdepth_tf.training import callbacks, checkpoints
 
 TIMES = ("seconds", "images_per_second")
 

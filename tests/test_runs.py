@@ -9,8 +9,9 @@ import threading
 
 import pytest
 
-from maskdepth_tf import __version__, config, runs, schema
+from maskdepth_tf import __version__, config, schema
 from maskdepth_tf.errors import LockedError, StateError, UsageError
+from maskdepth_tf.training import runs
 
 HOLD = """
 import fcntl, sys, time

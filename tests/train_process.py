@@ -15,7 +15,7 @@ def main():
     if sys.argv[1] == "--two-devices":
         import tensorflow as tf
 
-        from maskdepth_tf import distribution
+        from maskdepth_tf.training import distribution
 
         tf.config.set_logical_device_configuration(
             tf.config.list_physical_devices("CPU")[0],

@@ -17,8 +17,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import cluster
 from maskdepth_tf.errors import DataError, UsageError, WorkerLostError
+from maskdepth_tf.training import cluster
 
 
 def make_strategy() -> tf.distribute.Strategy:

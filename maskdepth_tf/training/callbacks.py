@@ -11,11 +11,11 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from maskdepth_tf import checkpoints, cluster, compile_cache, runs
 from maskdepth_tf.errors import NonFiniteError, Stopped
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.network import answers
 from maskdepth_tf.reports import run_report
+from maskdepth_tf.training import checkpoints, cluster, compile_cache, runs
 
 SAVE_SECONDS = 300.0
 """Time after which the state is saved in the middle of an epoch [s]."""

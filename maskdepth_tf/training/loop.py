@@ -8,10 +8,11 @@ from typing import NoReturn
 import keras
 import tensorflow as tf
 
-from maskdepth_tf import callbacks, checkpoints, cluster, config, distribution
+from maskdepth_tf import config
 from maskdepth_tf.errors import DataError, NonFiniteError, UsageError
 from maskdepth_tf.input import augmentation, examples, labels, pipeline, splits
 from maskdepth_tf.network import losses, metrics, model, optimizers, schedules
+from maskdepth_tf.training import callbacks, checkpoints, cluster, distribution
 
 
 def set_up(settings: config.Config) -> tf.distribute.Strategy:

@@ -1,0 +1,1 @@
+"""A run: its state, its loop, its callbacks, and how several workers share it."""
