@@ -44,12 +44,12 @@ def make_sets(folder):
 
 def batches_of(settings):
     """The endless batches of a training, and how many rows one has."""
-    from maskdepth_tf import evaluation
+    from maskdepth_tf.inference import scoring
     from maskdepth_tf.input import augmentation, pipeline
     from maskdepth_tf.training import loop
 
-    found = evaluation.open_data(settings)
-    split = evaluation.split_data(settings, found)
+    found = scoring.open_data(settings)
+    split = scoring.split_data(settings, found)
     steps = loop.steps_per_epoch(settings, split)
     return pipeline.make_training_dataset(
         found.load,

@@ -61,13 +61,14 @@ def make_set(folder, packed):
 
 def train(run_dir, flags):
     """Trains, without scores, curves, export and report; the exit code."""
-    from maskdepth_tf import evaluation, export, train
+    from maskdepth_tf import export, train
+    from maskdepth_tf.inference import scoring
     from maskdepth_tf.reports import run_report
     from maskdepth_tf.training import callbacks
 
     callbacks.SAVE_SECONDS = 0.0
-    evaluation.evaluate_split = lambda *_: {}
-    evaluation.table = lambda _: ""
+    scoring.evaluate_split = lambda *_: {}
+    scoring.table = lambda _: ""
     export.export_run = run_report.write_report = run_report.write_curves = lambda *_: (
         ""
     )
@@ -184,7 +185,8 @@ def main():
     args = parser.parse_args()
     startup.load_tensorflow()
     # All that a training imports; nothing of it may use TensorFlow before the fork.
-    from maskdepth_tf import evaluation, export  # noqa: F401
+    from maskdepth_tf import export  # noqa: F401
+    from maskdepth_tf.inference import scoring  # noqa: F401
     from maskdepth_tf.reports import run_report  # noqa: F401
     from maskdepth_tf.training import loop  # noqa: F401
 

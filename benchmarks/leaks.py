@@ -26,7 +26,8 @@ def main():
     parser.add_argument("--saves", type=int, default=50)
     args = parser.parse_args()
     startup.load_tensorflow()
-    from maskdepth_tf import config, evaluation, train
+    from maskdepth_tf import config, train
+    from maskdepth_tf.inference import scoring
     from maskdepth_tf.training import checkpoints, loop
 
     with tempfile.TemporaryDirectory() as folder:
@@ -45,8 +46,8 @@ def main():
         settings = config.load_config([], overrides)
         strategy = loop.set_up(settings)
         train.make_sample_set(settings.data)
-        found = evaluation.open_data(settings)
-        split = evaluation.split_data(settings, found)
+        found = scoring.open_data(settings)
+        split = scoring.split_data(settings, found)
         batches, _, _ = loop.make_datasets(settings, found, split, 0, strategy)
         steps = loop.steps_per_epoch(settings, split)
         net, batches = loop.compiled_model(settings, steps), iter(batches)

@@ -62,20 +62,18 @@ def main(argv: list[str] | None = None) -> int | None:
     if args.json and not Path(args.json).absolute().parent.is_dir():
         parser.error(f"the folder of --json must be there. Received: {args.json}")
     startup.load_tensorflow()
-    from maskdepth_tf import evaluation
+    from maskdepth_tf.inference import scoring
 
     if args.workdir:
-        scores = evaluation.evaluate_run(
-            Path(args.workdir), args.model, args.image_size
-        )
+        scores = scoring.evaluate_run(Path(args.workdir), args.model, args.image_size)
         size = "" if args.image_size is None else f"_{args.image_size}"
         target = args.json or Path(args.workdir) / f"evaluation{size}.json"
     else:
-        scores = evaluation.evaluate_labels(
+        scores = scoring.evaluate_labels(
             args.model, args.labels, args.root, args.batch_size, args.image_size
         )
         target = args.json
-    print(evaluation.table(scores))
+    print(scoring.table(scores))
     if target:
         files.write_json(Path(target), scores)
         print(f"wrote {target}")

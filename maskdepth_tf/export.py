@@ -158,10 +158,11 @@ def _make_temporary(output_dir) -> str:
 
 
 def _write(model, folder, name, run_dir) -> None:
-    from maskdepth_tf import inference, model_card, tf_serving
-    from maskdepth_tf.evaluation import num_parameters
+    from maskdepth_tf import model_card, tf_serving
+    from maskdepth_tf.inference import graph
+    from maskdepth_tf.inference.scoring import num_parameters
 
-    found = inference.of_model(model)
+    found = graph.of_model(model)
     signatures = found.signatures()
     note = {
         "image_size": found.image_size,
@@ -206,7 +207,7 @@ def manifest(folder: str | os.PathLike) -> dict[str, dict]:
 
 def _publish(temporary, output_dir) -> str:
     """Renames to the next free number, also if another export takes one meanwhile."""
-    from maskdepth_tf.inference import version_numbers
+    from maskdepth_tf.inference.graph import version_numbers
 
     os.chmod(temporary, 0o755)
     while True:

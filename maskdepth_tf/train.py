@@ -93,15 +93,16 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     if settings.training.jit_compile:
         compile_cache.enable(run_dir)
     startup.load_tensorflow()
-    from maskdepth_tf import evaluation, export
+    from maskdepth_tf import export
+    from maskdepth_tf.inference import scoring
     from maskdepth_tf.input import examples
     from maskdepth_tf.reports import run_report
     from maskdepth_tf.training import checkpoints, loop
 
     strategy = loop.set_up(settings)
     make_sample_set(settings.data)
-    found = evaluation.open_data(settings)
-    split = evaluation.split_data(settings, found)
+    found = scoring.open_data(settings)
+    split = scoring.split_data(settings, found)
     steps = loop.steps_per_epoch(settings, split)
     data = examples.describe(settings.data.labels, found, split)
     if resume:
@@ -118,8 +119,8 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
         return
     runs.finish(run_dir, checkpoints.weights_sha256(net))
 
-    scores = evaluation.evaluate_split(settings, run_dir, found, split)
-    print(evaluation.table(scores))
+    scores = scoring.evaluate_split(settings, run_dir, found, split)
+    print(scoring.table(scores))
     files.write_json(run_dir / "evaluation.json", scores)
     print(f"model    {export.export_run(run_dir, run_dir / 'export')}")
     print(f"report   {run_report.write_report(run_dir)}")
@@ -128,13 +129,13 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
 def profile(settings: config.Config) -> None:
     """Prints how long each stage of a training step takes."""
     startup.load_tensorflow()
-    from maskdepth_tf import evaluation
+    from maskdepth_tf.inference import scoring
     from maskdepth_tf.training import loop, profiling
 
     loop.set_up(settings)
     make_sample_set(settings.data)
-    found = evaluation.open_data(settings)
-    split = evaluation.split_data(settings, found)
+    found = scoring.open_data(settings)
+    split = scoring.split_data(settings, found)
     net = loop.compiled_model(settings, loop.steps_per_epoch(settings, split))
     folder = Path(settings.workdir, "profile")
     with found.damage_named(), services.watched(settings.data.services):

@@ -163,7 +163,8 @@ def train_run(overrides, *flags, is_scored=False) -> int:
     Returns:
         Its exit code.
     """
-    from maskdepth_tf import cli, evaluation, export, train
+    from maskdepth_tf import cli, export, train
+    from maskdepth_tf.inference import scoring
     from maskdepth_tf.reports import run_report
 
     arguments = [word for text in overrides for word in ("--set", text)]
@@ -171,8 +172,8 @@ def train_run(overrides, *flags, is_scored=False) -> int:
         patch.setattr(export, "export_run", lambda run_dir, folder: "no export")
         patch.setattr(train, "QUICKSTART", os.devnull)
         if not is_scored:
-            patch.setattr(evaluation, "evaluate_split", lambda *arguments: {})
-            patch.setattr(evaluation, "table", lambda scores: "no scores")
+            patch.setattr(scoring, "evaluate_split", lambda *arguments: {})
+            patch.setattr(scoring, "table", lambda scores: "no scores")
             patch.setattr(run_report, "write_curves", lambda history, path: None)
         return cli.run(train.main, [*arguments, *flags])
 

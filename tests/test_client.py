@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 from tensorflow_serving.apis import get_model_status_pb2
 
-from maskdepth_tf import cli, client, grpc_client, inference
+from maskdepth_tf import cli, client, grpc_client
 from maskdepth_tf.client import Client, VersionStatus
 from maskdepth_tf.errors import DataError, ServerError
 from maskdepth_tf.grpc_client import GrpcClient
+from maskdepth_tf.inference import graph
 from maskdepth_tf.serving import model_config
 from tests import servers
 from tests.exported import BG, FG_BG, SIZE
@@ -76,7 +77,7 @@ def test_pictures_that_are_too_large(asker):
 
 @pytest.fixture(scope="module")
 def expected(exported):
-    return inference.load_predictor(exported[1])(BG, FG_BG)
+    return graph.load_predictor(exported[1])(BG, FG_BG)
 
 
 def test_arrays_are_those_of_predict(asker, expected):

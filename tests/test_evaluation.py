@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf import cli, config, evaluate, evaluation, export, inference
+from maskdepth_tf import cli, config, evaluate, export
 from maskdepth_tf.errors import DataError, StateError
+from maskdepth_tf.inference import graph, scoring
 from maskdepth_tf.input import labels, pipeline
 from maskdepth_tf.network import answers, metrics
 
@@ -44,7 +45,7 @@ def perfect(arrays):
             "depth": tf.constant(targets["depth"][start : place[0]]),
         }
 
-    return evaluation.Scorable(outputs, 16, 123)
+    return scoring.Scorable(outputs, 16, 123)
 
 
 def assert_figures(figures):
@@ -69,7 +70,7 @@ def test_names_of_the_figures():
 
 def test_score_by_hand():
     arrays, dataset = scored_by_hand()
-    scores = evaluation.score(perfect(arrays), dataset)
+    scores = scoring.score(perfect(arrays), dataset)
     assert_scores(scores)
     assert scores["examples"] == 3
     assert scores["parameters"] == 123
@@ -89,8 +90,8 @@ def test_score_by_hand():
 
 def test_score_does_not_depend_on_batches():
     arrays, dataset = scored_by_hand()
-    by_two = evaluation.score(perfect(arrays), dataset)
-    at_once = evaluation.score(perfect(arrays), dataset.unbatch().batch(3))
+    by_two = scoring.score(perfect(arrays), dataset)
+    at_once = scoring.score(perfect(arrays), dataset.unbatch().batch(3))
     for part in ("mask", "depth"):
         assert by_two[part] == pytest.approx(at_once[part], abs=1e-6)
         assert by_two["baseline"][part] == pytest.approx(
@@ -110,7 +111,7 @@ def test_answers_are_stretched_to_what_is_scored():
         tf.data.Dataset.from_tensor_slices(arrays).batch(2)
         for arrays in ((large, truth), (inputs, targets))
     )
-    scores = evaluation.score(perfect((inputs, small)), dataset, shown)
+    scores = scoring.score(perfect((inputs, small)), dataset, shown)
     assert_scores(scores)
     assert (scores["examples"], scores["image_size"]) == (3, 32)
     assert scores["mask"]["iou"] == pytest.approx(1, abs=1e-5)
@@ -123,20 +124,20 @@ def test_answers_are_stretched_to_what_is_scored():
 
 def test_table():
     arrays, dataset = scored_by_hand()
-    scores = evaluation.score(perfect(arrays), dataset)
-    header, row, rule = evaluation.table(scores).splitlines()
+    scores = scoring.score(perfect(arrays), dataset)
+    header, row, rule = scoring.table(scores).splitlines()
     assert header.split() == [*metrics.MASK, *metrics.DEPTH]
     assert row.startswith("all rows (3) ")
     assert rule.startswith("  no learning ")
     assert float(row[28:38]) == pytest.approx(scores["mask"]["dice"], abs=1e-4)
-    sides = evaluation.table({"splits": {"test": scores, "new_bg": scores}})
+    sides = scoring.table({"splits": {"test": scores, "new_bg": scores}})
     assert "new_bg (3)" in sides
 
 
 @pytest.fixture(scope="module")
 def labels_scores(trained, labels_file):
     """Of the best model of a run, found by its folder, on all rows."""
-    return evaluation.evaluate_labels(trained, str(labels_file), None, 40)
+    return scoring.evaluate_labels(trained, str(labels_file), None, 40)
 
 
 def test_labels_run(trained, labels_file, labels_scores, tmp_path, capsys):
@@ -186,14 +187,14 @@ def test_a_run_at_another_size(trained, tmp_path):
 
 def test_what_predict_writes_is_scored(trained, labels_file, packed_dir):
     arguments = (str(trained), str(labels_file), None, 13)
-    scores = evaluation.evaluate_labels(*arguments, image_size=32)
+    scores = scoring.evaluate_labels(*arguments, image_size=32)
     assert_scores(scores)
     rows, root = labels.read(labels_file), labels_file.parent
     bg, fg_bg = (
         [(root / getattr(row, name)).read_bytes() for row in rows]
         for name in ("bg", "fg_bg")
     )
-    found = inference.load_predictor(trained)(bg, fg_bg)
+    found = graph.load_predictor(trained)(bg, fg_bg)
     answered = {name: answers.stretch(found[name], 32, 32) for name in found}
     load = pipeline.load_files(rows, str(root), 32)
     _, targets = pipeline.split_example(load(np.arange(40)))
@@ -205,13 +206,13 @@ def test_what_predict_writes_is_scored(trained, labels_file, packed_dir):
     with pytest.raises(
         DataError, match="must be packed at image_size=32. Received: im"
     ):
-        evaluation.evaluate_labels(str(trained), str(packed_dir), None, 13, 32)
+        scoring.evaluate_labels(str(trained), str(packed_dir), None, 13, 32)
 
 
 def test_saved_model_scores_the_same(trained, labels_file, labels_scores, tmp_path):
     model = keras.saving.load_model(trained / "best.keras")
     export.export_model(model, tmp_path)
-    scores = evaluation.evaluate_labels(tmp_path, str(labels_file), None, 40)
+    scores = scoring.evaluate_labels(tmp_path, str(labels_file), None, 40)
     assert scores["parameters"] == labels_scores["parameters"]
     for part in ("mask", "depth"):
         assert scores[part] == pytest.approx(labels_scores[part], abs=1e-4)
@@ -221,7 +222,7 @@ def test_foreign_saved_model(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
     message = "1: a SavedModel must come from maskdepth_tf.export; it lacks the sign"
     with pytest.raises(StateError, match=message):
-        evaluation.load_scorable(tmp_path)
+        scoring.load_scorable(tmp_path)
 
 
 def evaluate_code(*arguments):
@@ -282,7 +283,7 @@ def test_another_run_of_the_same_data(trained, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(trained, copy)
     settings = config.load_config([copy / "config.yaml"], ["data.labels=gone.txt"])
-    (copy / "config.yaml").write_text(evaluation.config.to_yaml(settings))
+    (copy / "config.yaml").write_text(scoring.config.to_yaml(settings))
     assert evaluate_code("--workdir", copy) == 3
 
 
@@ -292,4 +293,4 @@ def test_a_model_of_somebody_else(tmp_path):
         path
     )
     with pytest.raises(StateError, match="pictures bg and fg_bg. Received: other"):
-        evaluation.load_scorable(path)
+        scoring.load_scorable(path)

@@ -8,21 +8,22 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from maskdepth_tf import __version__, cli, export, files, inference, predict
+from maskdepth_tf import __version__, cli, export, files, predict
 from maskdepth_tf.errors import DiskFullError, StateError, UsageError
-from maskdepth_tf.evaluation import load_scorable
+from maskdepth_tf.inference import graph
+from maskdepth_tf.inference.scoring import load_scorable
 from maskdepth_tf.network import answers, metrics, model
 from tests.exported import BG, FG_BG, OF_ONE_SIZE, SIZE, graph, inputs
 
 
 @pytest.fixture(scope="module")
 def loaded(exported):
-    return inference.load_saved_model(exported[1])
+    return graph.load_saved_model(exported[1])
 
 
 @pytest.fixture(scope="module")
 def predictor(exported):
-    return inference.load_predictor(exported[0])
+    return graph.load_predictor(exported[0])
 
 
 def ask(loaded, signature, **changed):
@@ -126,7 +127,7 @@ def test_pngs_equal_the_files_of_predict(exported, loaded, predictor, i, tmp_pat
     for name, data in (("bg", BG[i]), ("fg_bg", FG_BG[i])):
         (tmp_path / name).write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inference, "load_predictor", lambda path: predictor)
+        patch.setattr(graph, "load_predictor", lambda path: predictor)
         argv = ["--model", "m", "--output", str(tmp_path / "out")]
         argv += ["--bg", str(tmp_path / "bg"), "--fg-bg", str(tmp_path / "fg_bg")]
         assert cli.run(predict.main, argv) == 0

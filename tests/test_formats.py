@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from conftest import make_labelled_set
 
-from maskdepth_tf import cli, export, formats, inference
+from maskdepth_tf import cli, export, formats
 from maskdepth_tf.dataset import synthesize
 from maskdepth_tf.errors import StateError, UsageError
+from maskdepth_tf.inference import graph
 from maskdepth_tf.training import checkpoints
 from tests.exported import SIZE, inputs
 
@@ -46,7 +47,7 @@ def test_format(name, exported, model, made, tmp_path, capfd):
     number = 1 if "litert" in name else 3
     pixels = {key: value[:number] for key, value in made.items()}
     expected, answers = (
-        inference.of_model(model).arrays(**pixels),
+        graph.of_model(model).arrays(**pixels),
         kind.load(str(path))(pixels),
     )
     for key in ("mask", "depth"):
@@ -78,7 +79,7 @@ def fake(difference, is_exact=True):
 @pytest.mark.parametrize("difference", [2e-4, np.nan])
 def test_wrong_answers_are_refused(difference, made, monkeypatch, tmp_path):
     monkeypatch.setitem(formats.FORMATS, "fake", fake(difference))
-    monkeypatch.setattr(inference, "load_saved_model", lambda folder: Zeros)
+    monkeypatch.setattr(graph, "load_saved_model", lambda folder: Zeros)
     message = "fake: answers must equal the SavedModel's within 0.0001. Received: a"
     with pytest.raises(StateError, match=message):
         formats.write(EMPTY, tmp_path, ["fake"], None)
@@ -97,7 +98,7 @@ class Zeros:
 
 def test_8_bits_may_differ(made, monkeypatch, tmp_path):
     monkeypatch.setitem(formats.FORMATS, "fake", fake(0.25, is_exact=False))
-    monkeypatch.setattr(inference, "load_saved_model", lambda folder: Zeros)
+    monkeypatch.setattr(graph, "load_saved_model", lambda folder: Zeros)
     formats.write(EMPTY, tmp_path, ["fake"], None)
     report = json.loads((tmp_path / formats.FOLDER / "fake.json").read_bytes())
     assert report["largest_difference"] == {"mask": 0.25, "depth": 0.0}

@@ -3,15 +3,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf import inference
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.inference import graph
 from maskdepth_tf.network import model
 
 
 def test_equal_pictures_give_numbers(tmp_path):
     model.resnet_unet(8, widths=(2,)).save(tmp_path / "best.keras")
     data = tf.io.encode_png(np.full((9, 9, 3), 77, np.uint8)).numpy()
-    answers = inference.load_predictor(tmp_path)([data], [data])
+    answers = graph.load_predictor(tmp_path)([data], [data])
     for value in answers.values():
         assert np.isfinite(value).all()
         assert value.min() >= 0.0
@@ -26,26 +26,26 @@ def test_linear_depth_is_clipped():
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
     raw = net({"bg": pixels, "fg_bg": pixels[::-1]})["depth"]
     assert np.max(np.abs(raw)) > 1.0
-    depth = inference.of_model(net).arrays(pixels, pixels[::-1])["depth"]
+    depth = graph.of_model(net).arrays(pixels, pixels[::-1])["depth"]
     np.testing.assert_array_equal(depth, np.clip(raw, 0.0, 1.0))
 
 
 def test_no_model(tmp_path):
     with pytest.raises(StateError, match="best.keras: a trained model must be there"):
-        inference.load_predictor(tmp_path)
+        graph.load_predictor(tmp_path)
 
 
 def test_damaged_saved_model(tmp_path):
     (tmp_path / "3").mkdir()
     (tmp_path / "3" / "saved_model.pb").write_bytes(b"nonsense")
     with pytest.raises(StateError, match="3: cannot be loaded: "):
-        inference.load_predictor(tmp_path)
+        graph.load_predictor(tmp_path)
 
 
 def test_foreign_saved_model(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path))
     with pytest.raises(StateError, match="it lacks the signatures serving_arrays, ser"):
-        inference.load_predictor(tmp_path)
+        graph.load_predictor(tmp_path)
 
 
 def test_newest_version_that_is_whole(tmp_path):
@@ -53,6 +53,6 @@ def test_newest_version_that_is_whole(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "saved_model.pb").touch()
     (tmp_path / "11").mkdir()
-    assert inference.find_saved_model(tmp_path) == str(tmp_path / "10")
-    assert inference.find_saved_model(tmp_path / "2") == str(tmp_path / "2")
-    assert inference.find_saved_model(tmp_path / "11") is None
+    assert graph.find_saved_model(tmp_path) == str(tmp_path / "10")
+    assert graph.find_saved_model(tmp_path / "2") == str(tmp_path / "2")
+    assert graph.find_saved_model(tmp_path / "11") is None

@@ -12,14 +12,15 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from maskdepth_tf import inference, tf_serving
+from maskdepth_tf import tf_serving
+from maskdepth_tf.inference import graph
 from tests.exported import SIGNATURES, graph, inputs
 
 
 @pytest.fixture(scope="module")
 def expected(exported):
     """What Python's TensorFlow answers, by signature and name."""
-    loaded = inference.load_saved_model(exported[1])
+    loaded = graph.load_saved_model(exported[1])
     assert set(loaded.signatures) == set(SIGNATURES)
     return {
         signature: {

@@ -13,8 +13,9 @@ import pytest
 import tensorflow as tf
 from conftest import tiny_overrides, train_run
 
-from maskdepth_tf import cli, config, evaluation, train
+from maskdepth_tf import cli, config, train
 from maskdepth_tf.errors import DataError, UsageError
+from maskdepth_tf.inference import scoring
 from maskdepth_tf.input import labels
 from maskdepth_tf.training import checkpoints, loop, runs
 
@@ -101,8 +102,8 @@ def test_broken_loss_is_not_kept(labels_file, tmp_path, capsys):
     assert not list(run_dir.glob("*.keras"))
     step = int(re.search(r"after step (\d+) of epoch 1\. ", error)[1])
     settings = config.load_config([run_dir / "config.yaml"])
-    found = evaluation.open_data(settings)
-    split = evaluation.split_data(settings, found)
+    found = scoring.open_data(settings)
+    split = scoring.split_data(settings, found)
     dataset, _, _ = loop.make_datasets(
         settings, found, split, step - 1, tf.distribute.get_strategy()
     )
@@ -317,8 +318,8 @@ def test_flags(capsys):
 
 def test_validation_rows_train_nothing(labels_file):
     settings = settings_of(labels_file)
-    found = evaluation.open_data(settings)
-    split = evaluation.split_data(settings, found)
+    found = scoring.open_data(settings)
+    split = scoring.split_data(settings, found)
     train_set, validation, shown = loop.make_datasets(
         settings, found, split, 1, tf.distribute.get_strategy()
     )

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import formats, inference
+from maskdepth_tf import formats
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.inference import graph
 from maskdepth_tf.serving.saved_model import SavedModel
 
 _ARRAYS = "serving_arrays"
@@ -59,7 +60,7 @@ class OpenVinoModel(SavedModel):
                 "depth": tf.ensure_shape(depth, shape),
             }
 
-        signatures = inference.Inference(network, size).signatures()
+        signatures = graph.Inference(network, size).signatures()
         return {
             name: tf.function(function, arguments, autograph=False)
             for name, (function, arguments) in signatures.items()

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import config, inference, streams
+from maskdepth_tf import config, streams
 from maskdepth_tf.errors import StateError, UsageError
+from maskdepth_tf.inference import graph
 from maskdepth_tf.input import examples, packed, pipeline, splits
 from maskdepth_tf.network import answers, baseline, metrics
 from maskdepth_tf.training import checkpoints
@@ -38,10 +39,10 @@ def load_scorable(path: str | Path) -> Scorable:
     Raises:
         StateError: If there is no such model, or it is damaged.
     """
-    folder = inference.find_saved_model(path)
+    folder = graph.find_saved_model(path)
     if folder is None:
         return keras_scorable(checkpoints.load_model(path))
-    return _saved_model_scorable(inference.load_saved_model(folder))
+    return _saved_model_scorable(graph.load_saved_model(folder))
 
 
 def keras_scorable(model: keras.Model) -> Scorable:
