@@ -187,7 +187,7 @@ def backend(models, kind):
     from maskdepth_tf import startup
 
     startup.load_tensorflow()
-    from maskdepth_tf.serving.openvino_model import OpenVinoModel
+    from maskdepth_tf.exporting.openvino_model import OpenVinoModel
 
     model = OpenVinoModel(version_folder(models), kind)
     size = model.signature("serving_uint8").inputs["bg"].tensor_shape.dim[1].size
@@ -199,8 +199,8 @@ def other_format(models, name):
     """Returns a function that runs a file of `formats/`."""
     import numpy as np
 
-    from maskdepth_tf import formats
     from maskdepth_tf.export import NOTE
+    from maskdepth_tf.exporting import formats
 
     folder = Path(version_folder(models))
     size = json.loads((folder / NOTE).read_text())["image_size"]

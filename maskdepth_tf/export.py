@@ -31,8 +31,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maskdepth_tf import __version__, cli, files, formats, startup
+from maskdepth_tf import __version__, cli, files, startup
 from maskdepth_tf.errors import DiskFullError, UsageError
+from maskdepth_tf.exporting import formats
 
 if TYPE_CHECKING:
     import keras
@@ -123,7 +124,7 @@ def export_model(
     """
     import tensorflow as tf
 
-    from maskdepth_tf import tf_serving
+    from maskdepth_tf.exporting import serving_files
 
     name = os.path.basename(os.path.abspath(output_dir))
     temporary = _make_temporary(output_dir)
@@ -133,7 +134,7 @@ def export_model(
             formats.write(model, temporary, other_formats, run_dir)
         found = {"files": manifest(temporary)}
         files.write_json(os.path.join(temporary, MANIFEST), found)
-        tf_serving.write_configs(output_dir, name)
+        serving_files.write_configs(output_dir, name)
         return _publish(temporary, output_dir)
     except BaseException as error:
         shutil.rmtree(temporary)
@@ -158,7 +159,7 @@ def _make_temporary(output_dir) -> str:
 
 
 def _write(model, folder, name, run_dir) -> None:
-    from maskdepth_tf import model_card, tf_serving
+    from maskdepth_tf.exporting import model_card, serving_files
     from maskdepth_tf.inference import graph
     from maskdepth_tf.inference.scoring import num_parameters
 
@@ -173,7 +174,7 @@ def _write(model, folder, name, run_dir) -> None:
     files.write_json(os.path.join(folder, NOTE), note)
     _save(model, signatures, folder)
     arguments = {key: specs for key, (_, specs) in signatures.items()}
-    tf_serving.write_warmup(folder, name, arguments)
+    serving_files.write_warmup(folder, name, arguments)
     size, count = found.image_size, num_parameters(model)
     model_card.write(folder, name, size, count, run_dir)
 

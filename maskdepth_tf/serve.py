@@ -11,8 +11,9 @@ import functools
 import os
 import sys
 
-from maskdepth_tf import cli, formats, startup
+from maskdepth_tf import cli, startup
 from maskdepth_tf.errors import UsageError
+from maskdepth_tf.exporting import formats
 
 
 def main(argv: list[str] | None = None) -> int | None:
@@ -62,7 +63,7 @@ def _loader(backend):
     if backend == "tensorflow":
         return SavedModel
     formats.check_installed([backend])
-    from maskdepth_tf.serving.openvino_model import OpenVinoModel
+    from maskdepth_tf.exporting.openvino_model import OpenVinoModel
 
     return functools.partial(OpenVinoModel, kind=backend)
 

@@ -11,7 +11,7 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from maskdepth_tf import tf_serving
+from maskdepth_tf.exporting import serving_files
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = {
@@ -51,8 +51,8 @@ def containers():
 
 @pytest.fixture
 def model_config(tmp_path):
-    tf_serving.write_configs(tmp_path, "maskdepth")
-    text = (tmp_path / tf_serving.MODELS).read_text()
+    serving_files.write_configs(tmp_path, "maskdepth")
+    text = (tmp_path / serving_files.MODELS).read_text()
     parsed = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     (config,) = parsed.model_config_list.config
     return config
@@ -64,8 +64,10 @@ def test_flags_name_what_is_mounted(where, model_config):
     assert mounted == model_config.base_path
     flags = dict(re.fullmatch("--([a-z_]+)=(.+)", a).groups() for a in arguments)
     assert set(flags) == FLAGS
-    assert flags.pop("model_config_file") == f"{mounted}/{tf_serving.MODELS}"
-    assert flags.pop("batching_parameters_file") == f"{mounted}/{tf_serving.BATCHING}"
+    assert flags.pop("model_config_file") == f"{mounted}/{serving_files.MODELS}"
+    assert (
+        flags.pop("batching_parameters_file") == f"{mounted}/{serving_files.BATCHING}"
+    )
     assert set(flags.values()) == {"true"}
 
 

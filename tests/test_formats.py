@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from conftest import make_labelled_set
 
-from maskdepth_tf import cli, export, formats
+from maskdepth_tf import cli, export
 from maskdepth_tf.dataset import synthesize
 from maskdepth_tf.errors import StateError, UsageError
+from maskdepth_tf.exporting import formats
 from maskdepth_tf.inference import graph
 from maskdepth_tf.training import checkpoints
 from tests.exported import SIZE, inputs

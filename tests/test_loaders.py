@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from maskdepth_tf import tf_serving
+from maskdepth_tf.exporting import serving_files
 from maskdepth_tf.inference import graph
 from tests.exported import SIGNATURES, graph, inputs
 
@@ -120,7 +120,7 @@ def test_cc_library(loader, exported, expected, tmp_path):
         for name, value in inputs(signature).items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
         requests[signature] = request
-    warmup = tf.data.TFRecordDataset(f"{exported[1]}/{tf_serving.WARMUP}")
+    warmup = tf.data.TFRecordDataset(f"{exported[1]}/{serving_files.WARMUP}")
     for number, record in enumerate(warmup.as_numpy_iterator()):
         log = prediction_log_pb2.PredictionLog.FromString(record)
         requests[f"warmup{number}"] = log.predict_log.request

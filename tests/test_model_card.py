@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from maskdepth_tf import model_card
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.exporting import model_card
 
 RUN = {"data": {"rows": 1500, "splits": {"train": 1200, "test": 300}, "sha256": "ab12"}}
 FIGURES = {"mask": {"dice": 0.9}, "depth": {"ssim": 0.60449}}

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import export, formats, serve
+from maskdepth_tf import export, serve
 from maskdepth_tf.errors import StateError, UsageError
+from maskdepth_tf.exporting import formats, openvino_model
+from maskdepth_tf.exporting.openvino_model import OpenVinoModel
 from maskdepth_tf.network import model
-from maskdepth_tf.serving import openvino_model, server
+from maskdepth_tf.serving import server
 from maskdepth_tf.serving.models import Spec
-from maskdepth_tf.serving.openvino_model import OpenVinoModel
 from maskdepth_tf.serving.saved_model import SavedModel
 from tests import servers
 from tests.exported import SIGNATURES, SIZE, inputs

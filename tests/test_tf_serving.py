@@ -8,18 +8,18 @@ from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from maskdepth_tf import tf_serving
+from maskdepth_tf.exporting import serving_files
 from tests.exported import SIZE, graph
 
 
 def read_models(folder):
-    text = (folder / tf_serving.MODELS).read_text()
+    text = (folder / serving_files.MODELS).read_text()
     return text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
 
 
 @pytest.mark.parametrize("name", ["maskdepth", 'a "b"\\c', "Räume"])
 def test_models_config(tmp_path, name):
-    tf_serving.write_configs(tmp_path, name)
+    serving_files.write_configs(tmp_path, name)
     (config,) = read_models(tmp_path).model_config_list.config
     assert config.name == name
     assert config.base_path == f"/models/{name}"
@@ -29,13 +29,13 @@ def test_models_config(tmp_path, name):
 
 def test_batching_config(tmp_path):
     # BatchingParameters is not among the protos that are published.
-    tf_serving.write_configs(tmp_path, "m")
-    text = (tmp_path / tf_serving.BATCHING).read_text()
+    serving_files.write_configs(tmp_path, "m")
+    text = (tmp_path / serving_files.BATCHING).read_text()
     body = "".join(line for line in text.splitlines(True) if line[0] != "#")
     words = body.replace("{ value:", "").replace("}", "").replace(":", "").split()
     found = list(zip(words[::2], map(int, words[1::2]), strict=True))
     sizes = [value for name, value in found if name == "allowed_batch_sizes"]
-    assert sizes == sorted(set(tf_serving.BATCH_SIZES))
+    assert sizes == sorted(set(serving_files.BATCH_SIZES))
     assert ("max_batch_size", sizes[-1]) in found
     assert {name for name, _ in found} == {
         "allowed_batch_sizes",
@@ -46,14 +46,14 @@ def test_batching_config(tmp_path):
 
 
 def test_what_a_user_changed_stays(tmp_path):
-    (tmp_path / tf_serving.MODELS).write_text("mine")
-    tf_serving.write_configs(tmp_path, "m")
-    assert (tmp_path / tf_serving.MODELS).read_text() == "mine"
-    assert (tmp_path / tf_serving.BATCHING).is_file()
+    (tmp_path / serving_files.MODELS).write_text("mine")
+    serving_files.write_configs(tmp_path, "m")
+    assert (tmp_path / serving_files.MODELS).read_text() == "mine"
+    assert (tmp_path / serving_files.BATCHING).is_file()
 
 
 def read_warmup(folder):
-    records = tf.data.TFRecordDataset(f"{folder}/{tf_serving.WARMUP}")
+    records = tf.data.TFRecordDataset(f"{folder}/{serving_files.WARMUP}")
     return [
         prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
         for record in records.as_numpy_iterator()
@@ -89,8 +89,8 @@ def test_warmup_is_small_and_the_same_each_time(tmp_path):
     written = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        tf_serving.write_warmup(tmp_path / name, "m", signatures)
-        written.append((tmp_path / name / tf_serving.WARMUP).read_bytes())
+        serving_files.write_warmup(tmp_path / name, "m", signatures)
+        written.append((tmp_path / name / serving_files.WARMUP).read_bytes())
     assert written[0] == written[1]
     assert len(written[0]) < 100_000
     value = read_warmup(tmp_path / "first")[0].inputs["bg"]
@@ -98,7 +98,7 @@ def test_warmup_is_small_and_the_same_each_time(tmp_path):
 
 
 def test_made_picture(tmp_path):
-    (tmp_path / "made").write_bytes(tf_serving._made_picture())
+    (tmp_path / "made").write_bytes(serving_files._made_picture())
     with Image.open(tmp_path / "made") as image:
         assert image.size == (64, 48)
         assert image.getpixel((0, 24))[0] < 10
@@ -107,7 +107,7 @@ def test_made_picture(tmp_path):
 
 def test_without_the_extra_a_line_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    tf_serving.write_warmup(tmp_path, "m", {})
+    serving_files.write_warmup(tmp_path, "m", {})
     assert capsys.readouterr().err == (
         "warning: exported without warm-up requests; they need the extra `serving`\n"
     )

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import formats
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.exporting import formats
 from maskdepth_tf.inference import graph
 from maskdepth_tf.serving.saved_model import SavedModel
 

@@ -1,0 +1,1 @@
+"""What lies beside a SavedModel, and other formats of the network."""
