@@ -52,7 +52,7 @@ def rest_requests(model, signature, side=SIDE):
 
 def grpc_requests(model, signature, side=SIDE):
     """Messages."""
-    from maskdepth_tf import grpc_messages
+    from maskdepth_tf.clients import grpc_messages
 
     found = []
     for pair in make_pairs(side):

@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 from tensorflow_serving.apis import get_model_status_pb2
 
-from maskdepth_tf import cli, client, grpc_client
+from maskdepth_tf import cli, client
 from maskdepth_tf.client import Client, VersionStatus
+from maskdepth_tf.clients import grpc_client
+from maskdepth_tf.clients.grpc_client import GrpcClient
 from maskdepth_tf.errors import DataError, ServerError
-from maskdepth_tf.grpc_client import GrpcClient
 from maskdepth_tf.inference import graph
 from maskdepth_tf.serving import model_config
 from tests import servers
@@ -136,7 +137,7 @@ def test_command(running, tmp_path, capsys):
 WITHOUT_TENSORFLOW = """
 import sys
 from maskdepth_tf.client import Client
-from maskdepth_tf.grpc_client import GrpcClient
+from maskdepth_tf.clients.grpc_client import GrpcClient
 rest, address, bg, fg_bg = sys.argv[1:]
 pictures = [open(path, "rb").read() for path in (bg, fg_bg)]
 with GrpcClient(address, token="secret") as by_grpc:

@@ -17,8 +17,8 @@ from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 
 from maskdepth_tf import client
 from maskdepth_tf.client import Client, VersionStatus
+from maskdepth_tf.clients.grpc_client import GrpcClient
 from maskdepth_tf.errors import ServerError, UsageError
-from maskdepth_tf.grpc_client import GrpcClient
 from tests.exported import BG, FG_BG
 
 

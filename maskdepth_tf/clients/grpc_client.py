@@ -11,8 +11,8 @@ import time
 import grpc
 from google.protobuf.message import DecodeError
 
-from maskdepth_tf import grpc_messages
 from maskdepth_tf.client import ModelClient, Transient, VersionStatus, one_line
+from maskdepth_tf.clients import grpc_messages
 from maskdepth_tf.errors import ServerError
 
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
