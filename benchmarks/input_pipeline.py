@@ -44,13 +44,12 @@ def make_sets(folder):
 
 def batches_of(settings):
     """The endless batches of a training, and how many rows one has."""
-    from maskdepth_tf.inference import scoring
     from maskdepth_tf.input import augmentation, pipeline
-    from maskdepth_tf.training import loop
+    from maskdepth_tf.training import batches
 
-    found = scoring.open_data(settings)
-    split = scoring.split_data(settings, found)
-    steps = loop.steps_per_epoch(settings, split)
+    found = batches.open_data(settings)
+    split = batches.split_data(settings, found)
+    steps = batches.steps_per_epoch(settings, split)
     return pipeline.make_training_dataset(
         found.load,
         split["train"],

@@ -64,9 +64,9 @@ def train(run_dir, flags):
     from maskdepth_tf import export, train
     from maskdepth_tf.inference import scoring
     from maskdepth_tf.reports import run_report
-    from maskdepth_tf.training import callbacks
+    from maskdepth_tf.training import state
 
-    callbacks.SAVE_SECONDS = 0.0
+    state.SAVE_SECONDS = 0.0
     scoring.evaluate_split = lambda *_: {}
     scoring.table = lambda _: ""
     export.export_run = run_report.write_report = run_report.write_curves = lambda *_: (
@@ -95,7 +95,7 @@ def new_run(packed):
 
 def kill_after(count):
     """Has this process kill itself at an event."""
-    from maskdepth_tf.training import callbacks
+    from maskdepth_tf.training import state
 
     left = [count]
 
@@ -112,8 +112,8 @@ def kill_after(count):
         return call
 
     os.replace, os.fsync = watched(os.replace), watched(os.fsync)
-    state = callbacks.RunState
-    state.on_train_batch_end = watched(state.on_train_batch_end)
+    run_state = state.RunState
+    run_state.on_train_batch_end = watched(run_state.on_train_batch_end)
 
 
 def in_fork(function, *arguments):

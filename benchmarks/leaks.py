@@ -27,8 +27,7 @@ def main():
     args = parser.parse_args()
     startup.load_tensorflow()
     from maskdepth_tf import config, train
-    from maskdepth_tf.inference import scoring
-    from maskdepth_tf.training import checkpoints, loop
+    from maskdepth_tf.training import batches, building, checkpoints
 
     with tempfile.TemporaryDirectory() as folder:
         overrides = [
@@ -44,13 +43,13 @@ def main():
             "optimizer.drop_epochs=100000",
         ]
         settings = config.load_config([], overrides)
-        strategy = loop.set_up(settings)
+        strategy = building.set_up(settings)
         train.make_sample_set(settings.data)
-        found = scoring.open_data(settings)
-        split = scoring.split_data(settings, found)
-        batches, _, _ = loop.make_datasets(settings, found, split, 0, strategy)
-        steps = loop.steps_per_epoch(settings, split)
-        net, batches = loop.compiled_model(settings, steps), iter(batches)
+        found = batches.open_data(settings)
+        split = batches.split_data(settings, found)
+        batches, _, _ = batches.make_datasets(settings, found, split, 0, strategy)
+        steps = batches.steps_per_epoch(settings, split)
+        net, batches = building.compiled_model(settings, steps), iter(batches)
         net.train_on_batch(*next(batches))
         run, process = net.make_train_function(), psutil.Process()
         memory, opened = [], []

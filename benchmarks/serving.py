@@ -133,9 +133,9 @@ def export(folder, preset):
     startup.load_tensorflow()
     settings = config.load_config([], [f"model.preset={preset}"])
     from maskdepth_tf.export import export_model
-    from maskdepth_tf.training import loop
+    from maskdepth_tf.training import building
 
-    return export_model(loop.compiled_model(settings, steps=1), folder)
+    return export_model(building.compiled_model(settings, steps=1), folder)
 
 
 def version_folder(models):

@@ -36,7 +36,7 @@ def keras_worker(batch_size, preset, precision, jit_compile, overrides):
     import tensorflow as tf
 
     from maskdepth_tf import config
-    from maskdepth_tf.training import loop
+    from maskdepth_tf.training import building
 
     overrides = [
         *overrides,
@@ -46,7 +46,7 @@ def keras_worker(batch_size, preset, precision, jit_compile, overrides):
     ]
     settings = config.load_config([], overrides)
     keras.mixed_precision.set_global_policy(precision)
-    net = loop.compiled_model(settings, steps=1000)
+    net = building.compiled_model(settings, steps=1000)
     rng = np.random.default_rng(0)
     shape = (batch_size, settings.data.image_size, settings.data.image_size)
     inputs = {

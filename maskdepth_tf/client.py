@@ -6,8 +6,8 @@ The server is ours or TF Serving, with a model that `maskdepth_tf.export` wrote:
     Path("mask.png").write_bytes(answer.mask)
 
 `Client` speaks REST with nothing but Python's standard library (and NumPy where arrays
-are asked for); `maskdepth_tf.clients.grpc_client.GrpcClient` has the same methods. A predict
-request may be sent again without harm, so what fails to get through is.
+are asked for); `maskdepth_tf.clients.grpc_client.GrpcClient` has the same methods. A
+predict request may be sent again without harm, so what fails to get through is.
 """
 
 import argparse

@@ -208,7 +208,7 @@ def manifest(folder: str | os.PathLike) -> dict[str, dict]:
 
 def _publish(temporary, output_dir) -> str:
     """Renames to the next free number, also if another export takes one meanwhile."""
-    from maskdepth_tf.inference.graph import version_numbers
+    from maskdepth_tf.inference.loading import version_numbers
 
     os.chmod(temporary, 0o755)
     while True:

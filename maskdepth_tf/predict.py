@@ -29,7 +29,7 @@ from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import pairs
 
 if TYPE_CHECKING:
-    from maskdepth_tf.inference.graph import Predictor
+    from maskdepth_tf.inference.loading import Predictor
 
 DIFFERENCE = 12
 """Difference in some channel, of 255 and at the network's size, from which a pixel
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int | None:
     found = pairs.find_pairs(args.bg, args.fg_bg)
     pairs.prepare_output(args.output, (args.bg, args.fg_bg), found, args.force)
     startup.load_tensorflow()
-    from maskdepth_tf.inference.graph import load_predictor
+    from maskdepth_tf.inference.loading import load_predictor
 
     # A fixed background is read once, and if it is bad, that is said once.
     read_bg = functools.lru_cache(maxsize=1)(read_picture)

@@ -97,18 +97,18 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     from maskdepth_tf.inference import scoring
     from maskdepth_tf.input import examples
     from maskdepth_tf.reports import run_report
-    from maskdepth_tf.training import checkpoints, loop
+    from maskdepth_tf.training import batches, building, checkpoints, loop
 
-    strategy = loop.set_up(settings)
+    strategy = building.set_up(settings)
     make_sample_set(settings.data)
-    found = scoring.open_data(settings)
-    split = scoring.split_data(settings, found)
-    steps = loop.steps_per_epoch(settings, split)
+    found = batches.open_data(settings)
+    split = batches.split_data(settings, found)
+    steps = batches.steps_per_epoch(settings, split)
     data = examples.describe(settings.data.labels, found, split)
     if resume:
         runs.check_data(run_dir, data)
     with strategy.scope():
-        net, progress = loop.restored_model(settings, run_dir, steps, resume)
+        net, progress = building.restored_model(settings, run_dir, steps, resume)
 
     is_chief = cluster.from_environment().is_chief
     if is_chief:
@@ -129,14 +129,13 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
 def profile(settings: config.Config) -> None:
     """Prints how long each stage of a training step takes."""
     startup.load_tensorflow()
-    from maskdepth_tf.inference import scoring
-    from maskdepth_tf.training import loop, profiling
+    from maskdepth_tf.training import batches, building, profiling
 
-    loop.set_up(settings)
+    building.set_up(settings)
     make_sample_set(settings.data)
-    found = scoring.open_data(settings)
-    split = scoring.split_data(settings, found)
-    net = loop.compiled_model(settings, loop.steps_per_epoch(settings, split))
+    found = batches.open_data(settings)
+    split = batches.split_data(settings, found)
+    net = building.compiled_model(settings, batches.steps_per_epoch(settings, split))
     folder = Path(settings.workdir, "profile")
     with found.damage_named(), services.watched(settings.data.services):
         stages = profiling.profile(settings, found, split, net, folder)

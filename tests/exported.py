@@ -73,7 +73,7 @@ def inputs(signature):
     }
 
 
-def graph(version):
+def graph_of(version):
     """The saved graph of a version's folder, with its signatures."""
     saved = saved_model_pb2.SavedModel()
     with open(f"{version}/saved_model.pb", "rb") as file:

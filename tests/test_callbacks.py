@@ -13,6 +13,7 @@ from maskdepth_tf.errors import NonFiniteError, StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.network import model
 from maskdepth_tf.training import callbacks, checkpoints, runs
+from maskdepth_tf.training.state import SAVE_SECONDS, RunState, StopRequest
 
 LOGS = {
     "loss": 0.5,
@@ -32,7 +33,7 @@ def net():
 
 def state_of(run_dir, net, history=()):
     progress = checkpoints.Progress(list(history))
-    state = callbacks.RunState(run_dir, progress, 100, callbacks.StopRequest())
+    state = RunState(run_dir, progress, 100, StopRequest())
     state.set_model(net)
     return state
 
@@ -140,13 +141,13 @@ def test_long_epochs_are_saved_on_the_way(tmp_path, net, saved, monkeypatch):
     state = state_of(tmp_path, net)
     state.on_epoch_begin(0)
     for batch in range(7):
-        now[0] += callbacks.SAVE_SECONDS / 3
+        now[0] += SAVE_SECONDS / 3
         state.on_train_batch_end(batch, {"loss": 1.0})
     assert saved == [checkpoints.LAST]  # after four thirds, and not yet eight
 
 
 def test_the_first_signal_is_a_wish_and_the_second_is_not(ctrl_c):
-    with callbacks.StopRequest() as stop:
+    with StopRequest() as stop:
         assert stop.signum is None
         signal.raise_signal(signal.SIGINT)
         assert stop.signum == signal.SIGINT
@@ -157,7 +158,7 @@ def test_the_first_signal_is_a_wish_and_the_second_is_not(ctrl_c):
 
 def test_what_is_ignored_stays_so(ctrl_c):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with callbacks.StopRequest() as stop:
+    with StopRequest() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop.signum is None
     assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN

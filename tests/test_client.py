@@ -17,7 +17,7 @@ from maskdepth_tf.client import Client, VersionStatus
 from maskdepth_tf.clients import grpc_client
 from maskdepth_tf.clients.grpc_client import GrpcClient
 from maskdepth_tf.errors import DataError, ServerError
-from maskdepth_tf.inference import graph
+from maskdepth_tf.inference import loading
 from maskdepth_tf.serving import model_config
 from tests import servers
 from tests.exported import BG, FG_BG, SIZE
@@ -78,7 +78,7 @@ def test_pictures_that_are_too_large(asker):
 
 @pytest.fixture(scope="module")
 def expected(exported):
-    return graph.load_predictor(exported[1])(BG, FG_BG)
+    return loading.load_predictor(exported[1])(BG, FG_BG)
 
 
 def test_arrays_are_those_of_predict(asker, expected):

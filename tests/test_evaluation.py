@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from maskdepth_tf import cli, config, evaluate, export
 from maskdepth_tf.errors import DataError, StateError
-from maskdepth_tf.inference import graph, scoring
+from maskdepth_tf.inference import loading, scoring
 from maskdepth_tf.input import labels, pipeline
 from maskdepth_tf.network import answers, metrics
 
@@ -194,7 +194,7 @@ def test_what_predict_writes_is_scored(trained, labels_file, packed_dir):
         [(root / getattr(row, name)).read_bytes() for row in rows]
         for name in ("bg", "fg_bg")
     )
-    found = graph.load_predictor(trained)(bg, fg_bg)
+    found = loading.load_predictor(trained)(bg, fg_bg)
     answered = {name: answers.stretch(found[name], 32, 32) for name in found}
     load = pipeline.load_files(rows, str(root), 32)
     _, targets = pipeline.split_example(load(np.arange(40)))

@@ -10,20 +10,20 @@ from PIL import Image
 
 from maskdepth_tf import __version__, cli, export, files, predict
 from maskdepth_tf.errors import DiskFullError, StateError, UsageError
-from maskdepth_tf.inference import graph
+from maskdepth_tf.inference import loading
 from maskdepth_tf.inference.scoring import load_scorable
 from maskdepth_tf.network import answers, metrics, model
-from tests.exported import BG, FG_BG, OF_ONE_SIZE, SIZE, graph, inputs
+from tests.exported import BG, FG_BG, OF_ONE_SIZE, SIZE, graph_of, inputs
 
 
 @pytest.fixture(scope="module")
 def loaded(exported):
-    return graph.load_saved_model(exported[1])
+    return loading.load_saved_model(exported[1])
 
 
 @pytest.fixture(scope="module")
 def predictor(exported):
-    return graph.load_predictor(exported[0])
+    return loading.load_predictor(exported[0])
 
 
 def ask(loaded, signature, **changed):
@@ -127,7 +127,7 @@ def test_pngs_equal_the_files_of_predict(exported, loaded, predictor, i, tmp_pat
     for name, data in (("bg", BG[i]), ("fg_bg", FG_BG[i])):
         (tmp_path / name).write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph, "load_predictor", lambda path: predictor)
+        patch.setattr(loading, "load_predictor", lambda path: predictor)
         argv = ["--model", "m", "--output", str(tmp_path / "out")]
         argv += ["--bg", str(tmp_path / "bg"), "--fg-bg", str(tmp_path / "fg_bg")]
         assert cli.run(predict.main, argv) == 0
@@ -139,7 +139,7 @@ def test_pngs_equal_the_files_of_predict(exported, loaded, predictor, i, tmp_pat
 
 
 def test_graph_has_no_python(exported):
-    saved = graph(exported[1]).graph_def
+    saved = graph_of(exported[1]).graph_def
     nodes = [*saved.node, *(n for f in saved.library.function for n in f.node_def)]
     operations = {node.op for node in nodes}
     assert "DecodeImage" in operations  # decoding is in the graph

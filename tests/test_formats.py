@@ -12,7 +12,7 @@ from maskdepth_tf import cli, export
 from maskdepth_tf.dataset import synthesize
 from maskdepth_tf.errors import StateError, UsageError
 from maskdepth_tf.exporting import formats
-from maskdepth_tf.inference import graph
+from maskdepth_tf.inference import graph, loading
 from maskdepth_tf.training import checkpoints
 from tests.exported import SIZE, inputs
 
@@ -80,7 +80,7 @@ def fake(difference, is_exact=True):
 @pytest.mark.parametrize("difference", [2e-4, np.nan])
 def test_wrong_answers_are_refused(difference, made, monkeypatch, tmp_path):
     monkeypatch.setitem(formats.FORMATS, "fake", fake(difference))
-    monkeypatch.setattr(graph, "load_saved_model", lambda folder: Zeros)
+    monkeypatch.setattr(loading, "load_saved_model", lambda folder: Zeros)
     message = "fake: answers must equal the SavedModel's within 0.0001. Received: a"
     with pytest.raises(StateError, match=message):
         formats.write(EMPTY, tmp_path, ["fake"], None)
@@ -99,7 +99,7 @@ class Zeros:
 
 def test_8_bits_may_differ(made, monkeypatch, tmp_path):
     monkeypatch.setitem(formats.FORMATS, "fake", fake(0.25, is_exact=False))
-    monkeypatch.setattr(graph, "load_saved_model", lambda folder: Zeros)
+    monkeypatch.setattr(loading, "load_saved_model", lambda folder: Zeros)
     formats.write(EMPTY, tmp_path, ["fake"], None)
     report = json.loads((tmp_path / formats.FOLDER / "fake.json").read_bytes())
     assert report["largest_difference"] == {"mask": 0.25, "depth": 0.0}

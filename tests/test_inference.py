@@ -4,14 +4,14 @@ import pytest
 import tensorflow as tf
 
 from maskdepth_tf.errors import StateError
-from maskdepth_tf.inference import graph
+from maskdepth_tf.inference import graph, loading
 from maskdepth_tf.network import model
 
 
 def test_equal_pictures_give_numbers(tmp_path):
     model.resnet_unet(8, widths=(2,)).save(tmp_path / "best.keras")
     data = tf.io.encode_png(np.full((9, 9, 3), 77, np.uint8)).numpy()
-    answers = graph.load_predictor(tmp_path)([data], [data])
+    answers = loading.load_predictor(tmp_path)([data], [data])
     for value in answers.values():
         assert np.isfinite(value).all()
         assert value.min() >= 0.0
@@ -32,20 +32,20 @@ def test_linear_depth_is_clipped():
 
 def test_no_model(tmp_path):
     with pytest.raises(StateError, match="best.keras: a trained model must be there"):
-        graph.load_predictor(tmp_path)
+        loading.load_predictor(tmp_path)
 
 
 def test_damaged_saved_model(tmp_path):
     (tmp_path / "3").mkdir()
     (tmp_path / "3" / "saved_model.pb").write_bytes(b"nonsense")
     with pytest.raises(StateError, match="3: cannot be loaded: "):
-        graph.load_predictor(tmp_path)
+        loading.load_predictor(tmp_path)
 
 
 def test_foreign_saved_model(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path))
     with pytest.raises(StateError, match="it lacks the signatures serving_arrays, ser"):
-        graph.load_predictor(tmp_path)
+        loading.load_predictor(tmp_path)
 
 
 def test_newest_version_that_is_whole(tmp_path):
@@ -53,6 +53,6 @@ def test_newest_version_that_is_whole(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "saved_model.pb").touch()
     (tmp_path / "11").mkdir()
-    assert graph.find_saved_model(tmp_path) == str(tmp_path / "10")
-    assert graph.find_saved_model(tmp_path / "2") == str(tmp_path / "2")
-    assert graph.find_saved_model(tmp_path / "11") is None
+    assert loading.find_saved_model(tmp_path) == str(tmp_path / "10")
+    assert loading.find_saved_model(tmp_path / "2") == str(tmp_path / "2")
+    assert loading.find_saved_model(tmp_path / "11") is None

@@ -13,14 +13,14 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from maskdepth_tf.exporting import serving_files
-from maskdepth_tf.inference import graph
-from tests.exported import SIGNATURES, graph, inputs
+from maskdepth_tf.inference import loading
+from tests.exported import SIGNATURES, graph_of, inputs
 
 
 @pytest.fixture(scope="module")
 def expected(exported):
     """What Python's TensorFlow answers, by signature and name."""
-    loaded = graph.load_saved_model(exported[1])
+    loaded = loading.load_saved_model(exported[1])
     assert set(loaded.signatures) == set(SIGNATURES)
     return {
         signature: {
@@ -42,7 +42,7 @@ def assert_equal(outputs, expected):
 def test_c_library(exported, expected, tmp_path):
     requests, arrays = {}, {}
     for signature in SIGNATURES:
-        names = graph(exported[1]).signature_def[signature]
+        names = graph_of(exported[1]).signature_def[signature]
         requests[signature] = {
             "inputs": {name: info.name for name, info in names.inputs.items()},
             "outputs": {name: info.name for name, info in names.outputs.items()},

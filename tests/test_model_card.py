@@ -43,8 +43,8 @@ def test_damaged_run(tmp_path):
 
 
 def test_every_signature_is_in_the_card(tmp_path, exported):
-    from tests.exported import graph
+    from tests.exported import graph_of
 
     text = card(tmp_path, None)
-    names = {n for n in graph(exported[1]).signature_def if n.startswith("serving")}
+    names = {n for n in graph_of(exported[1]).signature_def if n.startswith("serving")}
     assert {name for name in names if f"`{name}`" not in text} == set()

@@ -12,7 +12,7 @@ from PIL import Image
 from maskdepth_tf import cli, export, files, predict
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import preprocessing
-from maskdepth_tf.inference import graph
+from maskdepth_tf.inference import loading
 from maskdepth_tf.network import answers, model
 
 WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
@@ -35,7 +35,7 @@ def fake_predictor(bg_bytes, fg_bg_bytes):
 @pytest.fixture
 def scene(tmp_path, monkeypatch):
     """A room, and a folder of frames in which a red thing is on its left."""
-    monkeypatch.setattr(graph, "load_predictor", lambda path: fake_predictor)
+    monkeypatch.setattr(loading, "load_predictor", lambda path: fake_predictor)
     monkeypatch.chdir(tmp_path)
     room = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     Image.fromarray(room).save("room.png")
@@ -146,7 +146,7 @@ def test_existing_results_are_refused_before_any_work(scene, capsys, monkeypatch
     def load(path):
         raise StateError("was loaded")
 
-    monkeypatch.setattr(graph, "load_predictor", load)
+    monkeypatch.setattr(loading, "load_predictor", load)
     assert run() == 2
     assert "out/a_mask.png: exists, as 4 of 4 results do" in capsys.readouterr().err
     stat = os.stat("out/a_mask.png")
@@ -271,7 +271,7 @@ def test_every_kind_of_model_gives_the_same_results(trained, part, tmp_path):
     argv += ["--bg", str(tmp_path / "bg.png"), "--fg-bg", str(tmp_path / "fg_bg.png")]
     assert cli.run(predict.main, argv) == 0
     data = [(tmp_path / f"{name}.png").read_bytes() for name in ("bg", "fg_bg")]
-    expected = graph.load_predictor(trained)(data[:1], data[1:])
+    expected = loading.load_predictor(trained)(data[:1], data[1:])
     mask = answers.stretch(expected["mask"][0], 20, 30)[..., 0]
     assert np.isfinite(mask).all()
     np.testing.assert_array_equal(

@@ -14,7 +14,7 @@ import keras
 import pytest
 from conftest import tiny_overrides, train_run
 
-from maskdepth_tf.training import callbacks, checkpoints
+from maskdepth_tf.training import checkpoints, state
 
 TIMES = ("seconds", "images_per_second")
 
@@ -55,7 +55,7 @@ class Stopper(keras.callbacks.Callback):
 
 def stopped_run(overrides, monkeypatch, after, signum, *flags):
     """Trains until a signal comes; the exit code."""
-    make = callbacks.RunState
+    make = state.RunState
     stopper = Stopper(after, signum)
 
     def make_state(*arguments):
@@ -71,7 +71,7 @@ def stopped_run(overrides, monkeypatch, after, signum, *flags):
         return state
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks, "RunState", make_state)
+        patch.setattr(state, "RunState", make_state)
         return train_run(overrides, *flags)
 
 

@@ -23,7 +23,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from maskdepth_tf import cli, export, serve
 from maskdepth_tf.errors import UsageError
-from maskdepth_tf.inference import graph
+from maskdepth_tf.inference import loading
 from maskdepth_tf.network import model
 from maskdepth_tf.serving import model_config, server
 from maskdepth_tf.serving.models import Models
@@ -203,7 +203,7 @@ def test_command(tmp_path):
     network = model.resnet_unet(16, widths=(4, 4), patch_size=2)
     version = export.export_model(network, tmp_path / "office")
     pictures = [picture(seed) for seed in range(2)]
-    expected = graph.load_predictor(version)(*[[data] for data in pictures])
+    expected = loading.load_predictor(version)(*[[data] for data in pictures])
     flags = [
         "--models",
         str(tmp_path / "office"),

@@ -9,7 +9,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from maskdepth_tf.exporting import serving_files
-from tests.exported import SIZE, graph
+from tests.exported import SIZE, graph_of
 
 
 def read_models(folder):
@@ -62,7 +62,7 @@ def read_warmup(folder):
 
 def test_warmup_is_for_every_signature_and_batch_size(exported):
     requests = read_warmup(exported[1])
-    signatures = graph(exported[1]).signature_def
+    signatures = graph_of(exported[1]).signature_def
     asked = set()
     for request in requests:
         assert request.model_spec.name == "office"

@@ -15,9 +15,8 @@ from conftest import tiny_overrides, train_run
 
 from maskdepth_tf import cli, config, train
 from maskdepth_tf.errors import DataError, UsageError
-from maskdepth_tf.inference import scoring
 from maskdepth_tf.input import labels
-from maskdepth_tf.training import checkpoints, loop, runs
+from maskdepth_tf.training import batches, building, checkpoints, loop, runs
 
 TIMES = ("seconds", "images_per_second")
 
@@ -102,9 +101,9 @@ def test_broken_loss_is_not_kept(labels_file, tmp_path, capsys):
     assert not list(run_dir.glob("*.keras"))
     step = int(re.search(r"after step (\d+) of epoch 1\. ", error)[1])
     settings = config.load_config([run_dir / "config.yaml"])
-    found = scoring.open_data(settings)
-    split = scoring.split_data(settings, found)
-    dataset, _, _ = loop.make_datasets(
+    found = batches.open_data(settings)
+    split = batches.split_data(settings, found)
+    dataset, _, _ = batches.make_datasets(
         settings, found, split, step - 1, tf.distribute.get_strategy()
     )
     rows = labels.read(run_dir / "nonfinite.txt")
@@ -161,15 +160,15 @@ def test_refused_before_anything_is_written(
 def test_configuration_that_cannot_be_built(labels_file, override, message):
     settings = settings_of(labels_file, override)
     with pytest.raises(UsageError, match=f"configuration cannot be built: .*{message}"):
-        loop.compiled_model(settings, 2)
+        building.compiled_model(settings, 2)
 
 
 def test_training_side_must_fill_a_batch(labels_file):
     settings = settings_of(labels_file)
-    assert loop.steps_per_epoch(settings, {"train": np.arange(23)}) == 2
+    assert batches.steps_per_epoch(settings, {"train": np.arange(23)}) == 2
     message = "must fill one batch of training.batch_size=8. Received: 7 rows"
     with pytest.raises(DataError, match=message):
-        loop.steps_per_epoch(settings, {"train": np.arange(7)})
+        batches.steps_per_epoch(settings, {"train": np.arange(7)})
 
 
 @pytest.mark.parametrize(
@@ -184,8 +183,8 @@ def test_training_side_must_fill_a_batch(labels_file):
 )
 def test_executions_fill_the_epoch(labels_file, rows, most, steps, together):
     settings = settings_of(labels_file, f"training.steps_per_execution={most}")
-    assert loop.steps_per_epoch(settings, {"train": np.arange(rows)}) == steps
-    assert loop.steps_per_execution(settings, steps) == together
+    assert batches.steps_per_epoch(settings, {"train": np.arange(rows)}) == steps
+    assert building.steps_per_execution(settings, steps) == together
 
 
 def test_several_steps_an_execution_change_nothing(packed_dir, tmp_path):
@@ -214,7 +213,7 @@ def test_optimizer_is_as_configured(labels_file):
     sgd = config.Optimizer(
         0.5, 0.25, True, 0.125, drop_epochs=1, drop_factor=0.5, clip_norm=2
     )
-    found = loop.make_optimizer(sgd, 2, 3)
+    found = building.make_optimizer(sgd, 2, 3)
     assert (found.momentum, found.nesterov, found.weight_decay) == (0.25, True, 0.125)
     assert found.global_clipnorm == 2
     rates = [float(found._learning_rate(step)) for step in (0, 2, 3)]
@@ -222,7 +221,7 @@ def test_optimizer_is_as_configured(labels_file):
 
 
 def test_losses_are_as_configured(labels_file):
-    net = loop.compiled_model(
+    net = building.compiled_model(
         settings_of(
             labels_file,
             "losses.mask={terms: {dice: 2}, weight: 3}",
@@ -245,7 +244,7 @@ def test_losses_are_as_configured(labels_file):
 
 def test_set_up_sets_precision_and_seed(labels_file):
     def drawn(*overrides):
-        loop.set_up(settings_of(labels_file, *overrides))
+        building.set_up(settings_of(labels_file, *overrides))
         return float(keras.random.uniform(()))
 
     try:
@@ -260,13 +259,13 @@ def test_set_up_sets_precision_and_seed(labels_file):
 def test_cores_are_divided_for_the_fast_network(labels_file, monkeypatch):
     key = "TF_NUM_INTRAOP_THREADS"
     monkeypatch.setenv(key, "5")
-    loop.set_up(settings_of(labels_file, "model.preset=fast"))
+    building.set_up(settings_of(labels_file, "model.preset=fast"))
     assert os.environ[key] == "5"
     monkeypatch.delenv(key)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
-    loop.set_up(settings_of(labels_file, "model.preset=reference"))
+    building.set_up(settings_of(labels_file, "model.preset=reference"))
     assert key not in os.environ
-    loop.set_up(settings_of(labels_file, "model.preset=fast"))
+    building.set_up(settings_of(labels_file, "model.preset=fast"))
     assert os.environ[key] == "3"
 
 
@@ -318,9 +317,9 @@ def test_flags(capsys):
 
 def test_validation_rows_train_nothing(labels_file):
     settings = settings_of(labels_file)
-    found = scoring.open_data(settings)
-    split = scoring.split_data(settings, found)
-    train_set, validation, shown = loop.make_datasets(
+    found = batches.open_data(settings)
+    split = batches.split_data(settings, found)
+    train_set, validation, shown = batches.make_datasets(
         settings, found, split, 1, tf.distribute.get_strategy()
     )
     assert len(list(train_set)) == 3

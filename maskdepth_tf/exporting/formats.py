@@ -93,7 +93,7 @@ def write(
     Raises:
         StateError: If the answers of a float format differ too much.
     """
-    from maskdepth_tf.inference.graph import load_saved_model
+    from maskdepth_tf.inference.loading import load_saved_model
 
     pictures, source = sample(run_dir, model.inputs[0].shape[1])
     calibration = {name: value[::2] for name, value in pictures.items()}
@@ -164,8 +164,8 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
 
     from maskdepth_tf import config
     from maskdepth_tf.dataset import synthesize
-    from maskdepth_tf.inference import scoring
     from maskdepth_tf.input import examples
+    from maskdepth_tf.training import batches
 
     saved = Path(run_dir or "", "config.yaml")
     if run_dir is not None and saved.is_file():
@@ -174,8 +174,8 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
         data = dataclasses.replace(settings.data, memory_gb=0.0)
         settings = dataclasses.replace(settings, data=data)
         if Path(data.labels).exists():
-            found = scoring.open_data(settings)
-            rows = scoring.split_data(settings, found)["test"]
+            found = batches.open_data(settings)
+            rows = batches.split_data(settings, found)["test"]
             places = np.linspace(0, len(rows) - 1, min(NUM_PICTURES, len(rows)))
             return _load(found, rows[places.astype(int)]), "test rows"
     with tempfile.TemporaryDirectory() as folder:

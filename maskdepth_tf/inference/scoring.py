@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf import config, streams
-from maskdepth_tf.errors import StateError, UsageError
-from maskdepth_tf.inference import graph
-from maskdepth_tf.input import examples, packed, pipeline, splits
+from maskdepth_tf.errors import StateError
+from maskdepth_tf.inference import loading
+from maskdepth_tf.input import examples, pipeline, splits
 from maskdepth_tf.network import answers, baseline, metrics
-from maskdepth_tf.training import checkpoints
+from maskdepth_tf.training import batches, checkpoints
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ def load_scorable(path: str | Path) -> Scorable:
     Raises:
         StateError: If there is no such model, or it is damaged.
     """
-    folder = graph.find_saved_model(path)
+    folder = loading.find_saved_model(path)
     if folder is None:
         return keras_scorable(checkpoints.load_model(path))
-    return _saved_model_scorable(graph.load_saved_model(folder))
+    return _saved_model_scorable(loading.load_saved_model(folder))
 
 
 def keras_scorable(model: keras.Model) -> Scorable:
@@ -208,12 +208,12 @@ def evaluate_run(
     if not (run_dir / "config.yaml").is_file():
         raise StateError(f"{run_dir}: a run folder must hold config.yaml")
     settings = config.load_config([run_dir / "config.yaml"])
-    found = open_data(settings)
-    split = split_data(settings, found)
+    found = batches.open_data(settings)
+    split = batches.split_data(settings, found)
     if image_size in (None, settings.data.image_size):
         return evaluate_split(settings, model_path or run_dir, found, split)
     data = replace(settings.data, image_size=image_size, memory_gb=0.0)
-    scored = open_data(replace(settings, data=data))
+    scored = batches.open_data(replace(settings, data=data))
     model = load_scorable(model_path or run_dir)
     return score_split(model, scored, split, settings.training.test_batch_size, found)
 
@@ -243,30 +243,6 @@ def evaluate_labels(
         found, shown = load(image_size=image_size, memory_gb=0.0), found
     ids = np.arange(len(found.rows))
     return _score_rows(model, ids, found, shown, batch_size)
-
-
-def open_data(settings: config.Config) -> examples.Examples:
-    """The labelled set that a configuration names."""
-    data = settings.data
-    if data.services and packed.is_packed(data.labels):
-        raise UsageError(
-            "data.services must be empty for a packed set, which is read faster than "
-            f"it could be sent. Received: data.labels={data.labels}"
-        )
-    return examples.open_examples(
-        data.labels,
-        data.root,
-        image_size=data.image_size,
-        max_rows=data.max_rows,
-        memory_gb=0 if data.services else data.memory_gb,
-        foregrounds=data.split == "unseen",
-    )
-
-
-def split_data(settings: config.Config, found: examples.Examples) -> splits.Split:
-    """The split that a configuration asks for."""
-    data = settings.data
-    return examples.split_examples(found, data.split, data.test_fraction, settings.seed)
 
 
 def table(scores: dict) -> str:

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf import files, streams
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import preprocessing, stores
+from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels, packed, pipeline, splits
 from maskdepth_tf.input.labels import Row
 from maskdepth_tf.input.packed import Packed
@@ -129,26 +128,7 @@ def split_examples(
     if examples.packed:
         return _packed_split(examples, kind, test_fraction)
     found = stores.Folder(examples.root)
-    return draw_split(examples.rows, found, kind, test_fraction, seed)
-
-
-def draw_split(
-    rows: Sequence[Row],
-    found: stores.Pictures,
-    kind: str,
-    test_fraction: float,
-    seed: int,
-) -> splits.Split:
-    """As `split_examples`, of rows whose pictures are anywhere."""
-    if kind == "random":
-        split = splits.random_split(rows, test_fraction, seed)
-    else:
-        rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
-        cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
-        split = splits.unseen_split(
-            rows, test_fraction, seed, _groups(rooms, found), _groups(cutouts, found)
-        )
-    return splits.hold_out_validation(split, rows, seed)
+    return splits.draw_split(examples.rows, found, kind, test_fraction, seed)
 
 
 def _packed_split(examples, kind, test_fraction) -> splits.Split:
@@ -191,32 +171,3 @@ def fingerprint(labels_path: str, examples: Examples) -> str:
         size = os.stat(os.path.join(examples.root, name)).st_size
         digest.update(f"{name}\t{size}\n".encode())
     return digest.hexdigest()
-
-
-def _groups(names: set[str], found: stores.Pictures) -> dict[str, int]:
-    if not names:
-        return {}
-    ordered = sorted(names)
-    thumbnails = _thumbnails(ordered, found)
-    return splits.group_near_duplicates(dict(zip(ordered, thumbnails, strict=True)))
-
-
-def _thumbnails(names: list[str], found: stores.Pictures) -> np.ndarray:
-    """uint8 [N, 16, 17] grey, as `splits.difference_hash` takes them."""
-
-    def thumbnail(data: tf.Tensor) -> tf.Tensor:
-        grey = tf.reduce_mean(
-            preprocessing.resize(preprocessing.decode_rgb(data), splits.HASH_SIDE + 1),
-            axis=-1,
-        )
-        return tf.cast(tf.round(grey[:-1]), tf.uint8)
-
-    dataset = tf.data.Dataset.from_generator(
-        lambda: map(found.read, names), output_signature=tf.TensorSpec([], tf.string)
-    )
-    dataset = dataset.map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE).batch(256)
-    try:
-        return np.concatenate(list(dataset.as_numpy_iterator()))
-    except tf.errors.OpError:
-        pipeline.name_damaged(names, found, streams.FG_BG)
-        raise

@@ -11,9 +11,12 @@ then says nothing of foregrounds.
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
+from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.input import labels
+from maskdepth_tf.images import preprocessing, stores
+from maskdepth_tf.input import labels, pipeline
 from maskdepth_tf.input.labels import Row
 
 Split = dict[str, np.ndarray]
@@ -192,3 +195,53 @@ def _checked(split):
                 + ", ".join(f"{name} {len(ids)}" for name, ids in split.items())
             )
     return {name: ids.astype("int64") for name, ids in split.items()}
+
+
+def draw_split(
+    rows: Sequence[Row],
+    store: stores.Pictures,
+    kind: str,
+    test_fraction: float,
+    seed: int,
+) -> Split:
+    """Draws a split of rows with pictures in any store; as `split_examples`."""
+    if kind not in KINDS:
+        raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}")
+    if kind == "random":
+        split = random_split(rows, test_fraction, seed)
+    else:
+        rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
+        cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
+        split = unseen_split(
+            rows, test_fraction, seed, _groups(rooms, store), _groups(cutouts, store)
+        )
+    return hold_out_validation(split, rows, seed)
+
+
+def _groups(names: set[str], store: stores.Pictures) -> dict[str, int]:
+    if not names:
+        return {}
+    ordered = sorted(names)
+    thumbnails = _thumbnails(ordered, store)
+    return group_near_duplicates(dict(zip(ordered, thumbnails, strict=True)))
+
+
+def _thumbnails(names: list[str], store: stores.Pictures) -> np.ndarray:
+    """uint8 [N, 16, 17] grey, as `difference_hash` takes them."""
+
+    def thumbnail(data: tf.Tensor) -> tf.Tensor:
+        grey = tf.reduce_mean(
+            preprocessing.resize(preprocessing.decode_rgb(data), HASH_SIDE + 1),
+            axis=-1,
+        )
+        return tf.cast(tf.round(grey[:-1]), tf.uint8)
+
+    dataset = tf.data.Dataset.from_generator(
+        lambda: map(store.read, names), output_signature=tf.TensorSpec([], tf.string)
+    )
+    dataset = dataset.map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE).batch(256)
+    try:
+        return np.concatenate(list(dataset.as_numpy_iterator()))
+    except tf.errors.OpError:
+        pipeline.name_damaged(names, store, streams.FG_BG)
+        raise

@@ -21,10 +21,10 @@ import keras
 import numpy as np
 
 # Importing these registers what a saved model names.
-import maskdepth_tf.losses
-import maskdepth_tf.metrics
-import maskdepth_tf.model
-import maskdepth_tf.optimizers  # noqa: F401
+import maskdepth_tf.network.losses
+import maskdepth_tf.network.metrics
+import maskdepth_tf.network.model
+import maskdepth_tf.network.optimizers  # noqa: F401
 from maskdepth_tf import files
 from maskdepth_tf.errors import StateError
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from maskdepth_tf import config
 from maskdepth_tf.input import examples, pipeline, splits
-from maskdepth_tf.training import loop
+from maskdepth_tf.training import batches
 
 WARM_UP, STEPS = 5, 30
 """Steps before the clock is started, and under it."""
@@ -98,7 +98,7 @@ def table(stages: list[Stage], batch_size: int) -> str:
 def _batches(settings, found, split) -> tf.data.Dataset:
     """The batches of training, over and over."""
     strategy = tf.distribute.get_strategy()
-    return loop.make_datasets(settings, found, split, 0, strategy)[0].repeat()
+    return batches.make_datasets(settings, found, split, 0, strategy)[0].repeat()
 
 
 def _reading(settings, found, split) -> tf.data.Dataset:
@@ -111,7 +111,7 @@ def _reading(settings, found, split) -> tf.data.Dataset:
             step,
             num_examples=len(rows),
             batch_size=settings.training.batch_size,
-            steps_per_epoch=loop.steps_per_epoch(settings, split),
+            steps_per_epoch=batches.steps_per_epoch(settings, split),
             seed=settings.seed,
         )
         return read(tf.gather(rows, slots))

@@ -15,7 +15,7 @@ import numpy as np
 from maskdepth_tf import errors, files, startup, streams
 from maskdepth_tf.dataset import progress, stats
 from maskdepth_tf.images import stores
-from maskdepth_tf.input import labels, splits
+from maskdepth_tf.input import labels
 from maskdepth_tf.input.labels import Row
 
 PLAN = "build.yaml"
@@ -163,13 +163,13 @@ def write_splits(
         Their entry in the manifest; a split that cannot be drawn is there with the
         reason.
     """
-    from maskdepth_tf.input import examples
+    from maskdepth_tf.input import splits
 
     named: dict[str, Any] = {}
     not_drawn = {}
     for kind in splits.KINDS:
         try:
-            sides = examples.draw_split(rows, found, kind, test_fraction, seed)
+            sides = splits.draw_split(rows, found, kind, test_fraction, seed)
             named |= {f"{kind}/{side}": ids for side, ids in sides.items()}
         except errors.DataError as error:  # too few rows, or no cut-outs to compare
             not_drawn[kind] = str(error)

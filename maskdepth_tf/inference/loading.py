@@ -1,0 +1,98 @@
+"""Loads trained networks: run folders, `.keras` files, SavedModels."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from maskdepth_tf.errors import StateError
+from maskdepth_tf.inference import graph
+from maskdepth_tf.training import checkpoints
+
+Predictor = Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
+"""From encoded pictures, B of `bg` and B of `fg_bg`, to `graph.Inference`'s answers."""
+
+
+def load_predictor(path: str | os.PathLike) -> Predictor:
+    """Loads a trained network, ready for encoded pictures.
+
+    Args:
+        path: Run folder, `.keras` file, SavedModel, or model folder with numbered
+            SavedModels, of which the newest is taken.
+
+    Returns:
+        The network as a function. It raises `tf.errors.OpError` on bytes that are
+        no picture; `images.read_rgb` finds out before and names the file.
+
+    Raises:
+        StateError: If there is no such model, or it is damaged.
+    """
+    folder = find_saved_model(path)
+    if folder is None:
+        return _predictor(keras_function(checkpoints.load_model(path)))
+    loaded = load_saved_model(folder)
+    # Holds on to all of it: a signature alone does not keep the variables it reads.
+    return _predictor(lambda **data: loaded.signatures["serving_default"](**data))
+
+
+def keras_function(model: keras.Model) -> Callable:
+    """`Inference.pictures` of a model as a graph, traced once for any batch."""
+    function, arguments = graph.of_model(model).signatures()["serving_default"]
+    return tf.function(function, autograph=False).get_concrete_function(*arguments)
+
+
+def find_saved_model(path: str | os.PathLike) -> str | None:
+    """The SavedModel that a path means: itself or its newest numbered folder.
+
+    Returns:
+        Its folder, or None if the path means something else.
+    """
+    path = os.fspath(path)
+    numbers = version_numbers(path) if os.path.isdir(path) else []
+    for folder in (path, *(os.path.join(path, str(n)) for n in reversed(numbers))):
+        if os.path.isfile(os.path.join(folder, "saved_model.pb")):
+            return folder
+    return None
+
+
+def version_numbers(model_dir: str | os.PathLike) -> list[int]:
+    """Numbers that name something in a model folder, ascending."""
+    names = os.listdir(model_dir)
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+
+def _predictor(function) -> Predictor:
+    def predict(bg_bytes, fg_bg_bytes):
+        outputs = function(
+            bg_bytes=tf.constant(bg_bytes, tf.string),
+            fg_bg_bytes=tf.constant(fg_bg_bytes, tf.string),
+        )
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    # The first call takes a second to set up; no picture should have to wait for it.
+    pixel = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
+    predict([pixel], [pixel])
+    return predict
+
+
+def load_saved_model(folder: str) -> Any:
+    """Loads a SavedModel of ours; its `signatures` are those of `export`.
+
+    Raises:
+        StateError: If it is damaged or comes from elsewhere.
+    """
+    try:
+        loaded = tf.saved_model.load(folder)
+        missing = {"serving_default", "serving_arrays"} - set(loaded.signatures)
+    except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise StateError(f"{folder}: cannot be loaded: {reason}") from error
+    if missing:
+        raise StateError(
+            f"{folder}: a SavedModel must come from maskdepth_tf.export; it lacks the "
+            f"signatures {', '.join(sorted(missing))}"
+        )
+    return loaded
