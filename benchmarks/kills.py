@@ -30,8 +30,8 @@ import numpy as np
 
 from maskdepth_tf import errors
 from maskdepth_tf.input import packed
-from tests import interruptions, made_sets
-from tests.made_sets import begin, digests, run, stand_ins
+from tests.support import interruptions, made_sets
+from tests.support.made_sets import begin, digests, run, stand_ins
 
 
 def die() -> None:

@@ -4,82 +4,28 @@ import importlib.util
 import os
 import shutil
 import signal
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import numpy as np
 import pytest
+
+from tests.support.labelled_sets import make_labelled_set
+from tests.support.training_runs import tiny_overrides, train_run
 
 # Before TensorFlow is imported: its notes would fill every captured output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 # Beam has an environment of its own, where `make test` runs these.
-collect_ignore = [] if importlib.util.find_spec("apache_beam") else ["test_beam.py"]
-
-
-def thing(rng, side=16):
-    """A picture with broad structure, uint8 [side, side, 3]: each differs from each."""
-    coarse = rng.integers(0, 256, (8, 8, 3), dtype="uint8")
-    return coarse.repeat(side // 8, axis=0).repeat(side // 8, axis=1)
-
-
-def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Path:
-    """Writes pictures and labels; every row has a scene and a cut-out.
-
-    Returns:
-        The labels file.
-    """
-    from maskdepth_tf.images import preprocessing
-    from maskdepth_tf.input import labels
-
-    rng = np.random.default_rng(0)
-    bgs = [thing(rng, side) for _ in range(scenes)]
-    fgs = [thing(rng, side) for _ in range(cutouts)]
-    for name, pictures in (("bg", bgs), ("fg", fgs)):
-        (folder / name).mkdir(parents=True)
-        for i, picture in enumerate(pictures):
-            preprocessing.write_image(folder / name / f"{i}.png", picture)
-    for name in ("fg_bg", "mask", "depth"):
-        (folder / name).mkdir()
-    lines = []
-    for i in range(rows):
-        scene, cutout = i % scenes, i // scenes % cutouts
-        mask = np.zeros((side, side), "uint8")
-        top, left = rng.integers(0, side // 2, 2)
-        mask[top : top + side // 2, left : left + side // 2] = 255
-        whole = np.where(mask[..., None] > 0, fgs[cutout], bgs[scene])
-        depth = np.linspace(0, 65535, side * side).reshape(side, side)
-        depth = np.where(mask > 0, depth / 2, depth).astype("uint16")
-        preprocessing.write_image(folder / f"fg_bg/{i}.png", whole)
-        preprocessing.write_image(folder / f"mask/{i}.png", mask)
-        preprocessing.write_image(folder / f"depth/{i}.png", depth)
-        lines.append(
-            labels.Row(
-                f"bg/{scene}.png",
-                f"fg/{cutout}.png",
-                f"fg_bg/{i}.png",
-                f"mask/{i}.png",
-                f"depth/{i}.png",
-            )
-        )
-    labels.write(folder / "labels.txt", lines)
-    return folder / "labels.txt"
+collect_ignore = (
+    [] if importlib.util.find_spec("apache_beam") else ["dataset/packing/test_beam.py"]
+)
 
 
 @pytest.fixture(scope="session")
 def sets(tmp_path_factory):
     """A folder of sources, and SHA-256 of what each command makes of them."""
-    from tests import made_sets
+    from tests.support import made_sets
 
     root = tmp_path_factory.mktemp("sets")
     return root, made_sets.prepare(root, with_pillow=True)
-
-
-def thread_pool(num_workers, prepare=None, arguments=()):
-    """Threads in place of `workers.pool`: processes take long to import TensorFlow."""
-    if prepare is not None:
-        prepare(*arguments)
-    return ThreadPoolExecutor(num_workers)
 
 
 @pytest.fixture(autouse=True)
@@ -116,8 +62,8 @@ def packed_dir(tmp_path_factory, labels_file):
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
-    """Run folder and version folder of `tests.exported`; for reading only."""
-    from tests import exported
+    """Run folder and version folder of `tests.support.exported`; for reading only."""
+    from tests.support import exported
 
     return exported.make(tmp_path_factory.mktemp("exported"))
 
@@ -125,57 +71,11 @@ def exported(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shift_folder(tmp_path_factory):
     """Folder of a model, `servers.Shift`, that adds 100; for reading only."""
-    from tests import servers
+    from tests.support import servers
 
     folder = tmp_path_factory.mktemp("models") / "shift"
     servers.write_version(folder, 1, 100)
     return folder
-
-
-def tiny_overrides(labels_path, workdir) -> list[str]:
-    """Two quick epochs of 2 steps on a labelled set."""
-    return [
-        f"data.labels={labels_path}",
-        f"workdir={workdir}",
-        "data.image_size=16",
-        "data.test_fraction=0.25",
-        "model.widths=[4, 4]",
-        "model.patch_size=2",
-        "augmentation.flip_probability=0.5",
-        "augmentation.cutout_holes=1",
-        "augmentation.cutout_size=4",
-        "training.epochs=2",
-        "training.batch_size=8",
-        "training.test_batch_size=3",
-        "training.pictures=2",
-        "optimizer.drop_epochs=1",
-    ]
-
-
-def train_run(overrides, *flags, is_scored=False) -> int:
-    """The train command as it is called, but for the export, which takes long.
-
-    Args:
-        overrides: As "a.b=1".
-        *flags: More arguments.
-        is_scored: Whether evaluation and curves are left in, which take long, too.
-
-    Returns:
-        Its exit code.
-    """
-    from maskdepth_tf import cli, export, train
-    from maskdepth_tf.inference import scoring
-    from maskdepth_tf.reports import run_report
-
-    arguments = [word for text in overrides for word in ("--set", text)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "export_run", lambda run_dir, folder: "no export")
-        patch.setattr(train, "QUICKSTART", os.devnull)
-        if not is_scored:
-            patch.setattr(scoring, "evaluate_split", lambda *arguments: {})
-            patch.setattr(scoring, "table", lambda scores: "no scores")
-            patch.setattr(run_report, "write_curves", lambda history, path: None)
-        return cli.run(train.main, [*arguments, *flags])
 
 
 @pytest.fixture(scope="session")
@@ -189,7 +89,7 @@ def trained(tmp_path_factory, labels_file):
 @pytest.fixture(scope="session")
 def shift_versions(tmp_path_factory):
     """Versions 1 to 6 that add 1 to 6; to be copied from."""
-    from tests import servers
+    from tests.support import servers
 
     folder = tmp_path_factory.mktemp("versions")
     for number in range(1, 7):

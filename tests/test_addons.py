@@ -8,11 +8,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.paths import ROOT
 
 COMPARE = """
 import json, sys, warnings
@@ -28,7 +27,7 @@ sys.modules["keras.src.engine.keras_tensor"] = keras_tensor
 warnings.simplefilter("ignore")
 import tensorflow_addons as tfa
 
-from maskdepth_tf import augmentation
+from maskdepth_tf.input import augmentation
 
 HEIGHT, WIDTH, VALUE = 12, 15, 153
 random = np.random.default_rng(0)

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 
 from maskdepth_tf import config, schema
 from maskdepth_tf.errors import UsageError
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()

@@ -12,8 +12,8 @@ from maskdepth_tf import errors
 from maskdepth_tf.dataset import build, depth
 from maskdepth_tf.dataset.packing import arrays
 from maskdepth_tf.input import packed
-from tests import made_sets
-from tests.made_sets import digests, run
+from tests.support import made_sets
+from tests.support.made_sets import digests, run
 
 MUTATIONS = 300
 

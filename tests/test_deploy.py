@@ -4,7 +4,6 @@ import http.server
 import re
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,8 +11,8 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from maskdepth_tf.exporting import serving_files
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 FLAGS = {
     "batching_parameters_file",
     "enable_batching",

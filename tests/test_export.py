@@ -13,7 +13,7 @@ from maskdepth_tf.errors import DiskFullError, StateError, UsageError
 from maskdepth_tf.inference import loading
 from maskdepth_tf.inference.scoring import load_scorable
 from maskdepth_tf.network import answers, metrics, model
-from tests.exported import BG, FG_BG, OF_ONE_SIZE, SIZE, graph_of, inputs
+from tests.support.exported import BG, FG_BG, OF_ONE_SIZE, SIZE, graph_of, inputs
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import kills
 from maskdepth_tf.dataset.packing import arrays
-from tests import interruptions, made_sets
-from tests.made_sets import ARGUMENTS, begin, digests, run
+from tests.support import interruptions, made_sets
+from tests.support.made_sets import ARGUMENTS, begin, digests, run
 
 POINTS = 10
 LEFT = {"depth": {"set"}, "replace": {"packed"}, "build": {"packed.partial"}}

@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from test_runs import DATA, HOLD, settings_of
 
 from maskdepth_tf import cli, list_runs
 from maskdepth_tf.training import runs
+from tests.support.run_folders import DATA, HOLD, settings_of
 
 
 def listed(folder, capsys):

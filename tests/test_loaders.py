@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,8 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from maskdepth_tf.exporting import serving_files
 from maskdepth_tf.inference import loading
-from tests.exported import SIGNATURES, graph_of, inputs
+from tests.support.exported import SIGNATURES, graph_of, inputs
+from tests.support.paths import SUPPORT
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_c_library(exported, expected, tmp_path):
     (tmp_path / "request.json").write_text(json.dumps(requests))
     np.savez(tmp_path / "inputs.npz", **arrays)
     paths = [tmp_path / n for n in ("request.json", "inputs.npz", "outputs.npz")]
-    run([sys.executable, Path(__file__).with_name("c_api.py"), exported[1], *paths])
+    run([sys.executable, SUPPORT / "c_api.py", exported[1], *paths])
     outputs = {signature: {} for signature in SIGNATURES}
     with np.load(tmp_path / "outputs.npz") as found:
         for key in found:
@@ -77,7 +77,7 @@ def run(command):
 
 @pytest.fixture(scope="module")
 def loader(tmp_path_factory):
-    """tests/loader.cc, compiled."""
+    """tests/support/loader.cc, compiled."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("needs g++")
@@ -87,7 +87,7 @@ def loader(tmp_path_factory):
     run(
         [
             *(compiler, "-std=c++17", "-D_GLIBCXX_USE_CXX11_ABI=1", "-w"),
-            *(f"-I{folder}/include", Path(__file__).with_name("loader.cc")),
+            *(f"-I{folder}/include", SUPPORT / "loader.cc"),
             *("-o", program, f"-L{folder}", f"-Wl,--no-as-needed,-rpath,{folder}"),
             *("-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"),
         ]

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-import reference
 import tensorflow as tf
 
 from maskdepth_tf.network import losses, model
+from tests.support import reference
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -15,8 +14,8 @@ from packaging.utils import canonicalize_name
 import maskdepth_tf
 from maskdepth_tf import cli
 from maskdepth_tf.dataset import __main__ as dataset
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "maskdepth_tf"
 LOCKS = {
     "env.txt": ("dev", "teacher", "addons", "serving", "formats"),

@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import pytest
-from conftest import tiny_overrides, train_run
 
 from maskdepth_tf.training import checkpoints, state
+from tests.support.paths import ROOT
+from tests.support.training_runs import tiny_overrides, train_run
 
 TIMES = ("seconds", "images_per_second")
 
@@ -148,7 +148,7 @@ def test_resume_with_other_pictures(trained, labels_file, tmp_path, capsys):
 
 
 def test_twenty_real_kills():
-    program = Path(__file__).parent.parent / "benchmarks" / "killed_training.py"
+    program = ROOT / "benchmarks" / "killed_training.py"
     run = subprocess.run(
         [sys.executable, program, "--kills", "20", "--seed", "1"],
         capture_output=True,

@@ -3,20 +3,19 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from tests import made_sets
-from tests.made_sets import begin, digests, run
+from tests.support import made_sets
+from tests.support.made_sets import begin, digests, run
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 COMMANDS = ("compose", "build")
 CODE = """
 import sys
 from pathlib import Path
-from tests import made_sets
+from tests.support import made_sets
 with made_sets.stand_ins(with_pillow=True):
     for command in ("compose", "build"):
         folder = made_sets.begin(Path(sys.argv[1]), command, sys.argv[2])

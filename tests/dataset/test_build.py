@@ -1,0 +1,242 @@
+"""Builds: the arrays of three commands by one, whatever happens on the way."""
+
+import json
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maskdepth_tf import cli, errors, schema
+from maskdepth_tf.dataset import __main__ as dataset
+from maskdepth_tf.dataset import build, compose, depth, pack, teachers, workers
+from maskdepth_tf.dataset.composing.recipe import Recipe
+from maskdepth_tf.dataset.packing import beam, shards
+from maskdepth_tf.input import packed
+from tests.support.made_sets import FloorTeacher, write_sources
+from tests.support.paths import ROOT
+from tests.support.threads import thread_pool
+
+RECIPE = {"image_size": 32, "scale": [0.4, 0.8], "views": 2, "quality": 80}
+NUM_ROWS = 50
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """A made-up teacher, and threads instead of processes."""
+    monkeypatch.setattr(teachers, "load_teacher", lambda *args: FloorTeacher())
+    monkeypatch.setattr(workers, "pool", thread_pool)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Six cut-outs and six rooms."""
+    root = tmp_path_factory.mktemp("sources")
+    write_sources(root, 6)
+    (root / "net.tflite").write_bytes(b"a network")
+    return root
+
+
+def plan(folders, output, **more):
+    values = {
+        "rows": NUM_ROWS,
+        "shard_rows": 20,
+        "image_size": 16,
+        "test_fraction": 0.3,
+    }
+    return shards.Build(
+        foregrounds=str(folders / "cutouts"),
+        backgrounds=str(folders / "rooms"),
+        teacher=str(folders / "net.tflite"),
+        output=str(output),
+        recipe=Recipe(**RECIPE | {"scale": (0.4, 0.8)}),
+        **values | more,
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(folders, tmp_path_factory):
+    """What the three commands make."""
+    root = tmp_path_factory.mktemp("expected")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(teachers, "load_teacher", lambda *args: FloorTeacher())
+    patch.setattr(workers, "pool", thread_pool)
+    compose.compose(
+        folders / "cutouts",
+        folders / "rooms",
+        root / "set",
+        plan(folders, "x").recipe,
+        num_rows=NUM_ROWS,
+    )
+    depth.make_depth(root / "set", str(folders / "net.tflite"))
+    patch.undo()
+    pack.pack(root / "set" / "labels.txt", root / "packed", image_size=16)
+    return root
+
+
+def assert_as_expected(output, expected):
+    for name in packed.FILES:
+        received = (output / name).read_bytes()
+        assert received == (expected / "packed" / name).read_bytes(), name
+    ranges = (expected / "set" / "depth_range.csv").read_bytes()
+    assert (output / "depth_range.csv").read_bytes() == ranges
+    assert not output.with_name(f"{output.name}.partial").exists()
+
+
+def test_arrays_are_those_of_three_commands(folders, expected, tmp_path):
+    manifest = build.build(plan(folders, tmp_path / "set"), num_workers=2)
+    assert_as_expected(tmp_path / "set", expected)
+    assert manifest["build"]["rows"] == NUM_ROWS
+    assert manifest["teacher"]["check"]["rows"] == 32
+    assert manifest["sources"]["Foreground/fg1.png"]["name"] == "0.png"
+    names = {path.name for path in (tmp_path / "set").iterdir()}
+    assert names == {*packed.FILES, "manifest.json", "build.yaml", "depth_range.csv"}
+    packed.open_packed(tmp_path / "set")
+
+
+def test_killed_build_goes_on(folders, expected, tmp_path, monkeypatch):
+    wanted = plan(folders, tmp_path / "set")
+    made = []
+    make = shards.Shards.make
+
+    def die_at_2(self, number):
+        if number == 2:
+            raise KeyboardInterrupt
+        return make(self, number)
+
+    monkeypatch.setattr(shards.Shards, "make", die_at_2)
+    with pytest.raises(KeyboardInterrupt):
+        build.build(wanted)
+    folder = tmp_path / "set.partial" / "shards"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "000000.npz",
+        "000001.npz",
+    ]
+    # One of them was damaged meanwhile.
+    whole = (folder / "000001.npz").read_bytes()
+    (folder / "000001.npz").write_bytes(whole[:-30])
+
+    def count(self, number):
+        made.append(number)
+        return make(self, number)
+
+    monkeypatch.setattr(shards.Shards, "make", count)
+    build.build(wanted)
+    assert made == [1, 2]
+    assert_as_expected(tmp_path / "set", expected)
+
+
+@pytest.mark.parametrize("place", [100, 5000, -40])
+def test_flipped_shard_is_made_again(folders, expected, tmp_path, place):
+    wanted = plan(folders, tmp_path / "set")
+    begun, _ = build.prepare(wanted)
+    build._make_all(begun, 1)
+    path = begun.path(0)
+    data = bytearray(path.read_bytes())
+    data[place] ^= 16
+    path.write_bytes(data)
+    try:
+        assert begun.read(0) is None or (begun.read(0)["mask"] <= 1).all()
+    except zipfile.BadZipFile:
+        pytest.fail("a damaged shard is one that is not there")
+    build.build(wanted)
+    assert_as_expected(tmp_path / "set", expected)
+
+
+def test_another_plan_or_other_sources_are_refused(folders, tmp_path):
+    build.prepare(plan(folders, tmp_path / "set"))
+    other = plan(folders, tmp_path / "set", rows=40)
+    message = "set.partial: a build of another plan is under way there, see build.yaml"
+    with pytest.raises(errors.StateError, match=message):
+        build.build(other)
+    sources = tmp_path / "set.partial" / "sources.json"
+    sources.write_text("{}")
+    message = "sources.json: the build was begun with other cut-outs, rooms or another"
+    with pytest.raises(errors.StateError, match=message):
+        build.build(plan(folders, tmp_path / "set"))
+    assert build.build(other, force=True)["counts"]["rows"] == 40
+    with pytest.raises(errors.UsageError, match="--output must not exist"):
+        build.build(other)
+
+
+def test_teacher_that_is_upside_down(folders, tmp_path, monkeypatch):
+    upright = FloorTeacher.predict
+    monkeypatch.setattr(FloorTeacher, "predict", lambda *a: 12 - upright(*a))
+    with pytest.raises(errors.DataError, match="the teacher's depth is upside down"):
+        build.build(plan(folders, tmp_path / "set"))
+    assert not (tmp_path / "set").exists()
+
+
+def test_command(folders, expected, tmp_path, capsys):
+    config = tmp_path / "build.yaml"
+    config.write_text(
+        f"foregrounds: {folders / 'cutouts'}\nbackgrounds: {folders / 'rooms'}\n"
+        f"teacher: {folders / 'net.tflite'}\noutput: {tmp_path / 'set'}\n"
+        f"recipe: {json.dumps(RECIPE)}\nrows: {NUM_ROWS}\nshard_rows: 20\n"
+    )
+    argv = ["build", "--config", str(config), "--set", "image_size=16"]
+    assert cli.run(dataset.main, [*argv, "--dry-run", "--workers", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "rows     50 in 3 shards\n" in out
+    assert "with 3 processes" in out
+    assert not (tmp_path / "set.partial").exists()
+    assert cli.run(dataset.main, argv) == 0
+    assert capsys.readouterr().out.endswith(
+        f"50 rows packed in {tmp_path}/set, 0.1 MB\n"
+    )
+    assert_as_expected(tmp_path / "set", expected)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--workers", "0"], "--workers must be 1 or more. Received: 0"),
+        (["--set", "row=3"], "unknown configuration key: row. The nearest is: rows"),
+        (["--set", "rows=0"], "rows must be at least 1. Received: 0"),
+        (["--set", "depth_quality=99"], "depth_quality must be 1 to 95. Received: 99"),
+        (["--set", "test_fraction=1"], "test_fraction must be between 0 and 1."),
+        (["--set", "recipe.quality=0"], "--quality must be 1 to 100. Received: 0"),
+        (["--exchange", "a"], "--exchange goes with --beam. Received: a"),
+        (
+            ["--beam"],
+            "--beam needs the package apache-beam: pip install 'maskdepth-tf[",
+        ),
+    ],
+)
+def test_refused(capsys, monkeypatch, flags, message):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    assert cli.run(dataset.main, ["build", *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "folder"),
+    [([], "set.partial/exchange"), (["--exchange", "gs://a/b"], "gs://a/b")],
+)
+def test_flags_of_beam(folders, expected, tmp_path, monkeypatch, flags, folder):
+    def connect(*given):
+        assert given == (["--runner=Any", "--force", "x"], folder)
+        return lambda shards: [shards.make(n) for n in range(shards.count)]
+
+    monkeypatch.setattr(beam, "connect", connect)
+    monkeypatch.chdir(tmp_path)
+    wanted = plan(folders, "set")
+    Path("plan.yaml").write_text(yaml.safe_dump(schema.to_dict(wanted)))
+    argv = ["build", "--config", "plan.yaml", *flags, "--beam"]
+    assert cli.run(dataset.main, [*argv, "--runner=Any", "--force", "x"]) == 0
+    assert_as_expected(tmp_path / "set", expected)
+
+
+@pytest.mark.parametrize("work", [build._make, build._make_views])
+def test_a_process_without_shards(monkeypatch, work):
+    monkeypatch.setattr(build, "_shards", None)
+    with pytest.raises(RuntimeError, match="the worker was given no shards"):
+        work(0)
+
+
+def test_the_documented_plan_is_the_default():
+    text = (ROOT / "docs" / "data_format.md").read_text()
+    (documented,) = re.findall(r"```yaml\n(foregrounds:.*?)```", text, re.DOTALL)
+    assert yaml.safe_load(documented) == schema.to_dict(shards.Build())

@@ -1,0 +1,307 @@
+import io
+import re
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import preprocessing
+from tests.support.pictures import (
+    CORPUS,
+    OFFICE,
+    WITH_GREY,
+    difference,
+    encode,
+    golden,
+    grey,
+    png,
+    smooth_rgb,
+    tiff,
+    write,
+)
+
+SIGNATURE = [tf.TensorSpec([], tf.string)]
+DECODERS = {
+    "rgb": preprocessing.decode_rgb,
+    "rgba": preprocessing.decode_rgba,
+    "mask": preprocessing.decode_mask,
+    "depth": preprocessing.decode_depth,
+}
+IN_GRAPH = {
+    name: tf.function(decode, input_signature=SIGNATURE)
+    for name, decode in DECODERS.items()
+}
+
+
+class TestFormats:
+    @pytest.mark.parametrize("name", CORPUS)
+    @pytest.mark.filterwarnings("ignore:.*animated")
+    def test_pixels_are_those_of_pillow(self, tmp_path, name):
+        rgba, on_white = golden(CORPUS[name])
+        path = write(tmp_path / "wrong_suffix.jpg", CORPUS[name])
+        tolerance = 2 if name == "jpeg_cmyk" else 0
+        assert difference(preprocessing.read_rgb(path), on_white) <= tolerance
+        assert difference(preprocessing.read_rgba(path), rgba) <= tolerance
+
+    def test_inks_of_a_cmyk_jpeg_are_multiplied(self, tmp_path):
+        path = write(tmp_path / "a.jpg", CORPUS["jpeg_cmyk"])
+        inks = 255 - np.array(Image.open(path)).astype(int)
+        expected = inks[..., :3] * inks[..., 3:] / 255
+        assert difference(preprocessing.read_rgb(path), expected) < 1
+
+    @pytest.mark.parametrize("name", WITH_GREY)
+    @pytest.mark.parametrize("decoder", DECODERS)
+    def test_graph_and_eager_agree(self, name, decoder):
+        data = CORPUS[name]
+        eager = DECODERS[decoder](tf.constant(data)).numpy()
+        np.testing.assert_array_equal(IN_GRAPH[decoder](data).numpy(), eager)
+
+    @pytest.mark.parametrize("name", WITH_GREY)
+    def test_masks_are_grey_on_black(self, name):
+        data = CORPUS[name]
+        _, on_black = golden(data, (0, 0, 0))
+        # libjpeg, libpng and TensorFlow weigh the colours a little differently.
+        assert difference(IN_GRAPH["mask"](data).numpy(), grey(on_black)) <= 1
+
+    @pytest.mark.parametrize("name", WITH_GREY)
+    def test_depths_ignore_alpha(self, name):
+        data = CORPUS[name]
+        rgba, _ = golden(data)
+        depth = IN_GRAPH["depth"](data).numpy()
+        assert depth.dtype == np.float32
+        assert difference(np.round(depth * 255), grey(rgba[..., :3])) <= 1
+
+    @pytest.mark.parametrize("encoding", ["PNG", "GIF"])
+    def test_an_animation_warns_and_gives_its_first_frame(self, tmp_path, encoding):
+        first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8))
+        data = encode(first, encoding, save_all=True, append_images=[second])
+        path = write(tmp_path / "moving", data)
+        with pytest.warns(UserWarning, match="moving: animated; only the first frame"):
+            pixels = preprocessing.read_rgb(path)
+        assert (pixels == [255, 0, 0]).all()
+
+    def test_transparent_parts_of_a_gif_are_black(self, tmp_path):
+        image = Image.new("P", (8, 8), 1)
+        image.putpalette([255, 255, 255, 9, 9, 9])
+        path = write(tmp_path / "a.gif", encode(image, "GIF", transparency=1))
+        assert (preprocessing.read_rgb(path) == 0).all()
+
+    def test_16_bits_of_colour_keep_the_upper_byte(self, tmp_path):
+        values = np.arange(0, 65536, 257 * 3 + 1, dtype=">u2")
+        row = np.repeat(values[:, None], 3, axis=1).tobytes()
+        path = write(tmp_path / "a.png", png(len(values), 1, 16, 2, [row]))
+        np.testing.assert_array_equal(
+            preprocessing.read_rgb(path)[0, :, 0], values >> 8
+        )
+
+    @pytest.mark.parametrize("bits", [1, 2, 4])
+    @pytest.mark.parametrize("colour_type", [0, 3])
+    def test_few_bits_without_alpha_are_opaque(self, tmp_path, bits, colour_type):
+        palette = bytes(range(3 * 2**bits))
+        chunk = struct.pack(">I", len(palette)) + b"PLTE" + palette
+        chunk += struct.pack(">I", zlib.crc32(b"PLTE" + palette))
+        extra = chunk if colour_type == 3 else b""
+        data = png(8, 1, bits, colour_type, [b"\x1b" * bits], extra)
+        path = write(tmp_path / "a.png", data)
+        np.testing.assert_array_equal(preprocessing.read_rgba(path), golden(data)[0])
+        assert (preprocessing.read_rgba(path)[..., 3] == 255).all()
+
+    @pytest.mark.parametrize("frames", [1, 3])
+    def test_an_animated_webp_never_reaches_the_decoder(self, tmp_path, frames):
+        turned = [Image.fromarray(smooth_rgb()).rotate(90 * i) for i in range(1, 4)]
+        data = encode(turned[0], "WEBP", save_all=True, append_images=turned[1:])
+        if frames == 1:
+            # The flag alone, in front of a still picture.
+            still = encode(turned[0], "WEBP")[12:]
+            data = b"RIFF" + struct.pack("<I", 22 + len(still)) + b"WEBP" + data[12:30]
+            data += still
+        for decode in IN_GRAPH.values():
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                decode(data)
+        with pytest.raises(DataError, match="expected a (still )?picture"):
+            preprocessing.read_rgb(write(tmp_path / "a.webp", data))
+
+    @pytest.mark.parametrize("mode", ["P", "L", "1"])
+    def test_a_bmp_with_a_palette_never_reaches_the_decoder(self, mode):
+        data = encode(Image.fromarray(smooth_rgb()).convert(mode), "BMP")
+        for decode in IN_GRAPH.values():
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                decode(data)
+
+    @pytest.mark.skipif(not OFFICE.exists(), reason="no ../shared/data")
+    def test_real_pictures_are_those_of_pillow(self):
+        paths = sorted(OFFICE.glob("*/*"))[::10]
+        assert len(paths) >= 20
+        for path in paths:
+            rgba, on_white = golden(path.read_bytes())
+            assert difference(preprocessing.read_rgb(path), on_white) <= 1
+            np.testing.assert_array_equal(preprocessing.read_rgba(path), rgba)
+
+
+class TestOrientation:
+    PIXELS = np.zeros((16, 32, 3), np.uint8)
+    PIXELS[:8, :16] = 200, 30, 40
+    PIXELS[8:, :8] = 10, 200, 10
+    OPTIONS = {
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "PNG": {},
+        "WEBP": {"lossless": True},
+    }
+
+    def encoded(self, encoding, exif):
+        image = Image.fromarray(self.PIXELS)
+        options = self.OPTIONS[encoding]
+        return encode(image, encoding, exif=b"Exif\0\0" + exif, **options)
+
+    def upright(self, data):
+        return np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+
+    @pytest.mark.parametrize("encoding", OPTIONS)
+    @pytest.mark.parametrize("order", "<>")
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_pictures_become_upright(self, tmp_path, encoding, order, orientation):
+        data = self.encoded(encoding, tiff(orientation, order, before=3))
+        expected = self.upright(data)
+        assert expected.shape[:2] == ((32, 16) if orientation > 4 else (16, 32))
+        assert difference(IN_GRAPH["rgb"](data).numpy(), expected) <= 1
+        path = write(tmp_path / "a", data)
+        assert difference(preprocessing.read_rgba(path)[..., :3], expected) <= 1
+        assert difference(preprocessing.read_mask(path), grey(expected)) <= 1
+        depth = preprocessing.read_depth(path)
+        assert difference(np.round(depth * 255), grey(expected)) <= 1
+
+    def test_exif_behind_the_pixels_of_a_png_counts(self):
+        data = self.encoded("PNG", tiff(6))
+        start = data.index(b"eXIf") - 4
+        length = 12 + struct.unpack_from(">I", data, start)[0]
+        end = data.index(b"IEND") - 4
+        moved = data[:start] + data[start + length : end]
+        moved += data[start : start + length] + data[end:]
+        assert moved.index(b"IDAT") < moved.index(b"eXIf")
+        np.testing.assert_array_equal(IN_GRAPH["rgb"](moved), self.upright(data))
+
+    @pytest.mark.parametrize(
+        "exif",
+        [
+            tiff(0),
+            tiff(9),
+            tiff(6, tag=0x0111),
+            tiff(6)[:8],
+            tiff(6)[:10],
+            tiff(6)[:17],
+            b"II*\0",
+            b"MM\0*\xff\xff\xff\xff",
+            b"II*\0\xff\xff\xff\x7f\0\0",
+            b"MM\0*\0\0\0\x08\xff\xff" + bytes(30),
+            b"not tiff at all",
+            b"",
+        ],
+    )
+    @pytest.mark.parametrize("encoding", OPTIONS)
+    def test_exif_that_says_nothing_changes_nothing(self, encoding, exif):
+        data = self.encoded(encoding, exif)
+        assert difference(IN_GRAPH["rgb"](data).numpy(), self.PIXELS) <= 1
+
+    @given(exif=st.binary(max_size=60), order=st.sampled_from([b"II*\0", b"MM\0*"]))
+    @settings(max_examples=100, deadline=None)
+    def test_no_exif_makes_a_picture_fail(self, exif, order):
+        data = self.encoded("PNG", order + exif)
+        assert IN_GRAPH["rgb"](data).shape[0] in (16, 32)
+
+
+class TestDepth:
+    def test_16_bits_are_kept(self, tmp_path):
+        ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+        preprocessing.write_image(tmp_path / "ramp.png", ramp)
+        depth = preprocessing.read_depth(tmp_path / "ramp.png")
+        error = np.abs(depth[..., 0] - ramp / np.float64(65535)).max()
+        assert error < 0.01 / 65535
+        assert depth.min() == 0
+        assert depth.max() == 1
+        np.testing.assert_array_equal(np.round(depth[..., 0] * 65535), ramp)
+
+    def test_8_bits_are_value_over_255(self, tmp_path):
+        ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+        preprocessing.write_image(tmp_path / "ramp.png", ramp)
+        depth = preprocessing.read_depth(tmp_path / "ramp.png")[..., 0]
+        np.testing.assert_allclose(depth, ramp / 255, atol=1e-7)
+        assert depth[-1, -1] == 1
+
+    def test_jpeg_is_value_over_255(self, tmp_path):
+        path = tmp_path / "grey.jpg"
+        preprocessing.write_image(path, np.full((16, 16), 51, np.uint8))
+        np.testing.assert_allclose(preprocessing.read_depth(path), 0.2, atol=1e-7)
+        preprocessing.write_image(path, np.full((16, 16), 255, np.uint8))
+        assert (preprocessing.read_depth(path) == 1).all()
+
+
+class TestRead:
+    READERS = (
+        preprocessing.read_rgb,
+        preprocessing.read_rgba,
+        preprocessing.read_mask,
+        preprocessing.read_depth,
+    )
+
+    def test_gives_the_bytes_behind_the_gate(self, tmp_path):
+        data = CORPUS["jpeg"]
+        assert preprocessing.read(write(tmp_path / "a.jpg", data)) == data
+        write(tmp_path / "a.jpg", b"text")
+        for read in (preprocessing.read, *self.READERS):
+            with pytest.raises(DataError, match=r"a\.jpg: expected a picture"):
+                read(tmp_path / "a.jpg")
+
+    @pytest.mark.parametrize("name", ["jpeg", "rgb", "webp", "gif", "bmp"])
+    @pytest.mark.parametrize("percent", [30, 60, 90, 95, 99])
+    def test_truncated_files_are_named(self, tmp_path, name, percent):
+        data = CORPUS[name]
+        path = write(tmp_path / f"{name}.x", data[: len(data) * percent // 100])
+        for read in self.READERS:
+            with pytest.raises(
+                DataError, match=rf"{name}\.x: (expected|cannot be dec)"
+            ):
+                read(path)
+
+    def test_an_error_is_one_line(self, tmp_path):
+        data = CORPUS["jpeg"]
+        path = write(tmp_path / "cut.jpg", data[:-9])
+        with pytest.raises(DataError, match=r"cut\.jpg: cannot be decoded") as caught:
+            preprocessing.read_rgb(path)
+        assert "\n" not in str(caught.value)
+        assert "{{" not in str(caught.value)
+        assert "[Op" not in str(caught.value)
+
+    def test_grey_of_a_cmyk_jpeg_is_refused(self, tmp_path):
+        path = write(tmp_path / "a.jpg", CORPUS["jpeg_cmyk"])
+        with pytest.raises(DataError, match=r"a\.jpg: cannot be decoded"):
+            preprocessing.read_mask(path)
+
+    def test_500_damaged_files_raise_nothing_else(self, tmp_path):
+        random = np.random.default_rng(1)
+        names = sorted(CORPUS)
+        refused, decoded = [], 0
+        for i in range(500):
+            data = bytearray(CORPUS[names[i % len(names)]])
+            for _ in range(random.integers(1, 6)):
+                data[random.integers(len(data))] = random.integers(256)
+            path = write(
+                tmp_path / "damaged", bytes(data[: random.integers(20, 2 * len(data))])
+            )
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    pixels = self.READERS[i % 4](path)
+                decoded += 1
+                assert pixels.shape[2] == (3, 4, 1, 1)[i % 4]
+            except DataError as error:
+                refused.append(str(error))
+        assert all(re.fullmatch(rf"{path}: .+", line) for line in refused)
+        assert len(refused) > 100
+        assert decoded > 50

@@ -1,0 +1,253 @@
+"""Losses: worked by hand, zero at perfection, finite at the edges, savable."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskdepth_tf.network import losses
+from tests.support import reference
+
+MASK = np.array([[1.0, 0.0], [0.0, 0.0]], "float32").reshape(1, 2, 2, 1)
+LARGE = 50.0
+"""Logit of a certain answer."""
+
+
+def maps(seed=0, count=2, side=16):
+    return np.random.default_rng(seed).uniform(size=(count, side, side, 1)).astype("f4")
+
+
+def masks(seed=0, count=2, side=16):
+    return (maps(seed, count, side) > 0.7).astype("float32")
+
+
+def mixture(terms, from_logits, **kwargs):
+    return losses.WeightedSum(terms, from_logits=from_logits, **kwargs)
+
+
+def test_soft_dice_by_hand():
+    probability = np.array([[0.5, 0.25], [0.0, 0.0]], "float32").reshape(1, 2, 2, 1)
+    expected = (2 * 0.5 + 1e-4) / (0.75 + 1 + 1e-4)
+    np.testing.assert_allclose(losses.soft_dice(MASK, probability), [expected], 1e-6)
+    np.testing.assert_allclose(losses.SoftDice()(MASK, probability), 1 - expected, 1e-6)
+
+
+def test_soft_dice_at_the_ends():
+    empty = tf.zeros_like(MASK)
+    assert float(losses.soft_dice(MASK, MASK)[0]) == 1.0
+    assert float(losses.soft_dice(empty, empty)[0]) == 1.0
+    assert float(losses.soft_dice(MASK, 1 - MASK)[0]) == pytest.approx(2.5e-5, rel=1e-3)
+
+
+@pytest.mark.parametrize("targets", ["uniform", "smooth"])
+@pytest.mark.parametrize("state", ["eval", "train"])
+def test_dice_is_the_originals(state, targets):
+    golden = reference.arrays()
+    loss = mixture({"dice": 1}, True)
+    value = loss(golden[f"{targets}_mask"], golden[f"{state}_mask_logits"])
+    expected = reference.scalars()[f"{state}/{targets}"]["dice_soft_eps1e4"]
+    assert 1 - float(value) == pytest.approx(expected, abs=1e-6)
+
+
+def test_dssim_by_hand():
+    a, b = np.full((1, 4, 4, 1), 0.5, "f4"), np.full((1, 4, 4, 1), 0.25, "f4")
+    ssim = (2 * 0.5 * 0.25 + 1e-4) / (0.5**2 + 0.25**2 + 1e-4)
+    assert float(losses.DSSIM(filter_size=3)(a, b)) == pytest.approx((1 - ssim) / 2)
+
+
+def test_dssim_by_example():
+    y_true, y_pred = maps(0), maps(1)
+    loss = losses.DSSIM(reduction="none")
+    single = [loss(y_true[i : i + 1], y_pred[i : i + 1])[0] for i in range(2)]
+    np.testing.assert_allclose(loss(y_true, y_pred), single, atol=1e-6)
+    assert float(losses.DSSIM()(y_true, y_pred)) == pytest.approx(np.mean(single))
+
+
+def test_dssim_clip_counts_negative_windows_as_zero():
+    a = maps(0)
+    plain, clipped = losses.DSSIM()(a, 1 - a), losses.DSSIM(clip=True)(a, 1 - a)
+    assert float(plain) > 0.9
+    assert float(clipped) == 0.5
+    y_pred = tf.constant(1 - a)
+    with tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        value = losses.DSSIM(clip=True)(a, y_pred)
+    assert float(tf.reduce_max(tf.abs(tape.gradient(value, y_pred)))) == 0.0
+
+
+@pytest.mark.parametrize("window", [3, 5, 11])
+def test_dssim_is_the_originals(window):
+    golden = reference.arrays()
+    loss = losses.DSSIM(filter_size=window, padding="reflect", clip=True)
+    expected = reference.scalars()["dssim(noisy_depth,smooth_depth)"][str(window)]
+    value = loss(golden["smooth_depth"], golden["noisy_depth"])
+    assert float(value) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("targets", ["uniform", "smooth"])
+@pytest.mark.parametrize("state", ["eval", "train"])
+def test_cross_entropy_is_the_originals(state, targets):
+    golden = reference.arrays()
+    loss = mixture({"sigmoid_cross_entropy": 1}, True)
+    value = loss(golden[f"{targets}_mask"], golden[f"{state}_mask_logits"])
+    expected = reference.scalars()[f"{state}/{targets}"]["bce"]
+    assert float(value) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("implementation", ["banded", "tf"])
+@pytest.mark.parametrize("padding", ["valid", "reflect"])
+def test_dssim_is_zero_for_equal_maps(padding, implementation):
+    loss = losses.DSSIM(padding=padding, implementation=implementation)
+    assert float(loss(maps(), maps())) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("term", losses.TERMS)
+def test_every_term_is_zero_at_perfection(term):
+    y_true = masks()
+    logits = LARGE * (2 * y_true - 1)
+    assert float(mixture({term: 1}, True)(y_true, logits)) == pytest.approx(0, abs=1e-6)
+    assert float(mixture({term: 1}, False)(y_true, y_true)) == pytest.approx(
+        0.0, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("term", losses.TERMS)
+def test_every_term_sees_the_probability(term):
+    y_true, logits = masks(), (8 * maps(1) - 4)
+    value = mixture({term: 1}, True)(y_true, logits)
+    same = mixture({term: 1}, False)(y_true, tf.sigmoid(logits))
+    assert float(value) == pytest.approx(float(same), rel=1e-5)
+    assert 0 < float(value)
+
+
+def test_cross_entropy_takes_logits_that_a_probability_cannot_hold():
+    value = mixture({"sigmoid_cross_entropy": 1}, True)(MASK, -200 * MASK)
+    assert float(value) == pytest.approx(200 / 4 + 3 / 4 * np.log(2), rel=1e-6)
+
+
+def test_pixel_terms_by_hand():
+    y_true = np.zeros((1, 1, 2, 1), "float32")
+    y_pred = np.array([0.5, 3.0], "float32").reshape(1, 1, 2, 1)
+    for term, expected in (
+        ("mean_squared_error", (0.25 + 9) / 2),
+        ("mean_absolute_error", 1.75),
+        ("smooth_l1", (0.125 + 2.5) / 2),
+    ):
+        assert float(mixture({term: 1}, False)(y_true, y_pred)) == pytest.approx(
+            expected
+        )
+
+
+def test_weights_add_up():
+    y_true, y_pred = masks(), maps(1)
+    value = mixture({"dice": 2, "mean_squared_error": 0.5}, False)(y_true, y_pred)
+    dice = mixture({"dice": 1}, False)(y_true, y_pred)
+    square = mixture({"mean_squared_error": 1}, False)(y_true, y_pred)
+    assert float(value) == pytest.approx(2 * float(dice) + 0.5 * float(square))
+
+
+def test_every_example_weighs_the_same():
+    y_true, y_pred = masks(count=3), maps(1, count=3)
+    loss = mixture({name: 1 for name in losses.TERMS}, False, reduction="none")
+    values = loss(y_true, y_pred)
+    assert values.shape == (3,)
+    single = [loss(y_true[i : i + 1], y_pred[i : i + 1])[0] for i in range(3)]
+    np.testing.assert_allclose(values, single, rtol=1e-5)
+
+
+@pytest.mark.parametrize("from_logits", [True, False])
+@pytest.mark.parametrize("term", losses.TERMS)
+@pytest.mark.parametrize("y_true", [np.zeros, np.ones, np.full])
+def test_gradients_are_finite(term, from_logits, y_true):
+    shape = (1, 16, 16, 1)
+    y_true = (y_true(shape, 0.5) if y_true is np.full else y_true(shape)).astype("f4")
+    for y_pred in (y_true, 0 * y_true, 0 * y_true + 1, maps(3, 1)):
+        y_pred = tf.constant(LARGE * (2 * y_pred - 1) if from_logits else y_pred)
+        with tf.GradientTape() as tape:
+            tape.watch(y_pred)
+            value = mixture({term: 1}, from_logits)(y_true, y_pred)
+        assert np.isfinite(value)
+        assert np.all(np.isfinite(tape.gradient(value, y_pred)))
+
+
+@pytest.mark.parametrize("term", losses.TERMS)
+def test_half_precision_in_single_precision_out(term):
+    y_true, y_pred = masks(), maps(1)
+    value = mixture({term: 1}, False)(y_true, tf.cast(y_pred, tf.float16))
+    assert value.dtype == tf.float32
+    single = mixture({term: 1}, False)(y_true, y_pred)
+    assert float(value) == pytest.approx(float(single), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        losses.SoftDice(name="overlap"),
+        losses.DSSIM(5, "reflect", True, "tf", 2.0, reduction="none"),
+        losses.WeightedSum(
+            {"dice": 2.0, "dssim": 0.5},
+            from_logits=True,
+            options={"dssim": {"filter_size": 3}},
+            reduction="sum",
+            name="both",
+        ),
+    ],
+)
+def test_serialization(loss):
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(loss)
+    )
+    assert type(again) is type(loss)
+    assert again.get_config() == loss.get_config()
+    y_true, y_pred = masks(), maps(1)
+    np.testing.assert_array_equal(again(y_true, y_pred), loss(y_true, y_pred))
+
+
+def test_options_reach_the_term():
+    loss = mixture({"dssim": 1}, False, options={"dssim": {"filter_size": 3}})
+    y_true, y_pred = maps(0), maps(1)
+    expected = losses.DSSIM(filter_size=3)(y_true, y_pred)
+    assert float(loss(y_true, y_pred)) == pytest.approx(float(expected))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000), st.floats(0, 1, width=32))
+def test_ranges(seed, share):
+    y_true = (maps(seed, 1) < share).astype("float32")
+    y_pred = maps(seed + 1, 1)
+    for loss in (losses.SoftDice(), losses.DSSIM(), losses.DSSIM(padding="reflect")):
+        assert -1e-6 <= float(loss(y_true, y_pred)) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: mixture({}, True), "a loss must name at least one of sigmoid_cross_"),
+        (
+            lambda: mixture({"hinge": 1}, True),
+            "a loss term must be one of sigmoid_cross_entropy, dice, dssim, .*"
+            "Received: hinge",
+        ),
+        (
+            lambda: mixture({"dice": 1}, True, options={"dise": {}}),
+            "Received: dise",
+        ),
+        (lambda: losses.DSSIM(4), "positive odd number of pixels"),
+        (lambda: losses.DSSIM(padding="same"), "`padding` must be one of"),
+        (lambda: losses.DSSIM(implementation="x"), "`implementation` must be one of"),
+        (
+            lambda: losses.DSSIM()(maps(side=8), maps(side=8)),
+            "maps must be at least 11 pixels",
+        ),
+    ],
+)
+def test_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_unknown_option_is_refused():
+    with pytest.raises(TypeError, match="radius"):
+        mixture({"dssim": 1}, False, options={"dssim": {"radius": 3}})

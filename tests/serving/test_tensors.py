@@ -1,0 +1,266 @@
+"""Requests and replies as JSON and as messages <-> arrays."""
+
+import contextlib
+import json
+import math
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tensorflow_serving.apis import predict_pb2
+
+from maskdepth_tf.serving import json_numbers, json_tensors, proto_tensors
+from maskdepth_tf.serving.failures import ServingError
+from maskdepth_tf.serving.saved_model import SavedModel
+from tests.support import servers
+
+EXAMPLES = int(os.environ.get("SERVING_EXAMPLES", "200"))
+"""Of each property; ten thousand take minutes."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return SavedModel(str(servers.write_version(tmp_path_factory.mktemp("m"), 1)))
+
+
+# By hand: 0.1 in float32 is 0.100000001490116..., six digits give it back; a third is
+# 0.333333343267440796, of which nine are needed.
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.1, "0.1"),
+        (1 / 3, "0.333333343"),
+        (1.0, "1.0"),
+        (-0.0, "-0.0"),
+        (9e6, "9e+06"),
+        (3e-5, "3e-05"),
+        (16777215.0, "16777215.0"),
+        (math.nan, "NaN"),
+        (math.inf, "Infinity"),
+        (-math.inf, "-Infinity"),
+    ],
+)
+def test_float(value, text):
+    assert json_numbers.texts("y", np.array([value], np.float32)) == [text]
+
+
+def test_double():
+    values = np.array([0.1, 1 / 3, 1e300])
+    assert json_numbers.texts("y", values) == ["0.1", "0.33333333333333331", "1e+300"]
+
+
+def test_other_elements():
+    for array, expected in (
+        (np.array([-1, 2**40]), ["-1", "1099511627776"]),
+        (np.array([True, False]), ["true", "false"]),
+        (np.array([], np.int32), []),
+        (np.array([], np.float32), []),
+        (np.array([b'"\xc3\xa4'], object), ['"\\"ä"']),
+    ):
+        assert json_numbers.texts("y", array) == expected
+    assert json_numbers.texts("a_bytes", np.array([b"a"], object)) == [
+        '{"b64": "YQ=="}'
+    ]
+    with pytest.raises(
+        ServingError, match="Failed to write JSON value for tensor type"
+    ):
+        json_numbers.texts("y", np.zeros(1, np.complex64))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3), (2, 1, 2), (0,), (2, 0), (0, 2)])
+def test_nesting(shape):
+    array = np.arange(math.prod(shape)).reshape(shape)
+    texts = json_numbers.texts("y", array)
+    assert json.loads(json_numbers.nested(texts, shape)) == array.tolist()
+    if shape:
+        rows = [json.loads(text) for text in json_numbers.elements(texts, shape)]
+        assert rows == array.tolist()
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.lists(st.floats(width=32), min_size=1, max_size=20))
+def test_floats_come_back(values):
+    array = np.array(values, np.float32)
+    reply = json.loads(json_tensors.encode({"y": array}, is_rows=True))
+    np.testing.assert_array_equal(np.array(reply["predictions"], np.float32), array)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.lists(st.tuples(st.floats(width=32), st.floats(width=32)), min_size=1))
+def test_requests_come_back(model, rows):
+    for form in ("instances", "inputs"):
+        body = json.dumps({form: rows}).encode()
+        # Whole numbers that a float cannot hold are refused when they look whole.
+        request = json_tensors.decode(body, model)
+        assert request.is_rows == (form == "instances")
+        expected = np.array(rows, np.float32).reshape(-1, 2)
+        np.testing.assert_array_equal(request.arrays["x"], expected)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.fixed_dictionaries({"b64": st.text(max_size=8)}),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["x", "number", "text", "b64", ""]), inner)
+    ),
+    max_leaves=12,
+)
+NAMES = st.sampled_from(["serving_default", "two", "echo", "kinds", "half", "none", ""])
+
+
+def is_answered(body, model):
+    """Decodes to arrays that the signature takes, or is refused in words."""
+    try:
+        request = json_tensors.decode(body, model)
+    except ServingError as error:
+        refusal = error
+        request = None
+    if request is None:
+        assert refusal.http_status in (400, 501)
+        assert 0 < len(refusal.message) < 1000
+        return False
+    signature = model.signature(request.signature_name)
+    assert set(request.arrays) == set(signature.inputs)
+    for name, array in request.arrays.items():
+        assert array.dtype == tf.as_dtype(signature.inputs[name].dtype).as_numpy_dtype
+    return True
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=HealthCheck)
+@given(st.sampled_from(["instances", "inputs", "other"]), NAMES, JSON, JSON)
+def test_any_json_is_decoded_or_refused(model, form, name, value, more):
+    is_answered(
+        json.dumps({form: value, "signature_name": name, "more": more}).encode(), model
+    )
+    is_answered(json.dumps({form: value, "signature_name": more}).encode(), model)
+    is_answered(json.dumps({form: [value, more]}).encode(), model)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 40))
+def test_any_bytes_are_decoded_or_refused(model, data, place):
+    is_answered(data, model)
+    body = b'{"instances": [[1.5, -2e3], [NaN, 4]], "signature_name": ""}'
+    is_answered(body[:place] + data + body[place:], model)
+    is_answered(body[:place] + data, model)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":['])
+def test_a_million_brackets(model, opening):
+    for start in (b"", b'{"instances": ', b'{"unused": 1, "inputs": '):
+        with pytest.raises(ServingError, match="nested too deeply"):
+            json_tensors.decode(start + opening * 10**6, model)
+
+
+def test_what_is_deep_but_legal_json(model):
+    body = b'{"unused": ' + b"[" * 500 + b"]" * 500 + b', "inputs": [[1, 2]]}'
+    assert is_answered(body, model)
+    for depth in (3, 50, 400):
+        body = b'{"inputs": ' + b"[" * depth + b"1" + b"]" * depth + b"}"
+        with pytest.raises(ServingError, match="the shape must be|at most 32 lists"):
+            json_tensors.decode(body, model)
+
+
+def test_base64_as_senders_write_it(model):
+    for text in ("YWI=", "YWI", "YW\nI=", " YWI= "):
+        body = json.dumps({"signature_name": "echo", "inputs": [{"b64": text}]})
+        assert json_tensors.decode(body.encode(), model).arrays["text"][0] == b"ab"
+    for text in ("YW-_", "ä", "Y", "YWI==="):
+        body = json.dumps({"signature_name": "echo", "inputs": [{"b64": text}]})
+        if text != "YWI===":
+            with pytest.raises(ServingError, match="Unable to base64 decode"):
+                json_tensors.decode(body.encode(), model)
+
+
+def test_a_byte_order_mark_is_skipped(model):
+    assert is_answered(b'\xef\xbb\xbf{"inputs": [[1, 2]]}', model)
+
+
+def message(**arrays):
+    request = predict_pb2.PredictRequest()
+    proto_tensors.fill(arrays, request.inputs)
+    return request
+
+
+def test_messages_come_back(model):
+    sent = {
+        "x": np.array([[1, 2]], np.float32),
+        "number": np.array([3], np.int32),
+    }
+    found = proto_tensors.arrays(message(**sent).inputs, model.signature("two"))
+    for name, array in sent.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == array.dtype
+
+
+def refused(request, model, match):
+    with pytest.raises(ServingError, match=match) as caught:
+        proto_tensors.arrays(request.inputs, model.signature(""))
+    assert caught.value.code == "INVALID_ARGUMENT"
+
+
+def test_messages_that_do_not_fit(model):
+    refused(
+        message(y=np.zeros(1, np.float32)),
+        model,
+        r"input size does not match signature: 1!=1 len\({y}\) != len\({x}\). "
+        r"Sent extra: {y}. Missing but required: {x}.",
+    )
+    refused(
+        message(x=np.zeros((1, 2))),
+        model,
+        r"Expects arg\[0\] to be float but double is provided",
+    )
+    refused(
+        message(x=np.zeros(2, np.float32)),
+        model,
+        r"x: the shape must be \[\?,2\]. Received: \[2\]",
+    )
+    request = message(x=np.zeros((1, 2), np.float32))
+    request.inputs["x"].dtype = 99
+    refused(request, model, "but type 99 is provided")
+
+
+def test_messages_that_lie(model):
+    tensor = message(x=np.ones((1, 2), np.float32))
+    tensor.inputs["x"].tensor_content = b"abc"
+    refused(tensor, model, "x: the values do not fill the shape")
+    tensor.inputs["x"].tensor_content = b""
+    tensor.inputs["x"].float_val.append(1)
+    # One value may stand for all, but not without end.
+    tensor.inputs["x"].tensor_shape.dim[0].size = 10**12
+    refused(tensor, model, "x: the tensor is too large")
+    tensor.inputs["x"].tensor_shape.dim[0].size = -1
+    refused(tensor, model, "x: the shape must be known")
+    tensor.inputs["x"].tensor_shape.Clear()
+    tensor.inputs["x"].tensor_shape.unknown_rank = True
+    refused(tensor, model, "x: the shape must be known")
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    st.sampled_from([1, 2, 7, 0, 30]),
+    st.lists(st.integers(-2, 5), max_size=3),
+    st.binary(max_size=16),
+    st.lists(st.floats(width=32), max_size=4),
+)
+def test_any_message_is_taken_or_refused(model, dtype, dims, content, values):
+    request = predict_pb2.PredictRequest()
+    tensor = request.inputs["x"]
+    tensor.dtype, tensor.tensor_content = dtype, content
+    tensor.float_val.extend(values)
+    for size in dims:
+        tensor.tensor_shape.dim.add(size=size)
+    # Whatever else is raised is a defect.
+    with contextlib.suppress(ServingError):
+        found = proto_tensors.arrays(request.inputs, model.signature(""))
+        assert found["x"].dtype == np.float32
+        assert found["x"].shape == tuple(dims)
