@@ -275,7 +275,7 @@ def test_the_command_answers_in_one_line(tmp_path, capsys):
 def test_help_and_workers_start_without_tensorflow():
     code = (
         "import sys\n"
-        "from maskdepth_tf.dataset import synthetic\n"
+        "from maskdepth_tf.dataset import synthesize\n"
         "heavy = {'tensorflow', 'embreex', 'keras'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "from maskdepth_tf.scenes import stage\n"
