@@ -114,8 +114,9 @@ def write(
         figures |= compare(expected, answers)
         worst = max(figures["largest_difference"].values())
         print(
-            f"{kind.file}: differs by up to {worst:.1e} on {figures['pictures']}; mask "
-            f"Dice {figures['mask_dice_hard']:.4f}, depth SSIM {figures['depth_ssim']:.4f}"
+            f"{kind.file}: differs by up to {worst:.1e} on {figures['pictures']}; "
+            f"mask Dice {figures['mask_dice_hard']:.4f}, "
+            f"depth SSIM {figures['depth_ssim']:.4f}"
         )
         # NaN is no smaller.
         if kind.is_exact and not worst <= TOLERANCE:
