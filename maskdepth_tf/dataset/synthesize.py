@@ -35,7 +35,7 @@ import PIL
 from PIL import Image
 
 import maskdepth_tf
-from maskdepth_tf import errors, files
+from maskdepth_tf import errors, files, streams
 from maskdepth_tf.dataset import progress, workers
 from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.images import encoding
@@ -77,9 +77,10 @@ class Recipe:
     quality: int = 30
 
     def __post_init__(self) -> None:
+        if fault := streams.size_fault(self.image_size):
+            raise errors.UsageError(f"--image-size {fault}")
         for name, least, most in (
             ("rows", 1, None),
-            ("image_size", 16, 2048),
             ("rooms", 1, None),
             ("figures", 1, None),
             ("seed", 0, None),
