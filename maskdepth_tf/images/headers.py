@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 from PIL import Image
 
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import exif
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 """Formats that are accepted, whatever the name of the file ends in."""
@@ -37,7 +38,6 @@ _SCAN_BYTES = 10
 # Pillow warns of what we refuse, or of metadata that we do not use.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_ORIENTATION_TAG = 0x0112
 # Memory that a GIF decoder takes for a frame, in pixels, however small the frame, and
 # our time: a thousand frames are counted in 2 ms.
 _FRAME_COST = 5000
@@ -159,7 +159,7 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
         )
     if image.format not in FORMATS or image.format == "JPEG":
         _check_scans(stream, size, width * height, name)
-    if _orientation(image) >= 5:
+    if exif.orientation(exif.find(image, stream)) >= 5:
         width, height = height, width
     # Pillow calls the JPEG of a camera that adds a preview behind it MPO.
     kind = image.format if image.format in FORMATS else "JPEG"
@@ -194,17 +194,6 @@ def _open_lazily(stream: BinaryIO, name: str) -> Image.Image:
             f"{name}: expected a picture ({', '.join(FORMATS)}), received something "
             "else or a damaged one"
         ) from None
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
-    if "exif" not in image.info:
-        return 1
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:
-        return 1
-    return value if value in range(1, 9) else 1
 
 
 def _is_animated(image: Image.Image, stream: BinaryIO, name: str) -> bool:
