@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from tests.support.pictures import (
     CORPUS,
     WITH_GREY,
@@ -150,7 +150,7 @@ class TestFormats:
 class TestDepth:
     def test_16_bits_are_kept(self, tmp_path):
         ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
-        preprocessing.write_image(tmp_path / "ramp.png", ramp)
+        encoding.write_image(tmp_path / "ramp.png", ramp)
         depth = preprocessing.read_depth(tmp_path / "ramp.png")
         error = np.abs(depth[..., 0] - ramp / np.float64(65535)).max()
         assert error < 0.01 / 65535
@@ -160,16 +160,16 @@ class TestDepth:
 
     def test_8_bits_are_value_over_255(self, tmp_path):
         ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
-        preprocessing.write_image(tmp_path / "ramp.png", ramp)
+        encoding.write_image(tmp_path / "ramp.png", ramp)
         depth = preprocessing.read_depth(tmp_path / "ramp.png")[..., 0]
         np.testing.assert_allclose(depth, ramp / 255, atol=1e-7)
         assert depth[-1, -1] == 1
 
     def test_jpeg_is_value_over_255(self, tmp_path):
         path = tmp_path / "grey.jpg"
-        preprocessing.write_image(path, np.full((16, 16), 51, np.uint8))
+        encoding.write_image(path, np.full((16, 16), 51, np.uint8))
         np.testing.assert_allclose(preprocessing.read_depth(path), 0.2, atol=1e-7)
-        preprocessing.write_image(path, np.full((16, 16), 255, np.uint8))
+        encoding.write_image(path, np.full((16, 16), 255, np.uint8))
         assert (preprocessing.read_depth(path) == 1).all()
 
 
