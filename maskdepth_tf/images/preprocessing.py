@@ -155,15 +155,16 @@ def batch_loader(stream: streams.Stream, image_size: int) -> decoders.Decoder:
     def load_batch(data):
         num_parts = -(-tf.size(data) // PART)
         shape = tf.TensorShape((None, *signature.shape))
-        made = tf.TensorArray(
+        parts = tf.TensorArray(
             stream.dtype, num_parts, infer_shape=False, element_shape=shape
         )
 
-        def make(i, made):
+        def load_next(i, parts):
             part = data[i * PART : (i + 1) * PART]
-            return i + 1, made.write(i, load_part(part))
+            return i + 1, parts.write(i, load_part(part))
 
-        return tf.while_loop(lambda i, _: i < num_parts, make, (0, made))[1].concat()
+        _, parts = tf.while_loop(lambda i, _: i < num_parts, load_next, (0, parts))
+        return parts.concat()
 
     return load_batch
 
