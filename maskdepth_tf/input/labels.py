@@ -19,6 +19,8 @@ from maskdepth_tf import files
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import headers, stores
 
+MAX_FAULTS = 20
+"""Most faults that are spelled out in one report."""
 VIEW_MARK = "@"
 """Stands between a room's name and the number of a view: `bg1@3.jpg`."""
 MAX_LINE_BYTES = 65536
@@ -69,14 +71,11 @@ def knows_cutout(row: Row) -> bool:
     return row.fg != row.bg
 
 
-def read(
-    path: str | os.PathLike, max_errors: int = 20, data: bytes | None = None
-) -> list[Row]:
+def read(path: str | os.PathLike, data: bytes | None = None) -> list[Row]:
     """Reads and checks a labels file; opens none of the pictures.
 
     Args:
         path: The labels file.
-        max_errors: Most faults that are spelled out in one report.
         data: The bytes of the file if it is not on the disk but, say, in an archive;
             `path` is then only what errors call it.
 
@@ -89,7 +88,7 @@ def read(
             fields, received 4`.
     """
     numbered, faults = read_lines(path, data)
-    raise_faults(path, sorted([*faults, *repeated_rows(numbered)]), max_errors)
+    raise_faults(path, sorted([*faults, *repeated_rows(numbered)]))
     if not numbered:
         raise DataError(f"{os.fspath(path)}: expected at least one row, received none")
     return [row for _, row in numbered]
@@ -176,7 +175,6 @@ def check_files(
     rows: Iterable[Row],
     root: str | os.PathLike,
     labels_path: str | os.PathLike,
-    max_errors: int = 20,
     foregrounds: bool = True,
 ) -> None:
     """Checks every picture that the rows name, from its header, before training.
@@ -189,7 +187,6 @@ def check_files(
         rows: The rows.
         root: Folder that the paths are relative to.
         labels_path: The file that the rows come from, for the line numbers.
-        max_errors: Most faults that are spelled out in the report.
         foregrounds: Whether the cut-outs must be there: a split by foreground looks
             at them, training and evaluation do not.
 
@@ -199,7 +196,7 @@ def check_files(
     """
     rows = list(rows)
     header_of = dict(look(names_of(rows, foregrounds), stores.Folder(root)))
-    raise_faults(labels_path, find_faults(rows, header_of, labels_path), max_errors)
+    raise_faults(labels_path, find_faults(rows, header_of, labels_path))
 
 
 def names_of(rows: Iterable[Row], foregrounds: bool = True) -> list[str]:
@@ -361,19 +358,16 @@ def path_fault(path: str) -> str | None:
     return None
 
 
-def raise_faults(
-    path: str | os.PathLike, faults: Sequence[Fault], max_errors: int = 20
-) -> None:
+def raise_faults(path: str | os.PathLike, faults: Sequence[Fault]) -> None:
     """Raises one DataError of all faults, if there are any, a line of text each.
 
     Args:
         path: What the lines are called after, the labels file.
-        faults: What is wrong, and in which lines.
-        max_errors: Most faults that are spelled out.
+        faults: What is wrong, and in which lines; `MAX_FAULTS` are spelled out.
     """
     if not faults:
         return
-    lines = [f"{os.fspath(path)}:{n}: {fault}" for n, fault in faults[:max_errors]]
-    if len(faults) > max_errors:
-        lines.append(f"... and {len(faults) - max_errors} more")
+    lines = [f"{os.fspath(path)}:{n}: {fault}" for n, fault in faults[:MAX_FAULTS]]
+    if len(faults) > MAX_FAULTS:
+        lines.append(f"... and {len(faults) - MAX_FAULTS} more")
     raise DataError("\n".join(lines))
