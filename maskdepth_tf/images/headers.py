@@ -163,8 +163,11 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
         width, height = height, width
     # Pillow calls the JPEG of a camera that adds a preview behind it MPO.
     kind = image.format if image.format in FORMATS else "JPEG"
-    animated = _is_animated(image, stream, name)
-    return Header(kind, width, height, animated, _has_16_bits(image, stream))
+    stream.seek(0)
+    head = stream.read(25)
+    animated = _is_animated(image, stream, head, name)
+    has_16_bits = kind == "PNG" and head[24] == 16
+    return Header(kind, width, height, animated, has_16_bits)
 
 
 def _check_scans(stream: BinaryIO, size: int, pixels: int, name: str) -> None:
@@ -196,7 +199,7 @@ def _open_lazily(stream: BinaryIO, name: str) -> Image.Image:
         ) from None
 
 
-def _is_animated(image: Image.Image, stream: BinaryIO, name: str) -> bool:
+def _is_animated(image: Image.Image, stream: BinaryIO, head: bytes, name: str) -> bool:
     """Whether there are more frames; refuses what would not be decoded well."""
     if image.format == "BMP" and image.mode not in ("RGB", "RGBA"):
         # TensorFlow would take the indices for grey values.
@@ -210,24 +213,11 @@ def _is_animated(image: Image.Image, stream: BinaryIO, name: str) -> bool:
                 "received more"
             )
         return frames > 1
-    if image.format == "WEBP" and _has_webp_animation(stream):
-        # TensorFlow 2.21 writes past its buffer on these and may crash.
+    if image.format == "WEBP" and head[12:16] == b"VP8X" and head[20] & 2:
+        # TensorFlow 2.21 writes past its buffer on these and may crash, also where
+        # only one frame follows.
         raise DataError(f"{name}: expected a still picture, received an animated WebP")
     return image.format == "PNG" and getattr(image, "is_animated", False)
-
-
-def _has_16_bits(image: Image.Image, stream: BinaryIO) -> bool:
-    if image.format != "PNG":
-        return False
-    stream.seek(24)
-    return stream.read(1) == b"\x10"
-
-
-def _has_webp_animation(stream: BinaryIO) -> bool:
-    """Whether a WebP says so, even of a single frame: that is enough to crash."""
-    stream.seek(0)
-    head = stream.read(21)
-    return head[12:16] == b"VP8X" and bool(head[20] & 2)
 
 
 def _gif_frames(data: bytes) -> tuple[int, int]:
