@@ -38,7 +38,7 @@ TIMES = ("seconds", "images_per_second")
 def make_set(folder, packed):
     """Packs 40 labelled rows of 8 scenes and 5 figures: lives that begin sooner."""
     from maskdepth_tf.dataset import pack
-    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images import encoding
     from maskdepth_tf.input import labels
 
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def make_set(folder, packed):
             coarse = rng.integers(0, 256, (8, 8) if grey else (8, 8, 3), np.uint8)
             pixels = coarse.repeat(SIDE // 8, 0).repeat(SIDE // 8, 1)
             if not (folder / name).exists():
-                preprocessing.write_image(folder / name, pixels)
+                encoding.write_image(folder / name, pixels)
     labels.write(folder / "labels.txt", rows)
     pack.pack(folder / "labels.txt", packed, image_size=SIDE, test_fraction=0.25)
     return 0

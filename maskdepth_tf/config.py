@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from maskdepth_tf import schema
+from maskdepth_tf import schema, streams
 from maskdepth_tf.errors import UsageError
 
 
@@ -217,13 +217,13 @@ CHOICES = {
 # Least and greatest value, both included.
 RANGES = {
     "data.test_fraction": (0.001, 0.999),
-    "data.image_size": (8, 4096),
+    "data.image_size": streams.IMAGE_SIZES,
     "data.max_rows": (2, None),
     "data.memory_gb": (0, None),
     "data.synthesize.rows": (1, None),
     "data.synthesize.rooms": (1, None),
     "data.synthesize.figures": (1, None),
-    "data.synthesize.image_size": (16, 2048),
+    "data.synthesize.image_size": streams.IMAGE_SIZES,
     "data.synthesize.quality": (1, 95),
     "augmentation.flip_probability": (0, 1),
     "augmentation.zoom_minimum": (0.1, 1),

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from maskdepth_tf import cli, config, files, startup
+from maskdepth_tf import cli, files, startup, streams
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -54,11 +54,9 @@ def main(argv: list[str] | None = None) -> int | None:
         parser.error("--labels needs --model PATH")
     if args.batch_size < 1:
         parser.error(f"--batch-size must be at least 1. Received: {args.batch_size}")
-    least, most = config.RANGES["data.image_size"]
-    if args.image_size is not None and not least <= args.image_size <= most:
-        parser.error(
-            f"--image-size must be from {least} to {most}. Received: {args.image_size}"
-        )
+    if args.image_size is not None:
+        if fault := streams.size_fault(args.image_size):
+            parser.error(f"--image-size {fault}")
     if args.json and not Path(args.json).absolute().parent.is_dir():
         parser.error(f"the folder of --json must be there. Received: {args.json}")
     startup.load_tensorflow()

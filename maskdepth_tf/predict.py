@@ -163,7 +163,7 @@ def write_results(
         mask: float32 [H, W, 1], probability.
         depth: float32 [H, W, 1], 0 near and 1 far.
     """
-    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images import encoding
     from maskdepth_tf.network import answers
     from maskdepth_tf.reports import overview
 
@@ -175,7 +175,7 @@ def write_results(
         "overview": overview.draw(bg, fg_bg, mask[..., 0], depth[..., 0]),
     }
     for name, pixels in pictures.items():
-        preprocessing.write_image(paths[name], pixels)
+        encoding.write_image(paths[name], pixels)
 
 
 def _report(

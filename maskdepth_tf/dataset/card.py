@@ -172,10 +172,10 @@ def main(args: argparse.Namespace) -> None:
     found = stats.stats(args.labels, source, args.workers)
     startup.load_tensorflow()
     from maskdepth_tf.dataset.checking import sheets
-    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images import encoding
 
     name = Path((args.root or [args.labels.parent])[0]).resolve().name
     text = write_text(name, found, manifest, picture.name)
-    preprocessing.write_image(picture, sheets.sheet(args.labels, source, show.ROWS))
+    encoding.write_image(picture, sheets.sheet(args.labels, source, show.ROWS))
     files.write_atomically(args.output, text.encode("utf-8", "replace"))
     print(f"wrote {args.output} and {picture}")

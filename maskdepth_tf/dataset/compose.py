@@ -25,6 +25,7 @@ more.
 
 import argparse
 import concurrent.futures
+import hashlib
 import importlib.metadata
 import math
 import os
@@ -160,7 +161,7 @@ def _store(path: Path, data: bytes, source: Path) -> dict[str, str]:
     return {
         "name": source.name,
         "source_sha256": files.sha256_of(source),
-        "sha256": encoding.sha256(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
 
 

@@ -55,7 +55,7 @@ class Mapper:
         Raises:
             DataError: A picture is missing or damaged, or its depth is not finite.
         """
-        from maskdepth_tf.images import preprocessing
+        from maskdepth_tf.images import encoding
 
         pictures, sizes = zip(*(self._read(fg_bg) for fg_bg, _ in jobs), strict=True)
         maps = self._network.predict(np.stack(pictures))
@@ -68,7 +68,7 @@ class Mapper:
             path = self._root / depth
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = np.rint(self._white * relative).astype(self._dtype)
-            preprocessing.write_image(path, pixels, quality=self._quality)
+            encoding.write_image(path, pixels, quality=self._quality)
         return len(jobs)
 
     def _read(self, fg_bg: str) -> tuple[np.ndarray, tuple[int, int]]:

@@ -159,10 +159,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Runs `pack` with parsed flags."""
-    if not 1 <= args.image_size <= 4096:
-        raise errors.UsageError(
-            f"--image-size must be 1 to 4096. Received: {args.image_size}"
-        )
+    if fault := streams.size_fault(args.image_size):
+        raise errors.UsageError(f"--image-size {fault}")
     if not 0 < args.test_fraction < 1:
         raise errors.UsageError(
             f"--test-fraction must be between 0 and 1. Received: {args.test_fraction}"

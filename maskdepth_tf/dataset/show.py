@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> None:
     source = flags.open_pictures(args)
     startup.load_tensorflow()
     from maskdepth_tf.dataset.checking import sheets
-    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images import encoding
 
     count = args.rows or ROWS
     if args.row is not None:
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
         drawn = sheets.fault_sheet(args.labels, source, args.worst, count)
     else:
         drawn = sheets.sheet(args.labels, source, count)
-    preprocessing.write_image(args.output, drawn)
+    encoding.write_image(args.output, drawn)
     print(f"wrote {args.output}")
 
 

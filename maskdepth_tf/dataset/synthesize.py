@@ -22,6 +22,7 @@ import argparse
 import concurrent.futures
 import csv
 import functools
+import hashlib
 import importlib.metadata
 import io
 import os
@@ -32,10 +33,9 @@ from typing import NamedTuple
 
 import numpy as np
 import PIL
-from PIL import Image
 
 import maskdepth_tf
-from maskdepth_tf import errors, files
+from maskdepth_tf import errors, files, streams
 from maskdepth_tf.dataset import progress, workers
 from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.images import encoding
@@ -77,9 +77,10 @@ class Recipe:
     quality: int = 30
 
     def __post_init__(self) -> None:
+        if fault := streams.size_fault(self.image_size):
+            raise errors.UsageError(f"--image-size {fault}")
         for name, least, most in (
             ("rows", 1, None),
-            ("image_size", 16, 2048),
             ("rooms", 1, None),
             ("figures", 1, None),
             ("seed", 0, None),
@@ -139,8 +140,8 @@ def write_room(recipe: Recipe, output: Path, room: int) -> Written:
             quality = int(draws.integers(recipe.quality, ROOM_QUALITY, endpoint=True))
         composite = encoding.encode_jpeg(example.fg_bg, quality)
         _write(output, paths.fg_bg, composite, written)
-        _write(output, paths.mask, _png(example.mask), written)
-        _write(output, paths.depth, _png(example.depth), written)
+        _write_png(output, paths.mask, example.mask, written)
+        _write_png(output, paths.depth, example.depth, written)
         written.ranges[paths.depth] = (example.near_m, example.far_m)
     return written
 
@@ -153,7 +154,7 @@ def write_figure(recipe: Recipe, output: Path, figure: int) -> Written:
     model = _figure(recipe.seed, figure)
     cutout = stage.cutout(model, recipe.image_size, draws)
     written = Written({}, {})
-    _write(output, f"Foreground/fg{figure + 1}.png", _png(cutout), written)
+    _write_png(output, f"Foreground/fg{figure + 1}.png", cutout, written)
     return written
 
 
@@ -166,13 +167,11 @@ def _figure(seed: int, number: int):
 
 def _write(output: Path, path: str, data: bytes, written: Written) -> None:
     (output / path).write_bytes(data)
-    written.sums[path] = encoding.sha256(data)
+    written.sums[path] = hashlib.sha256(data).hexdigest()
 
 
-def _png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=4)
-    return buffer.getvalue()
+def _write_png(output: Path, path: str, pixels: np.ndarray, written: Written) -> None:
+    _write(output, path, encoding.encode_png(pixels, compression=4), written)
 
 
 def _write_pictures(recipe: Recipe, output: Path, num_workers: int) -> Written:

@@ -54,7 +54,7 @@ class Packed:
 
     rows: list[Row]
     manifest: dict
-    load: Callable[[tf.Tensor], augmentation.Example]
+    load: Callable[[tf.Tensor], augmentation.Streams]
     splits: dict[str, splits.Split]
 
 
@@ -113,7 +113,7 @@ def read_manifest(folder: Path) -> dict:
 
 
 def sum_of(manifest: dict) -> str:
-    """SHA-256 of what a manifest says, but for this sum."""
+    """Computes SHA-256 of all that a manifest says but this sum."""
     return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
 
 
@@ -150,7 +150,7 @@ def _loader(folder):
     arrays = {s.name: _tensor(folder / f"{s.name}.npy") for s in streams.STREAMS}
     places = tf.constant(np.load(folder / "places.npy").astype(np.int64))
 
-    def load(indices: tf.Tensor) -> augmentation.Example:
+    def load(indices: tf.Tensor) -> augmentation.Streams:
         place = tf.gather(places, indices)
         example = {
             stream.name: tf.gather(arrays[stream.name], place[:, number])

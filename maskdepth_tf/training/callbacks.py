@@ -9,7 +9,7 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding
 from maskdepth_tf.network import answers
 from maskdepth_tf.reports import run_report
 from maskdepth_tf.training import runs
@@ -53,7 +53,7 @@ class Pictures(keras.callbacks.Callback):
         with self._writer.as_default(step=len(history) - 1):
             tf.summary.image("predictions", grid[np.newaxis])
         self._writer.flush()
-        preprocessing.write_image(self._run_dir / "pictures/predictions.png", grid)
+        encoding.write_image(self._run_dir / "pictures/predictions.png", grid)
         run_report.write_curves(history, self._run_dir / "pictures/curves.png")
         self._drawn_at, self._is_current = time.perf_counter(), True
 

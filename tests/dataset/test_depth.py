@@ -16,7 +16,7 @@ from maskdepth_tf import cli, errors, files
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import depth, index, teachers, workers
 from maskdepth_tf.dataset.teachers import plausibility, ranges
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.headers import Header
 from maskdepth_tf.input import labels
 
@@ -130,14 +130,14 @@ def test_maps_that_exist_are_skipped(data, network):
 
 def stop_at_13(monkeypatch):
     """Has one map end the command; what would write it."""
-    write = preprocessing.write_image
+    write = encoding.write_image
 
     def write_or_stop(path, *args, **kwargs):
         if str(path).endswith("13.jpg"):
             raise KeyboardInterrupt
         write(path, *args, **kwargs)
 
-    monkeypatch.setattr(preprocessing, "write_image", write_or_stop)
+    monkeypatch.setattr(encoding, "write_image", write_or_stop)
     return write
 
 
@@ -153,7 +153,7 @@ def test_run_that_was_cut_off_goes_on(data, network, monkeypatch):
         file.write("depth/14.jpg,2.")
     left = 20 - len(list((data / "depth").iterdir()))
     assert 0 < left < 20
-    monkeypatch.setattr(preprocessing, "write_image", write)
+    monkeypatch.setattr(encoding, "write_image", write)
     assert make(data) == left
     resumed = (data / "depth_range.csv").read_bytes()
     assert make(data, force=True) == 20
@@ -237,15 +237,14 @@ def test_maps_of_16_bits(data, network):
     assert make(data, bits=16, convention="relative_far") == 0
 
 
-@pytest.mark.parametrize("stop", ["images.write_image", "labels.write", "files.write"])
+@pytest.mark.parametrize(
+    "stop", ["encoding.write_image", "labels.write", "files.write_json"]
+)
 def test_16_bits_go_on_where_they_were_cut_off(stop, data, network, monkeypatch):
     manifest = {"files": {"labels.txt": "old"}}
     (data / "manifest.json").write_text(json.dumps(manifest))
-    module = {"images": preprocessing, "labels": labels, "files": files}[
-        stop.split(".")[0]
-    ]
-    name = stop.split(".")[1].replace("write", "write_json") if "f" in stop else ""
-    name = name or stop.split(".")[1]
+    module_name, name = stop.split(".")
+    module = {"encoding": encoding, "labels": labels, "files": files}[module_name]
     real, calls = getattr(module, name), []
 
     def stop_at_last(*args, **kwargs):
@@ -394,7 +393,7 @@ def test_force_that_was_killed_mixes_no_teachers(data, network, monkeypatch):
     monkeypatch.setattr(plausibility, "check_teacher", lambda *args: {"rows": 20})
     with pytest.raises(KeyboardInterrupt):
         make(data, force=True)
-    monkeypatch.setattr(preprocessing, "write_image", write)
+    monkeypatch.setattr(encoding, "write_image", write)
     assert make(data) == 7
     resumed = content_of(data)
     make(data, force=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset.checking import sheets
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.stores import Folder
 from maskdepth_tf.input import labels
 from maskdepth_tf.reports import contact_sheet, drawings
@@ -152,7 +152,7 @@ def test_faults_are_captions(small, tmp_path, drawn):
 
 
 def test_it_reads_what_verify_writes(small, tmp_path, drawn):
-    preprocessing.write_image(small.parent / "mask/4.png", np.zeros((16, 16), "uint8"))
+    encoding.write_image(small.parent / "mask/4.png", np.zeros((16, 16), "uint8"))
     faults, output = tmp_path / "faults.json", tmp_path / "a.png"
     verify = ["verify", "--labels", small, "--json", faults, "--workers", "1"]
     assert cli.run(dataset.main, list(map(str, verify))) == 3

@@ -191,7 +191,7 @@ def test_cutouts_are_trimmed():
         ({"rows": 0}, "--rows must be 1 or more. Received: 0"),
         ({"rooms": 0}, "--rooms must be 1 or more. Received: 0"),
         ({"figures": -1}, "--figures must be 1 or more. Received: -1"),
-        ({"image_size": 8}, "--image-size must be 16 to 2048. Received: 8"),
+        ({"image_size": 7}, "--image-size must be from 8 to 4096. Received: 7"),
         ({"quality": 96}, "--quality must be 1 to 95. Received: 96"),
         ({"seed": -1}, "--seed must be 0 or more. Received: -1"),
         ({"workers": 0}, "--workers must be 1 or more. Received: 0"),

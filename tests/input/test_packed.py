@@ -314,7 +314,7 @@ def test_damaged_picture_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--image-size", "0"], "--image-size must be 1 to 4096. Received: 0"),
+        (["--image-size", "0"], "--image-size must be from 8 to 4096. Received: 0"),
         (["--test-fraction", "1"], "--test-fraction must be between 0 and 1"),
         (["--seed", "-1"], "--seed must be 0 or more. Received: -1"),
     ],

@@ -23,7 +23,7 @@ from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import teachers, workers
 from maskdepth_tf.dataset.packing import shards
 from maskdepth_tf.images import preprocessing
-from maskdepth_tf.input import examples, pipeline
+from maskdepth_tf.input import pipeline, splits
 from tests.support.pictures import digests
 
 ARGUMENTS = {
@@ -123,7 +123,7 @@ DECODERS = (
         for name, mode in {"rgb": "RGB", "rgba": "RGBA", "mask": "L"}.items()
     ),
     (pipeline, "decoded_batches", _batches),
-    (examples, "_thumbnails", _thumbnails),
+    (splits, "_thumbnails", _thumbnails),
     (shards.Shards, "distance", _distance),
 )
 """Pillow in place of TensorFlow, whose first picture takes seconds."""

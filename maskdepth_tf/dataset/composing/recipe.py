@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from maskdepth_tf import errors
+from maskdepth_tf import errors, streams
 from maskdepth_tf.dataset.composing import sources
 
 POSITION_FRACTION = 120 / 224
@@ -44,10 +44,8 @@ class Recipe:
     motion_blur: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.image_size < 8:
-            raise errors.UsageError(
-                f"--image-size must be 8 or more. Received: {self.image_size}"
-            )
+        if fault := streams.size_fault(self.image_size):
+            raise errors.UsageError(f"--image-size {fault}")
         if not 1 <= self.quality <= 100:
             raise errors.UsageError(
                 f"--quality must be 1 to 100. Received: {self.quality}"

@@ -61,11 +61,12 @@ class Build:
     shard_rows: int = 1000
 
     def __post_init__(self) -> None:
+        if fault := streams.size_fault(self.image_size):
+            raise errors.UsageError(f"image_size {fault}")
         for name, least, most in (
             ("rows", 1, None),
             ("placements", 1, None),
             ("depth_quality", 1, 95),
-            ("image_size", 1, 4096),
             ("shard_rows", 1, None),
         ):
             value = getattr(self, name)
