@@ -5,7 +5,6 @@ it. Whoever can connect can have it run any TensorFlow graph, which can read and
 files: it is for this machine alone unless told otherwise.
 """
 
-import argparse
 import ipaddress
 import signal
 import socket
@@ -18,24 +17,22 @@ from maskdepth_tf.errors import UsageError
 STOP = (signal.SIGTERM, signal.SIGINT)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.input_server",
-        description=__doc__.splitlines()[0],
-    )
-    parser.add_argument(
+    parser = cli.Parser("input-server", __doc__, "--port 5000 --host host1")
+    parser.add(
         "--port",
+        "N",
+        "port that data.services names; the next one is used, too; 0 picks two free "
+        "ones",
         type=int,
         required=True,
-        metavar="N",
-        help="port that data.services names; the next one is used, too; 0 picks two "
-        "free ones",
     )
-    parser.add_argument(
+    parser.add(
         "--host",
+        "NAME",
+        "name or address by which trainings reach this machine",
         default="127.0.0.1",
-        help="name or address by which trainings reach this machine (%(default)s)",
     )
     return parser
 

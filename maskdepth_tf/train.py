@@ -14,40 +14,34 @@ from maskdepth_tf.errors import StateError
 from maskdepth_tf.input import services
 from maskdepth_tf.training import cluster, compile_cache, runs
 
-QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
+QUICKSTART = config.SHIPPED / "quickstart.yaml"
 """The configuration of a run without arguments."""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.train", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
+    example = "--config fast --set data.labels=data/mine/labels.txt --workdir runs/mine"
+    parser = cli.Parser("train", __doc__, example)
+    parser.add(
         "--config",
+        "FILE",
+        "YAML file, or the name of a shipped one, as fast; given more than once, later "
+        "ones go over earlier ones (quickstart)",
         action="append",
-        metavar="FILE",
-        help="YAML file; given more than once, later ones go over earlier ones "
-        "(default: the quickstart)",
     )
-    parser.add_argument("--workdir", metavar="RUN", help="run folder")
-    parser.add_argument(
+    parser.add("--workdir", "RUN", "run folder (as the configuration says)")
+    parser.add(
         "--set",
+        "KEY=VALUE",
+        "replaces one value, as training.epochs=3; may be given more than once",
         action="append",
         default=[],
-        metavar="KEY=VALUE",
-        help="replaces one value, as training.epochs=3; may be given more than once",
     )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on where the run folder's latest state is",
-    )
-    parser.add_argument(
+    parser.switch("--resume", "go on from the latest state in the run folder")
+    parser.switch(
         "--profile",
-        action="store_true",
-        help="train nothing: tell how long each stage of a step takes, and leave a "
-        "trace for TensorBoard in RUN/profile",
+        "train nothing: measure how long each stage of a step takes, and leave a trace "
+        "for TensorBoard in RUN/profile",
     )
     return parser
 
@@ -70,7 +64,8 @@ def main(argv: list[str] | None = None) -> int | None:
 
 def load_settings(args: argparse.Namespace) -> config.Config:
     """The configuration that the arguments name."""
-    paths, overrides = args.config or [QUICKSTART], list(args.set)
+    paths = [config.find(name) for name in args.config or []] or [QUICKSTART]
+    overrides = list(args.set)
     if args.workdir:
         overrides.append(f"workdir={json.dumps(args.workdir, ensure_ascii=False)}")
         if args.resume and not args.config:
@@ -124,6 +119,8 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     files.write_json(run_dir / "evaluation.json", scores)
     print(f"model    {export.export_run(run_dir, run_dir / 'export')}")
     print(f"report   {run_report.write_report(run_dir)}")
+    photos = ("--bg", "empty_room.jpg", "--fg-bg", "photo.jpg")
+    cli.suggest("predict", "--model", run_dir, *photos, "--output", "predictions")
 
 
 def profile(settings: config.Config) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors, startup, streams
+from maskdepth_tf import cli, errors, startup, streams
 from maskdepth_tf.dataset import flags, workers
 from maskdepth_tf.dataset.packing import arrays
 from maskdepth_tf.images import headers, stores
@@ -138,38 +138,33 @@ def _decode(
     return pipeline.decode_part(names, _opened(), stream, image_size)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `pack`."""
     flags.add_labelled_set(parser)
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, metavar="PIXELS")
-    parser.add_argument(
-        "--test-fraction",
-        type=float,
-        default=TEST_FRACTION,
-        metavar="SHARE",
-        help="share of rows, or of rooms and cut-outs, that test (%(default)s)",
+    parser.add("--output", "DIR", "folder of the packed set", type=Path, required=True)
+    size, share, seed = (
+        cli.number(int, 1, 4096),
+        cli.number(float, 0.001, 0.999),
+        cli.number(int, 0),
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the splits")
+    for flag, metavar, kind, default, text in (
+        ("--image-size", "PIXELS", size, IMAGE_SIZE, "side of its pictures"),
+        (
+            "--test-fraction",
+            "SHARE",
+            share,
+            TEST_FRACTION,
+            "share of rows, or of rooms and cut-outs, that tests",
+        ),
+        ("--seed", "N", seed, 0, "decides the splits"),
+    ):
+        parser.add(flag, metavar, text, type=kind, default=default)
     flags.add_workers(parser)
-    parser.add_argument(
-        "--force", action="store_true", help="replace a packed set in the output folder"
-    )
+    parser.switch("--force", "replace a packed set in the output folder")
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `pack` with parsed flags."""
-    if not 1 <= args.image_size <= 4096:
-        raise errors.UsageError(
-            f"--image-size must be 1 to 4096. Received: {args.image_size}"
-        )
-    if not 0 < args.test_fraction < 1:
-        raise errors.UsageError(
-            f"--test-fraction must be between 0 and 1. Received: {args.test_fraction}"
-        )
-    flags.check_workers(args)
-    if args.seed < 0:
-        raise errors.UsageError(f"--seed must be 0 or more. Received: {args.seed}")
     manifest = pack(
         args.labels,
         args.output,
@@ -181,3 +176,5 @@ def main(args: argparse.Namespace) -> None:
         num_workers=args.workers,
     )
     print(arrays.report(manifest, args.output))
+    data = {"image_size": args.image_size, "test_fraction": args.test_fraction}
+    flags.suggest_training(args.output, **data)
