@@ -158,10 +158,10 @@ def _write(model, folder, name, run_dir) -> None:
     from maskdepth_tf.inference import graph
     from maskdepth_tf.inference.scoring import num_parameters
 
-    found = graph.of_model(model)
-    signatures = found.signatures()
+    answering = graph.of_model(model)
+    signatures = answering.signatures()
     note = {
-        "image_size": found.image_size,
+        "image_size": answering.image_size,
         "mask": "probability of foreground",
         "depth": "relative to each picture: 0 nearest, 1 farthest",
         "maskdepth_tf": __version__,
@@ -170,7 +170,7 @@ def _write(model, folder, name, run_dir) -> None:
     _save(model, signatures, folder)
     arguments = {key: specs for key, (_, specs) in signatures.items()}
     serving_files.write_warmup(folder, name, arguments)
-    size, count = found.image_size, num_parameters(model)
+    size, count = answering.image_size, num_parameters(model)
     model_card.write(folder, name, size, count, run_dir)
 
 

@@ -111,9 +111,9 @@ def keep_local() -> None:
     for path in Path("/proc/self/fd").iterdir():
         if not path.is_socket():
             continue
-        with socket.fromfd(int(path.name), 0, 0) as found:
-            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                _bind_to_loopback(found)
+        with socket.fromfd(int(path.name), 0, 0) as listening:
+            if listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                _bind_to_loopback(listening)
 
 
 def _bind_to_loopback(listening) -> None:

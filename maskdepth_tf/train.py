@@ -5,6 +5,7 @@ absent and trains the fast network on it.
 """
 
 import argparse
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -90,16 +91,16 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     startup.load_tensorflow()
     from maskdepth_tf import export
     from maskdepth_tf.inference import scoring
-    from maskdepth_tf.input import examples
+    from maskdepth_tf.input.examples import describe
     from maskdepth_tf.reports import run_report
     from maskdepth_tf.training import batches, building, checkpoints, loop
 
     strategy = building.set_up(settings)
     make_sample_set(settings.data)
-    found = batches.open_data(settings)
-    split = batches.split_data(settings, found)
+    examples = batches.open_data(settings)
+    split = batches.split_data(settings, examples)
     steps = batches.steps_per_epoch(settings, split)
-    data = examples.describe(settings.data.labels, found, split)
+    data = describe(settings.data.labels, examples, split)
     if resume:
         runs.check_data(run_dir, data)
     with strategy.scope():
@@ -108,13 +109,13 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     is_chief = cluster.from_environment().is_chief
     if is_chief:
         runs.begin(run_dir, settings, data)
-    with found.damage_named(), services.watched(settings.data.services):
-        loop.fit(settings, run_dir, net, found, split, progress)
+    with examples.damage_named(), services.watched(settings.data.services):
+        loop.fit(settings, run_dir, net, examples, split, progress)
     if not is_chief:
         return
     runs.finish(run_dir, checkpoints.weights_sha256(net))
 
-    scores = scoring.evaluate_split(settings, run_dir, found, split)
+    scores = scoring.evaluate_split(settings, run_dir, examples, split)
     print(scoring.table(scores))
     files.write_json(run_dir / "evaluation.json", scores)
     print(f"model    {export.export_run(run_dir, run_dir / 'export')}")
@@ -130,12 +131,12 @@ def profile(settings: config.Config) -> None:
 
     building.set_up(settings)
     make_sample_set(settings.data)
-    found = batches.open_data(settings)
-    split = batches.split_data(settings, found)
+    examples = batches.open_data(settings)
+    split = batches.split_data(settings, examples)
     net = building.compiled_model(settings, batches.steps_per_epoch(settings, split))
     folder = Path(settings.workdir, "profile")
-    with found.damage_named(), services.watched(settings.data.services):
-        stages = profiling.profile(settings, found, split, net, folder)
+    with examples.damage_named(), services.watched(settings.data.services):
+        stages = profiling.profile(settings, examples, split, net, folder)
     print(profiling.table(stages, settings.training.batch_size))
     print(f"trace    {folder}")
 
@@ -146,15 +147,8 @@ def make_sample_set(data: config.Data) -> None:
         return
     from maskdepth_tf.dataset import synthesize
 
-    made = data.synthesize
-    synthesize.synthesize(
-        Path(data.labels).parent,
-        rows=made.rows,
-        image_size=made.image_size,
-        rooms=made.rooms,
-        figures=made.figures,
-        quality=made.quality,
-    )
+    settings = dataclasses.asdict(data.synthesize)
+    synthesize.synthesize(Path(data.labels).parent, **settings)
 
 
 if __name__ == "__main__":

@@ -5,63 +5,27 @@ from types import ModuleType
 
 from maskdepth_tf import cli
 
-_LABELS = "--labels data/mine/labels.txt"
-COMMANDS = {
-    "index": (
-        "maskdepth_tf.dataset.index",
-        "labels of pictures in other layouts",
-        "photos/",
-    ),
-    "compose": (
-        "maskdepth_tf.dataset.compose",
-        "paste cut-outs on rooms",
-        "--foregrounds cutouts/ --backgrounds rooms/ --output data/mine --rows 24000",
-    ),
-    "depth": (
-        "maskdepth_tf.dataset.depth",
-        "depth maps by a trained network",
-        "--data data/mine --teacher teacher.tflite",
-    ),
-    "pack": (
-        "maskdepth_tf.dataset.pack",
-        "a labelled set as arrays to train from",
-        f"{_LABELS} --output data/mine_64",
-    ),
-    "build": (
-        "maskdepth_tf.dataset.build",
-        "compose, depth and pack in one",
-        "--config build.yaml --set rows=24000",
-    ),
-    "synthesize": (
-        "maskdepth_tf.dataset.synthesize",
-        "rendered rooms, exact depth",
-        "--output data/synthetic --rows 4800",
-    ),
-    "verify": (
-        "maskdepth_tf.dataset.verify",
-        "find bad rows before training",
-        f"{_LABELS} --drop-bad data/mine/good.txt",
-    ),
-    "stats": (
-        "maskdepth_tf.dataset.stats",
-        "means, deviations, histograms, counts",
-        _LABELS,
-    ),
-    "show": (
-        "maskdepth_tf.dataset.show",
-        "rows as a picture to look at",
-        f"{_LABELS} --output sheet.png",
-    ),
-    "card": (
-        "maskdepth_tf.dataset.card",
-        "a data set card in Markdown",
-        f"{_LABELS} --output data/mine/CARD.md",
-    ),
-}
-"""Name -> (module, what it does, arguments of its example).
+_SET = "--labels data/mine/labels.txt"
+_SOURCES = "--foregrounds cutouts/ --backgrounds rooms/ --output data/mine --rows 24000"
+_TEACHER = "--data data/mine --teacher teacher.tflite"
+_SYNTHETIC = "--output data/synthetic --rows 4800"
 
-A module has `add_arguments(parser)` and `main(args)`.
-"""
+COMMANDS = {
+    name: (f"maskdepth_tf.dataset.{name}", summary, example)
+    for name, summary, example in (
+        ("index", "labels of pictures in other layouts", "photos/"),
+        ("compose", "paste cut-outs on rooms", _SOURCES),
+        ("depth", "depth maps by a trained network", _TEACHER),
+        ("pack", "a labelled set as arrays", f"{_SET} --output data/mine_64"),
+        ("build", "compose, depth and pack in one", "--config build.yaml"),
+        ("synthesize", "rendered rooms, exact depth", _SYNTHETIC),
+        ("verify", "find bad rows before training", _SET),
+        ("stats", "means, deviations, histograms, counts", _SET),
+        ("show", "rows as a picture to look at", f"{_SET} --output sheet.png"),
+        ("card", "a data set card in Markdown", f"{_SET} --output data/mine/CARD.md"),
+    )
+}
+"""Name -> (module with `add_arguments(parser)` and `main(args)`, summary, example)."""
 
 
 def make_parser(name: str, module: ModuleType) -> cli.Parser:
@@ -74,7 +38,7 @@ def make_parser(name: str, module: ModuleType) -> cli.Parser:
 def main(argv: list[str] | None = None) -> int | None:
     """Runs the command that the first argument names."""
     argv = sys.argv[1:] if argv is None else argv
-    example = "maskdepth dataset synthesize --output data/synthetic --rows 4800"
+    example = f"maskdepth dataset synthesize {_SYNTHETIC}"
     module = cli.choose("maskdepth dataset", __doc__, COMMANDS, argv, example)
     if module is None:
         return 0

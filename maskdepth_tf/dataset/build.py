@@ -348,8 +348,7 @@ def main(args: argparse.Namespace) -> None:
         make_shards=_elsewhere(args, plan),
     )
     print(arrays.report(manifest, Path(plan.output)))
-    data = {"image_size": plan.image_size, "test_fraction": plan.test_fraction}
-    flags.suggest_training(Path(plan.output), **data)
+    flags.suggest_training(Path(plan.output), manifest)
 
 
 def _elsewhere(args: argparse.Namespace, plan: Build) -> Callable | None:

@@ -42,15 +42,20 @@ def add_workers(parser: cli.Parser) -> None:
     parser.add("--workers", "N", "processes", type=count, default=cores)
 
 
-def suggest_training(labels: Path, **data: object) -> None:
+def suggest_training(labels: Path, packed: dict | None = None) -> None:
     """Prints the command that trains on a set.
 
     Args:
         labels: Its labels file, or the folder of a packed set.
-        **data: Values of `config.Data` that the set asks for.
+        packed: Manifest of the packed set.
     """
-    values = [f"data.{key}={value}" for key, value in data.items()]
-    sets = [word for v in (f"data.labels={labels}", *values) for word in ("--set", v)]
+    values = [f"data.labels={labels}"]
+    if packed:
+        splits = packed["splits"]
+        values.append(f"data.image_size={packed['image_size']}")
+        values.append(f"data.test_fraction={splits['test_fraction']}")
+        values += ["data.split=random"] if "unseen" in splits["not_drawn"] else []
+    sets = [word for value in values for word in ("--set", value)]
     cli.suggest("train", "--config", "fast", *sets, "--workdir", "runs/mine")
 
 

@@ -142,23 +142,13 @@ def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `pack`."""
     flags.add_labelled_set(parser)
     parser.add("--output", "DIR", "folder of the packed set", type=Path, required=True)
-    size, share, seed = (
-        cli.number(int, 1, 4096),
-        cli.number(float, 0.001, 0.999),
-        cli.number(int, 0),
-    )
-    for flag, metavar, kind, default, text in (
-        ("--image-size", "PIXELS", size, IMAGE_SIZE, "side of its pictures"),
-        (
-            "--test-fraction",
-            "SHARE",
-            share,
-            TEST_FRACTION,
-            "share of rows, or of rooms and cut-outs, that tests",
-        ),
-        ("--seed", "N", seed, 0, "decides the splits"),
-    ):
-        parser.add(flag, metavar, text, type=kind, default=default)
+    size, share = cli.number(int, 1, 4096), cli.number(float, 0.001, 0.999)
+    text = "side of its pictures"
+    parser.add("--image-size", "PIXELS", text, type=size, default=IMAGE_SIZE)
+    text = "share of rows, or of rooms and cut-outs, that tests"
+    parser.add("--test-fraction", "SHARE", text, type=share, default=TEST_FRACTION)
+    seed = cli.number(int, 0)
+    parser.add("--seed", "N", "decides the splits", type=seed, default=0)
     flags.add_workers(parser)
     parser.switch("--force", "replace a packed set in the output folder")
 
@@ -176,5 +166,4 @@ def main(args: argparse.Namespace) -> None:
         num_workers=args.workers,
     )
     print(arrays.report(manifest, args.output))
-    data = {"image_size": args.image_size, "test_fraction": args.test_fraction}
-    flags.suggest_training(args.output, **data)
+    flags.suggest_training(args.output, manifest)

@@ -261,7 +261,9 @@ def test_the_command(tmp_path, capsys):
     flags = "--rows 1 --rooms 1 --figures 1 --image-size 16 --workers 1".split()
     output = str(tmp_path / "set")
     assert cli.run(dataset.main, ["synthesize", "--output", output, *flags]) == 0
-    assert capsys.readouterr().out == f"1 rows in {output}\n"
+    done, step = capsys.readouterr().out.splitlines()
+    assert done == f"1 rows in {output}"
+    assert f"maskdepth train --config fast --set data.labels={output}/labels" in step
     assert len(labels.read(tmp_path / "set" / "labels.txt")) == 1
 
 
