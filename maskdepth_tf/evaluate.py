@@ -15,23 +15,19 @@ def make_parser() -> cli.Parser:
     parser.add("--workdir", "RUN", "score a run on its own splits")
     parser.add("--labels", "FILE", "score a model on all rows of a labels file")
     parser.add("--root", "DIR", "folder that the paths in it start from (its own)")
-    parser.add(
-        "--model", "PATH", "run folder, .keras file or SavedModel (the run's best)"
-    )
+    text = "run folder, .keras file or SavedModel (the run's best)"
+    parser.add("--model", "PATH", text)
     least, most = schema.range_of(config.Data, "image_size")
-    parser.add(
-        "--image-size",
-        "S",
-        "side of the square that is scored, in pixels: answers are stretched to it, as "
-        "predict does (the network's own)",
-        type=cli.number(int, least, most),
+    text = (
+        "side of the square that is scored, in pixels: answers are stretched to it, "
+        "as predict does (the network's own)"
     )
-    parser.add(
-        "--json",
-        "FILE",
-        "where to write the figures (with --workdir evaluation.json in the run folder, "
-        "or evaluation_S.json)",
+    parser.add("--image-size", "S", text, type=cli.number(int, least, most))
+    text = (
+        "where to write the figures (with --workdir evaluation.json in the run "
+        "folder, or evaluation_S.json)"
     )
+    parser.add("--json", "FILE", text)
     count = cli.number(int, 1)
     parser.add("--batch-size", "N", "pairs at a time", type=count, default=32)
     return parser

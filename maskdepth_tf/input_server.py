@@ -20,20 +20,13 @@ STOP = (signal.SIGTERM, signal.SIGINT)
 def make_parser() -> cli.Parser:
     """The command's flags."""
     parser = cli.Parser("input-server", __doc__, "--port 5000 --host host1")
-    parser.add(
-        "--port",
-        "N",
+    text = (
         "port that data.services names; the next one is used, too; 0 picks two free "
-        "ones",
-        type=int,
-        required=True,
+        "ones"
     )
-    parser.add(
-        "--host",
-        "NAME",
-        "name or address by which trainings reach this machine",
-        default="127.0.0.1",
-    )
+    parser.add("--port", "N", text, type=int, required=True)
+    text = "name or address by which trainings reach this machine"
+    parser.add("--host", "NAME", text, default="127.0.0.1")
     return parser
 
 

@@ -91,12 +91,9 @@ def merge(values: dict, more: dict, whole: tuple[str, ...] = ()) -> None:
         whole: Keys whose mappings replace the old ones instead of adding to them.
     """
     for key, value in more.items():
-        if (
-            isinstance(value, dict)
-            and isinstance(values.get(key), dict)
-            and key not in whole
-        ):
-            merge(values[key], value, whole)
+        old = values.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and key not in whole:
+            merge(old, value, whole)
         else:
             values[key] = value
 

@@ -23,21 +23,14 @@ def make_parser() -> cli.Parser:
     """The command's flags."""
     example = "--config fast --set data.labels=data/mine/labels.txt --workdir runs/mine"
     parser = cli.Parser("train", __doc__, example)
-    parser.add(
-        "--config",
-        "FILE",
-        "YAML file, or the name of a shipped one, as fast; given more than once, later "
-        "ones go over earlier ones (quickstart)",
-        action="append",
+    text = (
+        "YAML file, or the name of a shipped one, as fast; given more than once, "
+        "later ones go over earlier ones (quickstart)"
     )
+    parser.add("--config", "FILE", text, action="append")
     parser.add("--workdir", "RUN", "run folder (as the configuration says)")
-    parser.add(
-        "--set",
-        "KEY=VALUE",
-        "replaces one value, as training.epochs=3; may be given more than once",
-        action="append",
-        default=[],
-    )
+    text = "replaces one value, as training.epochs=3; may be given more than once"
+    parser.add("--set", "KEY=VALUE", text, action="append", default=[])
     parser.switch("--resume", "go on from the latest state in the run folder")
     parser.switch(
         "--profile",

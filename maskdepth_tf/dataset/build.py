@@ -321,18 +321,13 @@ def add_arguments(parser: cli.Parser) -> None:
         "--force",
         "replace a packed set, and a build of another plan that is under way",
     )
-    parser.add(
-        "--exchange",
-        "FOLDER",
+    text = (
         "with --beam: what all machines reach, a path or a URL "
-        "(OUTPUT.partial/exchange)",
+        "(OUTPUT.partial/exchange)"
     )
-    parser.add(
-        "--beam",
-        "FLAG",
-        "have the shards made by Apache Beam; all that follow are its flags",
-        nargs=argparse.REMAINDER,
-    )
+    parser.add("--exchange", "FOLDER", text)
+    text = "have the shards made by Apache Beam; all that follow are its flags"
+    parser.add("--beam", "FLAG", text, nargs=argparse.REMAINDER)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -147,13 +147,8 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `card`."""
     flags.add_labelled_set(parser)
-    parser.add(
-        "--output",
-        "CARD.md",
-        "the card; its picture, CARD.png, is written beside it",
-        type=Path,
-        required=True,
-    )
+    text = "the card; its picture, CARD.png, is written beside it"
+    parser.add("--output", "CARD.md", text, type=Path, required=True)
     parser.switch("--force", "replace an older card")
     flags.add_workers(parser)
 

@@ -257,19 +257,10 @@ def make_depth(
 
 def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `depth`."""
-    parser.add(
-        "--data",
-        "DIR",
-        "folder of a data set, with labels.txt in it",
-        type=Path,
-        required=True,
-    )
-    parser.add(
-        "--teacher",
-        "NAME",
-        "file (.tflite, .onnx, .keras, .h5), SavedModel folder or keras_hub:PRESET",
-        required=True,
-    )
+    text = "folder of a data set, with labels.txt in it"
+    parser.add("--data", "DIR", text, type=Path, required=True)
+    text = "file (.tflite, .onnx, .keras, .h5), SavedModel folder or keras_hub:PRESET"
+    parser.add("--teacher", "NAME", text, required=True)
     parser.add(
         "--convention",
         "NAME",

@@ -10,20 +10,10 @@ from maskdepth_tf.images import stores
 
 def add_labelled_set(parser: cli.Parser) -> None:
     """Adds `--labels` and `--root`: a labels file, and where its pictures are."""
-    parser.add(
-        "--labels",
-        "FILE",
-        "labels file, or its name in the archives",
-        type=Path,
-        required=True,
-    )
-    parser.add(
-        "--root",
-        "PATH",
-        "folder that the paths in it start from, or zip archives (its own folder)",
-        nargs="+",
-        default=[],
-    )
+    text = "labels file, or its name in the archives"
+    parser.add("--labels", "FILE", text, type=Path, required=True)
+    text = "folder that the paths in it start from, or zip archives (its own folder)"
+    parser.add("--root", "PATH", text, nargs="+", default=[])
 
 
 def open_pictures(args: argparse.Namespace) -> stores.Pictures:

@@ -154,12 +154,8 @@ def _faults(
 def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `index`."""
     parser.add("folder", "FOLDER", "where the pictures are", type=Path)
-    parser.add(
-        "--output",
-        "FILE",
-        "labels file; its paths start from FOLDER (labels.txt in FOLDER)",
-        type=Path,
-    )
+    text = "labels file; its paths start from FOLDER (labels.txt in FOLDER)"
+    parser.add("--output", "FILE", text, type=Path)
     parser.switch("--force", "replace labels that are there")
 
 
