@@ -220,7 +220,7 @@ def test_saved_model_scores_the_same(trained, labels_file, labels_scores, tmp_pa
 
 def test_foreign_saved_model(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
-    message = "1: a SavedModel must come from maskdepth_tf.export; it lacks the sign"
+    message = "1: a SavedModel must come from `maskdepth export`; it lacks the sign"
     with pytest.raises(StateError, match=message):
         scoring.load_scorable(tmp_path)
 
