@@ -66,15 +66,23 @@ class Parser(argparse.ArgumentParser):
         """Adds a flag without a value."""
         self.add_argument(flag, action="store_true", help=text)
 
+    def parse_args(self, args=None, namespace=None):
+        """Parses as argparse does, and keeps the arguments for `error`."""
+        self._words = sys.argv[1:] if args is None else args
+        return super().parse_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Raises what is wrong with the arguments as a UsageError."""
-        unknown = re.match("unrecognized arguments: (-[^ =]+)", message)
-        if unknown:
-            near = errors.nearest(unknown[1], self._option_string_actions)
-            message = f"unknown flag: {unknown[1]}. The nearest is: {near}"
         message = re.sub("^argument ([^ :]+): must ", r"\1 must ", message)
-        more = "" if " must " in message else f"; {self.prog} --help tells the flags"
-        raise errors.UsageError(message + more)
+        if " must " in message:
+            raise errors.UsageError(message)
+        flags = self._option_string_actions
+        typed = [w.partition("=")[0] for w in self._words if w.startswith("--")]
+        unknown = [w for w in typed if not any(flag.startswith(w) for flag in flags)]
+        if unknown:
+            near = errors.nearest(unknown[0], flags)
+            message = f"unknown flag: {unknown[0]}. The nearest is: {near}"
+        raise errors.UsageError(f"{message}; {self.prog} --help tells the flags")
 
 
 def add_pairs(parser: Parser, output: str) -> None:
@@ -144,7 +152,7 @@ def choose(
     Raises:
         UsageError: If there is no such command.
     """
-    if not argv or argv[0] in ("-h", "--help"):
+    if not argv or argv[0] in ("-h", "--help", "help"):
         print(f"usage: {program} COMMAND [--help] ...\n\n{about}\n")
         for name, (_, summary, *_) in commands.items():
             print(f"  {name:13} {summary}")

@@ -17,12 +17,14 @@ def make_parser() -> cli.Parser:
     parser.add("--root", "DIR", "folder that the paths in it start from (its own)")
     text = "run folder, .keras file or SavedModel (the run's best)"
     parser.add("--model", "PATH", text)
-    least, most = schema.range_of(config.Data, "image_size")
+    about = dict(schema.fields_of(config.Data))["image_size"].metadata
     text = (
         "side of the square that is scored, in pixels: answers are stretched to it, "
         "as predict does (the network's own)"
     )
-    parser.add("--image-size", "S", text, type=cli.number(int, least, most))
+    parser.add(
+        "--image-size", "S", text, type=cli.number(int, about["least"], about["most"])
+    )
     text = (
         "where to write the figures (with --workdir evaluation.json in the run "
         "folder, or evaluation_S.json)"

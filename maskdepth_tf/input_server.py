@@ -24,7 +24,7 @@ def make_parser() -> cli.Parser:
         "port that data.services names; the next one is used, too; 0 picks two free "
         "ones"
     )
-    parser.add("--port", "N", text, type=int, required=True)
+    parser.add("--port", "N", text, type=cli.number(int, 0, 65534), required=True)
     text = "name or address by which trainings reach this machine"
     parser.add("--host", "NAME", text, default="127.0.0.1")
     return parser

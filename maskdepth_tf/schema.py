@@ -131,10 +131,16 @@ def limits(least: float, most: float | None) -> str:
     return f"{least} or more" if most is None else f"{least} to {most}"
 
 
-def range_of(kind: type, name: str) -> tuple[float, float | None]:
-    """Least and greatest value of a field that has a range."""
-    (wanted,) = (f for f in dataclasses.fields(kind) if f.name == name)
-    return wanted.metadata["least"], wanted.metadata["most"]
+def fields_of(
+    kind: typing.Any, prefix: str = ""
+) -> typing.Iterator[tuple[str, dataclasses.Field]]:
+    """Yields all fields by their dotted names, those of inner dataclasses after it."""
+    hints = typing.get_type_hints(kind)
+    for inner in dataclasses.fields(kind):
+        yield prefix + inner.name, inner
+        for hint in (hints[inner.name], *typing.get_args(hints[inner.name])):
+            if dataclasses.is_dataclass(hint):
+                yield from fields_of(hint, f"{prefix}{inner.name}.")
 
 
 def build(kind: type[T], values: dict, where: str = "") -> T:
@@ -162,9 +168,10 @@ def build(kind: type[T], values: dict, where: str = "") -> T:
     built = {}
     for key, value in values.items():
         if key not in fields:
+            names = dict(fields_of(kind, prefix))
             raise UsageError(
                 f"unknown configuration key: {prefix}{key}. "
-                f"The nearest is: {prefix}{errors.nearest(key, fields)}"
+                f"The nearest is: {errors.nearest(f'{prefix}{key}', names)}"
             )
         built[key] = _convert(hints[key], value, prefix + key)
         _check(built[key], prefix + key, fields[key].metadata)

@@ -158,6 +158,7 @@ def test_package_is_the_command():
             "unknown flag: --b. The nearest is: --help; maskdepth runs ",
         ),
         (["train", "--worksir=a"], "unknown flag: --worksir. The nearest is: --workd"),
+        (["predict", "--modle", "a"], "unknown flag: --modle. The nearest is: --model"),
         (["train", "fast"], "unrecognized arguments: fast; maskdepth train --help te"),
         (["train", "--set"], "argument --set: expected one argument; maskdepth train"),
         (["export", "--workdir", "a"], "are required: --output; maskdepth export --h"),

@@ -170,6 +170,7 @@ def test_to_dict_is_plain():
         ),
         ("seed.x=1", "seed must be of type int. Received: {'x': 1}"),
         ("data.synthesize.row=1", r"The nearest is: data\.synthesize\.rows$"),
+        ("epochs=1", r"The nearest is: training\.epochs$"),
         ("1=2", "unknown configuration key: 1. The nearest is: "),
         ("seed=true", "seed must be of type int. Received: True"),
         ("seed=1.5", "seed must be of type int. Received: 1.5"),

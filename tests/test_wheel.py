@@ -142,8 +142,8 @@ def test_every_command(installed, tmp_path):
         )
     finally:
         process.send_signal(signal.SIGTERM)
-        process.stdout.close()
         code = process.wait()
+        process.stdout.close()
     assert code == 0, errors.read_text()
     names = ["fg-bg1_mask.png", "fg-bg1_depth.png", "fg-bg1_cutout.png"]
     assert written.split() == [f"answers/{name}" for name in names]
@@ -170,5 +170,5 @@ def test_the_quickstart_begins(installed, tmp_path):
             assert process.poll() is None, (tmp_path / "output").read_text()
             time.sleep(0.05)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait()

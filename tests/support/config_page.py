@@ -3,9 +3,7 @@
 python -m tests.support.config_page
 """
 
-import dataclasses
 import json
-import typing
 
 from maskdepth_tf import config, schema
 from tests.support.paths import ROOT
@@ -23,15 +21,12 @@ losses/bce_bce`. A run keeps all its values in `RUN/config.yaml`.
 """
 
 
-def fields(kind=config.Config, prefix=""):
+def fields():
     """Dotted name and field of each value of a configuration."""
-    for name, hint in typing.get_type_hints(kind).items():
-        kinds = (hint, *typing.get_args(hint))
-        inner = next(filter(dataclasses.is_dataclass, kinds), None)
-        if inner:
-            yield from fields(inner, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", kind.__dataclass_fields__[name]
+    every = dict(schema.fields_of(config.Config))
+    for key, field in every.items():
+        if not any(other.startswith(f"{key}.") for other in every):
+            yield key, field
 
 
 def page():
