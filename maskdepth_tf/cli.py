@@ -48,6 +48,7 @@ class Parser(argparse.ArgumentParser):
             epilog="example:\n  " + " \\\n      ".join(lines).replace("\0", " "),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        self._words: list[str] = []
 
     def add(self, flag: str, metavar, text: str, **options) -> None:
         """Adds a flag with a value; its help tells the default, if it has one.

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskdepth_tf import config, schema
@@ -280,6 +280,7 @@ def test_missing_file_and_folder(tmp_path):
             config.load_config([path])
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KEYS), garbage)
 def test_garbage_values_are_refused_or_loaded(key, value):
     text = yaml.safe_dump(value, default_flow_style=True)
@@ -288,6 +289,7 @@ def test_garbage_values_are_refused_or_loaded(key, value):
         assert yaml.safe_load(config.to_yaml(loaded)) == schema.to_dict(loaded)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), max_size=3))
 def test_garbage_overrides(overrides):
     with contextlib.suppress(UsageError):
