@@ -10,7 +10,6 @@ are asked for); `maskdepth_tf.clients.grpc_client.GrpcClient` has the same metho
 predict request may be sent again without harm, so what fails to get through is.
 """
 
-import argparse
 import base64
 import contextlib
 import http.client
@@ -322,29 +321,18 @@ def main(argv: list[str] | None = None) -> int | None:
     return 0
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.client", description=__doc__.splitlines()[0]
-    )
-    for flag, value, text in (
-        ("--bg", "PATH", "the scene alone: one for all pictures, or a folder of them"),
-        ("--fg-bg", "PATH", "the scene with something in front; a picture or a folder"),
-        ("--output", "DIR", "where to write NAME_mask.png, _depth and _cutout"),
-    ):
-        parser.add_argument(flag, required=True, metavar=value, help=text)
-    for flag, kind, default, text in (
-        ("--url", str, "http://127.0.0.1:8501", "of the server's REST interface"),
-        ("--model", str, "maskdepth", "the model's name on the server"),
-        ("--timeout", float, 30.0, "seconds for a picture, all tries together"),
-    ):
-        parser.add_argument(
-            flag, type=kind, default=default, help=f"{text} (%(default)s)"
-        )
-    parser.add_argument(
-        "--token-file", metavar="FILE", help="holds the bearer token the server wants"
-    )
-    parser.add_argument("--force", action="store_true", help="replace earlier results")
+    example = "--bg empty_room.jpg --fg-bg photo.jpg --output answers"
+    parser = cli.Parser("client", __doc__, example)
+    cli.add_pairs(parser, "where to write NAME_mask.png, _depth and _cutout")
+    place = "http://127.0.0.1:8501"
+    parser.add("--url", "URL", "the server's REST interface", default=place)
+    name = "the model's name on the server"
+    parser.add("--model", "NAME", name, default="maskdepth")
+    patience = "seconds for a picture, all tries together"
+    parser.add("--timeout", "SECONDS", patience, type=float, default=30.0)
+    parser.add("--token-file", "FILE", "holds the bearer token the server wants")
     return parser
 
 

@@ -4,6 +4,9 @@ A command that meets one prints a single line and ends with its code; any other
 exception is a defect of ours and keeps its traceback.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class MaskDepthError(Exception):
     """Base of the errors below; the message is the whole line that is printed."""
@@ -70,3 +73,8 @@ class Stopped(MaskDepthError):
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signum
+
+
+def nearest(word: object, names: Iterable[str]) -> str:
+    """The name that is most like a word; errors suggest it."""
+    return difflib.get_close_matches(str(word), names, n=1, cutoff=0)[0]

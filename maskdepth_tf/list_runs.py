@@ -1,6 +1,5 @@
 """Lists the runs of a folder with their best figures."""
 
-import argparse
 import fcntl
 import json
 import sys
@@ -15,12 +14,10 @@ COLUMNS = ("run", "begun", "network", "data", "epochs", "validation", "test", "s
 """Pairs of figures are hard Dice of the mask and SSIM of the depth."""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.list_runs", description=__doc__
-    )
-    parser.add_argument("folder", nargs="?", default="runs", metavar="FOLDER")
+    parser = cli.Parser("runs", __doc__, "runs/")
+    parser.add("folder", "FOLDER", "where runs are", nargs="?", default="runs")
     return parser
 
 

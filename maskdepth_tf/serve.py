@@ -5,7 +5,6 @@ For development, tests and small installations; what it serves is what
 metadata and status. It listens on this machine alone unless told otherwise.
 """
 
-import argparse
 import asyncio
 import functools
 import os
@@ -68,51 +67,35 @@ def _loader(backend):
     return functools.partial(OpenVinoModel, kind=backend)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.serve", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "--models", metavar="DIR", help="a model's folder, or a folder of such folders"
-    )
-    parser.add_argument(
-        "--model-config", metavar="FILE", help="TF Serving's ModelServerConfig instead"
-    )
-    parser.add_argument(
+    parser = cli.Parser("serve", __doc__, "--models models")
+    parser.add("--models", "DIR", "a model's folder, or a folder of such folders")
+    parser.add("--model-config", "FILE", "TF Serving's ModelServerConfig instead")
+    parser.add(
         "--backend",
+        "NAME",
+        "what runs the network: %(choices)s; OpenVINO is faster on CPUs and needs "
+        "versions that were exported with --format of the same name",
         choices=["tensorflow", "openvino", "openvino_bfloat16"],
         default="tensorflow",
-        help="what runs the network; OpenVINO is faster on CPUs and needs versions "
-        "that were exported with --format of the same name (%(default)s)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    for flag, default, text in (
-        ("--rest-port", 8501, "0 picks a free one"),
-        ("--grpc-port", 8500, "0 picks a free one"),
-    ):
-        parser.add_argument(
-            flag, type=_port, default=default, metavar="N", help=_help(text)
-        )
-    parser.add_argument(
-        "--max-batch-size",
-        type=_count,
-        metavar="N",
-        help="most rows that run together (batching.config's, else 16)",
-    )
+    parser.add("--host", "ADDRESS", "address to listen on", default="127.0.0.1")
+    largest = "most rows that run together (batching.config's, else 16)"
+    parser.add("--max-batch-size", "N", largest, type=cli.number(int, 1, 2**31))
+    port, count = cli.number(int, 0, 65535), cli.number(int, 1, 2**31)
+    amount, positive = cli.number(float, 0, 1e6), cli.number(float, 1e-3, 1e6)
     for flag, kind, default, text in (
-        ("--batch-timeout-ms", _amount, 0, "how long an incomplete batch waits"),
-        ("--max-queue", _count, 128, "most requests that wait"),
-        ("--max-body-mb", _positive, 16, "largest request, in MiB"),
-        ("--grace-seconds", _amount, 10, "for open requests when the server ends"),
-        ("--poll-seconds", _positive, 1, "between looks for new versions"),
+        ("--rest-port", port, 8501, "0 picks a free one"),
+        ("--grpc-port", port, 8500, "0 picks a free one"),
+        ("--batch-timeout-ms", amount, 0, "how long an incomplete batch waits"),
+        ("--max-queue", count, 128, "most requests that wait"),
+        ("--max-body-mb", positive, 16, "largest request, in MiB"),
+        ("--grace-seconds", amount, 10, "for open requests when the server ends"),
+        ("--poll-seconds", positive, 1, "between looks for new versions"),
     ):
-        parser.add_argument(
-            flag, type=kind, default=default, metavar="N", help=_help(text)
-        )
-    parser.add_argument(
-        "--token-file", metavar="FILE", help="holds the bearer token clients must send"
-    )
+        parser.add(flag, "N", text, type=kind, default=default)
+    parser.add("--token-file", "FILE", "holds the bearer token clients must send")
     return parser
 
 
@@ -146,35 +129,6 @@ def _limits(args):
         delay=args.batch_timeout_ms / 1000,
         sizes=tuple(size for size in sizes if size <= largest),
     )
-
-
-def _help(text) -> str:
-    return f"{text} (%(default)s)"
-
-
-def _port(text) -> int:
-    return _checked(int(text), 0, 65535)
-
-
-def _count(text) -> int:
-    return _checked(int(text), 1, 2**31)
-
-
-def _amount(text) -> float:
-    return _checked(float(text), 0, 1e6)
-
-
-def _positive(text) -> float:
-    return _checked(float(text), 1e-3, 1e6)
-
-
-def _checked(value, least, most):
-    # Also what is no number: a NaN is not between any two.
-    if not least <= value <= most:
-        raise argparse.ArgumentTypeError(
-            f"must be from {least} to {most}. Received: {value}"
-        )
-    return value
 
 
 if __name__ == "__main__":

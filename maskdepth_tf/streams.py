@@ -68,4 +68,4 @@ def size_fault(size: int, divisor: int = 1) -> str | None:
     if least <= size <= most and size % divisor == 0:
         return None
     divisible = f" and divisible by {divisor}" if divisor > 1 else ""
-    return f"must be from {least} to {most}{divisible}. Received: {size}"
+    return f"must be {least} to {most}{divisible}. Received: {size}"

@@ -28,7 +28,6 @@ import concurrent.futures
 import hashlib
 import importlib.metadata
 import math
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -38,8 +37,8 @@ import numpy as np
 import PIL
 
 import maskdepth_tf
-from maskdepth_tf import errors, files
-from maskdepth_tf.dataset import progress, workers
+from maskdepth_tf import cli, errors, files
+from maskdepth_tf.dataset import flags, progress, workers
 from maskdepth_tf.dataset.composing import presets, sources
 from maskdepth_tf.dataset.composing.recipe import Recipe
 from maskdepth_tf.dataset.composing.rows import MASK_QUALITY, ROWS_PER_PART, Composer
@@ -264,33 +263,31 @@ def store_sources(
     return Composer(recipe, list(given.cutouts.values()), rooms, output), entries
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `compose`."""
-    parser.add_argument("--foregrounds", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--backgrounds", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    count = parser.add_mutually_exclusive_group()
-    count.add_argument("--rows", type=int, metavar="N", help="rows in all")
-    count.add_argument(
+    count = cli.number(int, 1)
+    for flag, text in (
+        ("--foregrounds", "folder of cut-outs, pictures with transparency"),
+        ("--backgrounds", "folder of pictures of rooms"),
+        ("--output", "folder of the data set"),
+    ):
+        parser.add(flag, "DIR", text, type=Path, required=True)
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--rows", type=count, metavar="N", help="rows in all")
+    amount.add_argument(
         "--placements",
-        type=int,
+        type=count,
         default=PLACEMENTS,
         metavar="K",
         help="rows of each cut-out, room and mirroring (%(default)s)",
     )
     presets.add_arguments(parser)
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument(
-        "--force", action="store_true", help="replace a data set in the output folder"
-    )
+    flags.add_workers(parser)
+    parser.switch("--force", "replace a data set in the output folder")
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `compose` with parsed flags."""
-    for flag in ("rows", "placements", "workers"):
-        value = getattr(args, flag)
-        if value is not None and value < 1:
-            raise errors.UsageError(f"--{flag} must be 1 or more. Received: {value}")
     num_rows = compose(
         args.foregrounds,
         args.backgrounds,
@@ -302,3 +299,5 @@ def main(args: argparse.Namespace) -> None:
         force=args.force,
     )
     print(f"{num_rows} rows in {args.output}")
+    teacher = ("--teacher", "teacher.tflite")
+    cli.suggest("dataset", "depth", "--data", args.output, *teacher)

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from maskdepth_tf import errors, files, startup
+from maskdepth_tf import cli, errors, files, startup
 from maskdepth_tf.dataset import flags, progress, teachers, workers
 from maskdepth_tf.dataset.teachers import conventions, plausibility, ranges
 from maskdepth_tf.input import labels
@@ -255,57 +255,43 @@ def make_depth(
     return len(jobs)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `depth`."""
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument(
-        "--teacher",
-        required=True,
-        metavar="NAME",
-        help="file (.tflite, .onnx, .keras, .h5), SavedModel folder or "
-        "keras_hub:PRESET",
-    )
-    parser.add_argument(
+    text = "folder of a data set, with labels.txt in it"
+    parser.add("--data", "DIR", text, type=Path, required=True)
+    text = "file (.tflite, .onnx, .keras, .h5), SavedModel folder or keras_hub:PRESET"
+    parser.add("--teacher", "NAME", text, required=True)
+    parser.add(
         "--convention",
+        "NAME",
+        "what the teacher puts out: %(choices)s",
         choices=teachers.CONVENTIONS,
         default="metric",
-        help="what the teacher puts out (%(default)s)",
     )
-    parser.add_argument(
+    parser.add(
         "--normalize",
+        "NAME",
+        "of RGB in [0, 1], before the teacher: %(choices)s",
         choices=teachers.NORMALIZATIONS,
         default="none",
-        help="of RGB in [0, 1], before the teacher (%(default)s)",
     )
-    parser.add_argument(
+    parser.add(
         "--input-size",
-        type=int,
-        help="side of the teacher's pictures (its own, "
-        f"{teachers.FREE_SIZE} if it takes any)",
+        "PIXELS",
+        f"side of the teacher's pictures (its own, {teachers.FREE_SIZE} if it takes "
+        "any)",
+        type=cli.number(int, 1),
     )
-    parser.add_argument(
-        "--bits",
-        type=int,
-        choices=(8, 16),
-        default=8,
-        help="of a map's pixel; 16 are written as PNG (%(default)s)",
-    )
-    parser.add_argument("--quality", type=int, default=75, help="JPEG (%(default)s)")
+    text = "of a map's pixel, 8 or 16; 16 are written as PNG"
+    parser.add("--bits", "N", text, type=int, choices=(8, 16), default=8)
+    quality = cli.number(int, 1, 95)
+    parser.add("--quality", "Q", "JPEG quality of maps", type=quality, default=75)
     flags.add_workers(parser)
-    parser.add_argument(
-        "--force", action="store_true", help="make maps that exist anew"
-    )
+    parser.switch("--force", "make maps that exist anew")
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `depth` with parsed flags."""
-    flags.check_workers(args)
-    if not 1 <= args.quality <= 95:
-        raise errors.UsageError(f"--quality must be 1 to 95. Received: {args.quality}")
-    if args.input_size is not None and args.input_size < 1:
-        raise errors.UsageError(
-            f"--input-size must be 1 or more. Received: {args.input_size}"
-        )
     count = make_depth(
         args.data,
         args.teacher,
@@ -318,3 +304,4 @@ def main(args: argparse.Namespace) -> None:
         force=args.force,
     )
     print(f"{count} depth maps written in {args.data}")
+    cli.suggest("dataset", "verify", "--labels", args.data / "labels.txt")

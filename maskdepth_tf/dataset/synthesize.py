@@ -35,8 +35,8 @@ import numpy as np
 import PIL
 
 import maskdepth_tf
-from maskdepth_tf import errors, files, streams
-from maskdepth_tf.dataset import progress, workers
+from maskdepth_tf import cli, errors, files, streams
+from maskdepth_tf.dataset import flags, progress, workers
 from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
@@ -293,18 +293,20 @@ def _manifest(recipe: Recipe, num_files: int, ranges, output: Path) -> dict:
     }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `synthesize`."""
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--rows", type=int, required=True, metavar="N")
-    parser.add_argument("--image-size", type=int, default=128, metavar="PIXELS")
-    parser.add_argument("--rooms", type=int, default=160, help="(%(default)s)")
-    parser.add_argument("--figures", type=int, default=160, help="(%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--quality", type=int, default=30, help="least JPEG quality (%(default)s)"
-    )
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    text = "folder of the data set: absent, empty, or left by a run that was cut off"
+    parser.add("--output", "DIR", text, type=Path, required=True)
+    parser.add("--rows", "N", "examples", type=int, required=True)
+    for flag, metavar, default, text in (
+        ("--image-size", "PIXELS", 128, "side of the pictures"),
+        ("--rooms", "N", 160, "rooms, each seen by one camera"),
+        ("--figures", "N", 160, "figures, which stand in the rooms"),
+        ("--seed", "N", 0, "decides everything"),
+        ("--quality", "Q", 30, "least JPEG quality"),
+    ):
+        parser.add(flag, metavar, text, type=int, default=default)
+    flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -320,3 +322,4 @@ def main(args: argparse.Namespace) -> None:
         workers=args.workers,
     )
     print(f"{args.rows} rows in {args.output}")
+    flags.suggest_training(args.output / "labels.txt")

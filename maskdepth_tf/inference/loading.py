@@ -92,7 +92,7 @@ def load_saved_model(folder: str) -> Any:
         raise StateError(f"{folder}: cannot be loaded: {reason}") from error
     if missing:
         raise StateError(
-            f"{folder}: a SavedModel must come from maskdepth_tf.export; it lacks the "
+            f"{folder}: a SavedModel must come from `maskdepth export`; it lacks the "
             f"signatures {', '.join(sorted(missing))}"
         )
     return loaded

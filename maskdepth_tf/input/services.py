@@ -71,8 +71,8 @@ def wait_for(services: Sequence[str]) -> None:
         while not _answers(service):
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"data.services: {service} must be an input service, as python -m "
-                    "maskdepth_tf.input_server starts. Received: no connection in "
+                    f"data.services: {service} must be an input service, as "
+                    "`maskdepth input-server` starts. Received: no connection in "
                     f"{START_SECONDS:g} s"
                 )
             time.sleep(0.1)

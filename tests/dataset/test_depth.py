@@ -381,7 +381,10 @@ def test_command_line(data, network, capsys):
     argv = ["depth", "--data", str(data), "--teacher", path, "--workers", "1"]
     assert cli.run(dataset.main, argv) == 0
     shown = capsys.readouterr()
-    assert shown.out == f"20 depth maps written in {data}\n"
+    assert shown.out == (
+        f"20 depth maps written in {data}\n"
+        f"next     maskdepth dataset verify --labels {data}/labels.txt\n"
+    )
     assert "depth: 20 of 20 maps" in shown.err
 
 

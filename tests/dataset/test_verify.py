@@ -74,7 +74,9 @@ def test_good_rows_are_good(good_set, capsys):
     report = verify(folder / "labels.txt", folder)
     assert report == (NUM_ROWS, [], rows)
     assert run("--labels", folder / "labels.txt") == 0
-    assert capsys.readouterr().out == f"{folder}/labels.txt: 100 rows, 0 bad\n"
+    done, step = capsys.readouterr().out.splitlines()
+    assert done == f"{folder}/labels.txt: 100 rows, 0 bad"
+    assert step.startswith("next     maskdepth train ")
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["other", "stranger"])
@@ -277,6 +279,8 @@ def test_json_table_and_clean_labels(copy, capsys):
         "",
         f"{path}:5: missing: {detail}",
         f"wrote 99 rows to {clean}",
+        f"next     maskdepth train --config fast --set data.labels={clean} --workdir "
+        "runs/mine",
     ]
     assert run("--labels", clean) == 0
 

@@ -216,8 +216,8 @@ def test_no_service(labels_file, tmp_path, monkeypatch, capsys):
         code = train_run([*overrides, services_flag(name)])
     assert code == ServerError.exit_code
     assert capsys.readouterr().err == (
-        f"error: data.services: {name} must be an input service, as python -m "
-        "maskdepth_tf.input_server starts. Received: no connection in 0.3 s\n"
+        f"error: data.services: {name} must be an input service, as "
+        "`maskdepth input-server` starts. Received: no connection in 0.3 s\n"
     )
     assert not (tmp_path / "run").exists()
 

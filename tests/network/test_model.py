@@ -142,7 +142,7 @@ def test_difference_is_shown():
 @pytest.mark.parametrize("image_size", [2, 18, 17])
 def test_size_that_cannot_be_halved(image_size):
     message = (
-        "`image_size` of 2 levels on patches of 2 must be from 8 to 4096 and divisible "
+        "`image_size` of 2 levels on patches of 2 must be 8 to 4096 and divisible "
         f"by 4. Received: {image_size}"
     )
     with pytest.raises(ValueError, match=message):

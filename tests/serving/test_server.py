@@ -319,17 +319,16 @@ def test_limits(tmp_path, monkeypatch, capsys):
         (["--models", "a", "--model-config", "b"], "give either --models DIR or"),
         (
             ["--models", "a", "--rest-port", "65536"],
-            "must be from 0 to 65535. Received",
+            "must be 0 to 65535. Received",
         ),
-        (["--models", "a", "--max-queue", "0"], "must be from 1 to"),
-        (["--models", "a", "--poll-seconds", "nan"], "must be from 0.001 to"),
-        (["--models", "a", "--grace-seconds", "-1"], "must be from 0 to"),
+        (["--models", "a", "--max-queue", "0"], "must be 1 to"),
+        (["--models", "a", "--poll-seconds", "nan"], "must be 0.001 to"),
+        (["--models", "a", "--grace-seconds", "-1"], "must be 0 to"),
     ],
 )
-def test_bad_flags(argv, message, capsys):
-    with pytest.raises(SystemExit, match="2"):
+def test_bad_flags(argv, message):
+    with pytest.raises(UsageError, match=message):
         serve.main(argv)
-    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"a b", b"\xff", b"a" * 5000])

@@ -124,7 +124,7 @@ def test_broken_loss_is_not_kept(labels_file, tmp_path, capsys):
         (
             "data.image_size=18",
             2,
-            "cannot be built: `image_size` of 2 levels on patches of 2 must be from 8",
+            "cannot be built: `image_size` of 2 levels on patches of 2 must be 8",
         ),
         ("losses.mask.terms={hinge: 1}", 2, "a loss term must be one of"),
         ("training.epoch=3", 2, "unknown configuration key: training.epoch"),
@@ -310,9 +310,8 @@ def test_sample_set_is_made_only_where_it_is_missing(labels_file, monkeypatch):
 
 
 def test_flags(capsys):
-    with pytest.raises(SystemExit, match="^2$"):
-        cli.run(train.main, ["--epochs", "3"])
-    assert "unrecognized arguments: --epochs 3" in capsys.readouterr().err
+    assert cli.run(train.main, ["--epochs", "3"]) == 2
+    assert "unknown flag: --epochs. The nearest is: " in capsys.readouterr().err
 
 
 def test_validation_rows_train_nothing(labels_file):
