@@ -16,18 +16,7 @@ RULES = {"mask": "the difference rule", "depth": "the constant depth map"}
 
 _WORDS = {"good": "better than", "bad": "worse than", "even": "equal to"}
 
-# Order of the tables, and what each split asks of the network.
-_NOTES = {
-    "test": "backgrounds and foregrounds that were never trained on",
-    "new_bg": "unseen backgrounds, foregrounds seen in training",
-    "new_fg": "unseen foregrounds, backgrounds seen in training",
-    "validation": "new composites of backgrounds and foregrounds seen in training",
-}
-_RANDOM_TEST = "random rows: their backgrounds and foregrounds were trained on too"
-# Nothing was held out for its foreground: as where no cut-out is known.
-_BACKGROUNDS_TEST = "backgrounds that were never trained on"
-
-_LABELS = {"new_bg": "new background", "new_fg": "new foreground"}
+_ORDER = ("test", "new_bg", "new_fg", "validation")
 
 
 class Figure(NamedTuple):
@@ -66,15 +55,11 @@ class Split(NamedTuple):
 
     Attributes:
         name: Its name in `evaluation.json`.
-        label: Its name for people.
-        note: What it asks of the network.
         examples: How many it has.
         figures: The figures of each output, those for tiles first.
     """
 
     name: str
-    label: str
-    note: str
     examples: float
     figures: Mapping[str, Sequence[Figure]]
 
@@ -96,13 +81,12 @@ class Split(NamedTuple):
         return f"Compared with {RULES[output]}, the {output} is {'; '.join(parts)}."
 
 
-def compare(scores: Mapping, kind: str | None) -> list[Split]:
+def compare(scores: Mapping) -> list[Split]:
     """Sets the figures of every split beside those of the rules.
 
     Args:
         scores: `mask` and `depth` figures of the network, under `baseline` those of no
             learning; of every split under `splits`, or of a single set of rows.
-        kind: How rows were divided, "unseen" or "random"; None if unknown.
 
     Returns:
         The splits that have figures, the known ones first.
@@ -110,21 +94,10 @@ def compare(scores: Mapping, kind: str | None) -> list[Split]:
     splits = at(scores, "splits")
     if not isinstance(splits, Mapping) or not splits:
         splits = {"all rows": scores}
-    notes = dict(_NOTES)
-    if kind == "random":
-        notes["test"] = _RANDOM_TEST
-    elif kind == "unseen" and not splits.keys() & _LABELS.keys():
-        notes["test"] = _BACKGROUNDS_TEST
-    order = [*(name for name in notes if name in splits), *splits]
+    names = dict.fromkeys([*(name for name in _ORDER if name in splits), *splits])
     return [
-        Split(
-            name,
-            split_label(name),
-            notes.get(name, ""),
-            number(at(splits[name], "examples")),
-            _figures(splits[name]),
-        )
-        for name in dict.fromkeys(order)
+        Split(name, number(at(splits[name], "examples")), _figures(splits[name]))
+        for name in names
         if any(at(splits[name], output) for output in RULES)
     ]
 
@@ -138,15 +111,6 @@ def at(value: Any, *keys: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
-
-
-def split_label(name: str) -> str:
-    """Returns a split's name for people.
-
-    >>> split_label("new_bg")
-    'new background'
-    """
-    return _LABELS.get(name, name)
 
 
 def _figures(scores) -> dict[str, list[Figure]]:

@@ -51,8 +51,7 @@ def write_curves(history: Sequence[Mapping], path: str | os.PathLike) -> None:
     rows = _panels()
     # Room for the key above the panels.
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 0.96), w_pad=0.08, h_pad=0.08)
-    size = (12, 3.2 * len(rows))
-    figure = Figure(figsize=size, layout=layout, facecolor="white")
+    figure = Figure((12, 3.2 * len(rows)), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     epochs = _column(history, "epoch")
     parts = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]

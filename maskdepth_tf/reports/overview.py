@@ -1,4 +1,6 @@
-"""One picture that shows a prediction: what went in and what came out, side by side."""
+"""Predictions as pictures: what went in and what came out, side by side."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image
@@ -6,14 +8,25 @@ from PIL import Image
 from maskdepth_tf.reports import sheet
 
 SIDE = 420
-"""Longer side of each of the five pictures, in pixels."""
+"""Longer side of each picture of an overview, in pixels."""
 CAPTIONS = ("background", "picture", "mask", "depth", "cut-out")
+"""Columns of an overview."""
+GRID_CAPTIONS = (
+    "background",
+    "picture",
+    "true mask",
+    "predicted mask",
+    "true depth",
+    "predicted depth",
+    "cut-out",
+)
+"""Columns of a grid."""
 
 
 def draw(
     bg: np.ndarray, fg_bg: np.ndarray, mask: np.ndarray, depth: np.ndarray
 ) -> np.ndarray:
-    """Draws the overview.
+    """Draws one prediction, large.
 
     Args:
         bg: uint8 [H', W', 3], the scene alone; stretched to the shape of `fg_bg`.
@@ -35,3 +48,36 @@ def draw(
     )
     covered = f"The mask covers {np.mean(mask >= 0.5):.1%} of the picture."
     return sheet.draw([sheet.Row(cells, [covered])], CAPTIONS, SIDE)
+
+
+def draw_grid(
+    inputs: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+    predictions: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """Draws a row an example: truth beside prediction, cut out by the predicted mask.
+
+    Args:
+        inputs: `bg` and `fg_bg`, uint8 [N, S, S, 3].
+        targets: `mask` and `depth`, float32 [N, S, S, 1] in [0, 1].
+        predictions: `mask`, a probability, and `depth`, as the targets.
+
+    Returns:
+        uint8 [H, W, 3], RGB.
+    """
+    rows = []
+    for bg, picture, *maps in zip(
+        inputs["bg"],
+        inputs["fg_bg"],
+        targets["mask"],
+        predictions["mask"],
+        targets["depth"],
+        predictions["depth"],
+        strict=True,
+    ):
+        true_mask, mask, true_depth, depth = (values[..., 0] for values in maps)
+        masks = (sheet.mask_to_grey(true_mask), sheet.mask_to_grey(mask))
+        depths = (sheet.depth_to_color(true_depth), sheet.depth_to_color(depth))
+        cut_out = sheet.cut_out(picture, mask, sheet.SIDE)
+        rows.append(sheet.Row((bg, picture, *masks, *depths, cut_out)))
+    return sheet.draw(rows, GRID_CAPTIONS)

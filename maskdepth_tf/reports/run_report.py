@@ -10,27 +10,15 @@ import json
 import math
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from maskdepth_tf import files
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.network import metric_list
 from maskdepth_tf.reports import comparison, page
-from maskdepth_tf.reports.comparison import at
-from maskdepth_tf.reports.page import number, number_text
-
-_PICTURES = ("curves", "predictions")
-
-
-class _Column(NamedTuple):
-    """A column of the table of epochs: where it stands in `metrics.csv`, and how."""
-
-    key: str
-    title: str
-    form: str = ".4f"
 
 
 def write_report(run_dir: str | os.PathLike) -> Path:
@@ -56,20 +44,26 @@ def write_report(run_dir: str | os.PathLike) -> Path:
     pictures = _read_pictures(run_dir / "pictures", gaps)
     validated = [row for row in epochs if math.isfinite(row.get("val_loss", math.nan))]
     seconds = sum(s for row in epochs if math.isfinite(s := row.get("seconds", 0.0)))
+    command = run.get("command")
     text = page.render(
         "run_report.html",
         name=run_dir.resolve().name,
-        summary=list(_summary(run, scores, len(epochs))),
         gaps=gaps,
-        splits=comparison.compare(scores, at(run, "config", "data", "split")),
+        run=run,
+        command=shlex.join(map(str, command)) if isinstance(command, list) else command,
+        duration=_duration(run),
+        config=config,
+        splits=comparison.compare(scores),
         rules=comparison.RULES,
+        parameters=page.number(scores.get("parameters")),
         epochs=epochs,
-        columns=_columns(),
+        metrics=metric_list.METRICS,
         seconds=_clock(seconds) if seconds else "",
         best=min(validated, key=lambda row: row["val_loss"], default=None),
         pictures=pictures,
-        facts=list(_facts(run)) if run else [],
-        config=config,
+        at=comparison.at,
+        text=_text,
+        moment=_moment,
     )
     path = run_dir / "report.html"
     # Names that are no UTF-8 come from the disk as lone surrogates.
@@ -99,7 +93,7 @@ def _parse_object(text: str) -> dict:
 
 def _parse_history(text: str) -> list[dict[str, float]]:
     rows = csv.DictReader(text.splitlines())
-    return [{key: number(value) for key, value in row.items()} for row in rows]
+    return [{key: page.number(value) for key, value in row.items()} for row in rows]
 
 
 def _read_pictures(folder: Path, gaps: list[str]) -> dict[str, bytes]:
@@ -111,78 +105,18 @@ def _read_pictures(folder: Path, gaps: list[str]) -> dict[str, bytes]:
             pictures[path.stem] = data
         else:
             gaps.append(f"pictures/{path.name} is damaged: not a whole PNG")
-    for name in _PICTURES:
+    for name in ("curves", "predictions"):
         if not (folder / f"{name}.png").is_file():
             gaps.append(f"pictures/{name}.png is missing")
     return pictures
 
 
-def _columns() -> list[_Column]:
-    """Returns the columns of the table of epochs."""
-    validation = (
-        _Column(f"val_{m.key}", f"val. {m.label}") for m in metric_list.METRICS
-    )
-    return [
-        _Column("epoch", "epoch", ".0f"),
-        _Column("learning_rate", "learning rate", "g"),
-        _Column("loss", "loss"),
-        _Column("val_loss", "val. loss"),
-        *validation,
-        _Column("seconds", "seconds", ".1f"),
-        _Column("images_per_second", "images/s", ".0f"),
-    ]
-
-
-def _summary(run: Mapping, scores: Mapping, num_epochs: int) -> Iterator[str]:
-    """Yields the facts that stand under the title."""
-    if run.get("started"):
-        yield f"started {_moment(run['started'])}"
+def _duration(run: Mapping) -> str:
     try:
-        began, ended = (
-            datetime.fromisoformat(run[key]) for key in ("started", "finished")
-        )
-        yield f"took {_clock((ended - began).total_seconds())}"
+        began, ended = map(datetime.fromisoformat, (run["started"], run["finished"]))
+        return _clock((ended - began).total_seconds())
     except (KeyError, TypeError, ValueError):
-        pass
-    if math.isfinite(parameters := number(scores.get("parameters"))):
-        yield f"{parameters:,.0f} parameters"
-    if num_epochs:
-        yield f"{num_epochs} epoch{'s' if num_epochs > 1 else ''}"
-
-
-def _facts(run: Mapping) -> Iterator[tuple[str, str, bool]]:
-    """Yields what `run.json` says: term, text, and whether it is set as code."""
-    command = run.get("command")
-    if isinstance(command, list):
-        command = shlex.join(map(str, command))
-    commit = _text(run.get("commit"))
-    yield "command", _text(command), True
-    yield "started", _moment(run.get("started")), False
-    yield "finished", _moment(run.get("finished")), False
-    yield "commit", commit or "not known: run outside a checkout", bool(commit)
-    yield "labels", _text(at(run, "data", "labels")), True
-    yield "rows", _rows(at(run, "data", "rows"), at(run, "data", "splits")), False
-    yield "data SHA-256", _text(at(run, "data", "sha256")), True
-    yield "weights SHA-256", _text(run.get("weights_sha256")), True
-    yield "versions", _pairs(run.get("versions")), False
-    yield "machine", _pairs(run.get("machine")), False
-
-
-def _rows(total: Any, splits: Any) -> str:
-    text = number_text(total, ",.0f")
-    if not isinstance(splits, dict):
-        return text
-    sides = (
-        f"{comparison.split_label(name)} {number_text(rows, ',.0f')}"
-        for name, rows in splits.items()
-    )
-    return f"{text} ({', '.join(sides)})"
-
-
-def _pairs(values: Any) -> str:
-    if not isinstance(values, dict):
-        return _text(values)
-    return ", ".join(f"{key} {_text(v) or 'none'}" for key, v in values.items())
+        return ""
 
 
 def _text(value: Any) -> str:

@@ -136,16 +136,15 @@ def cut_out(picture: np.ndarray, mask: np.ndarray, side: int) -> np.ndarray:
 
 def wrap(lines: Iterable[str], width: int) -> list[str]:
     """Breaks lines into ones no wider than `width` [pixels]; long ones are cut off."""
-    return [part for line in lines for part in _wrap_line(line, width)]
-
-
-def _wrap_line(line, width) -> list[str]:
-    line = " ".join(line.split())[:_MOST_CHARACTERS]
-    for characters in range(len(line), 0, -1):
-        parts = textwrap.wrap(line, characters)
-        if max(map(FONT.getlength, parts)) <= width:
-            return parts
-    return []
+    parts = []
+    for line in lines:
+        line = " ".join(line.split())[:_MOST_CHARACTERS]
+        for characters in range(len(line), 0, -1):
+            wrapped = textwrap.wrap(line, characters)
+            if max(map(FONT.getlength, wrapped)) <= width:
+                parts += wrapped
+                break
+    return parts
 
 
 def _draw_legend(canvas, pen, right: int, baseline: int) -> None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.network import answers, metric_list
-from maskdepth_tf.reports import curves, prediction_grid
+from maskdepth_tf.reports import curves, overview
 from maskdepth_tf.training import runs
 
 LINE_SECONDS = 60.0
@@ -170,7 +170,7 @@ class Progress(keras.callbacks.Callback):
 def predict_grid(model: keras.Model, inputs: dict, targets: dict) -> np.ndarray:
     """A picture of examples beside a model's answers: uint8 [H, W, 3]."""
     predictions = answers.of_outputs(model(inputs, training=False))
-    return prediction_grid.draw(
+    return overview.draw_grid(
         {name: np.asarray(image) for name, image in inputs.items()},
         {name: np.asarray(image) for name, image in targets.items()},
         {name: np.asarray(image) for name, image in predictions.items()},

@@ -20,7 +20,7 @@ def scores(mask=(), depth=(), **more):
 
 def only(scores):
     """The comparison of a single set of rows."""
-    (split,) = comparison.compare(scores, None)
+    (split,) = comparison.compare(scores)
     return split
 
 
@@ -79,47 +79,25 @@ def test_figures_stand_beside_those_of_the_rule():
         ("dice", 0.9, 0.9, "even"),
         ("bce", 0.2, 0.05, "bad"),
     ]
-    assert (split.label, split.examples) == ("all rows", 1440)
+    assert (split.name, split.examples) == ("all rows", 1440)
 
 
 def test_splits_stand_in_their_order_and_unknown_ones_last():
     names = ["zoo", "validation", "new_fg", "test", "new_bg"]
-    splits = comparison.compare({"splits": {name: scores() for name in names}}, None)
-    labels = ["test", "new background", "new foreground", "validation", "zoo"]
-    assert [split.label for split in splits] == labels
-
-
-@pytest.mark.parametrize(
-    ("kind", "names", "note"),
-    [
-        ("unseen", ["test"], "backgrounds that were never trained on"),
-        (None, ["test"], "backgrounds and foregrounds that were never trained on"),
-        (
-            "unseen",
-            ["test", "new_fg"],
-            "backgrounds and foregrounds that were never trained on",
-        ),
-        (
-            "random",
-            ["test"],
-            "random rows: their backgrounds and foregrounds were trained on too",
-        ),
-    ],
-)
-def test_test_split_means_what_the_run_made_it(kind, names, note):
-    splits = comparison.compare({"splits": {name: scores() for name in names}}, kind)
-    assert splits[0].note == note
+    splits = comparison.compare({"splits": {name: scores() for name in names}})
+    order = ["test", "new_bg", "new_fg", "validation", "zoo"]
+    assert [split.name for split in splits] == order
 
 
 @pytest.mark.parametrize("scored", [{}, {"splits": 3}, {"mask": None}, {"splits": {}}])
 def test_no_figures_make_no_split(scored):
-    assert comparison.compare(scored, None) == []
+    assert comparison.compare(scored) == []
 
 
 def test_a_missing_baseline_is_nothing_to_compare_with():
     alone = scores()
     del alone["baseline"]
-    (split,) = comparison.compare({"splits": {"test": alone}}, None)
+    (split,) = comparison.compare({"splits": {"test": alone}})
     figures = [figure for group in split.figures.values() for figure in group]
     assert not any(figure.is_compared for figure in figures)
     assert all(math.isnan(figure.rule) for figure in figures)
@@ -129,6 +107,6 @@ def test_a_missing_baseline_is_nothing_to_compare_with():
     "odd", [3, None, "text", [1], {"mask": 3}, {"mask": {"iou": []}}]
 )
 def test_odd_values_take_no_part(odd):
-    splits = comparison.compare({"splits": {"test": odd, "other": scores()}}, None)
+    splits = comparison.compare({"splits": {"test": odd, "other": scores()}})
     assert splits[-1].name == "other"
     only(scores(baseline=odd))

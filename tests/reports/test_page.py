@@ -8,17 +8,20 @@ from tests.support import pages
 
 EMPTY = {
     "name": "a",
-    "summary": [],
     "gaps": [],
+    "run": {},
+    "command": "",
+    "duration": "",
+    "config": "",
     "splits": [],
     "rules": {},
+    "parameters": 0,
     "epochs": [],
-    "columns": [],
+    "metrics": [],
     "seconds": "",
     "best": None,
     "pictures": {},
-    "facts": [],
-    "config": "",
+    "at": lambda *_: None,
 }
 
 
@@ -51,7 +54,7 @@ def test_a_page_asks_for_nothing_and_suits_light_dark_and_phones():
 
 
 def test_a_value_that_is_not_given_is_an_error():
-    with pytest.raises(jinja2.UndefinedError, match="name"):
+    with pytest.raises(jinja2.UndefinedError, match="is undefined"):
         page.render("run_report.html")
 
 

@@ -184,10 +184,32 @@ def test_same_run_gives_the_same_report(run_dir):
     assert not [name for name in os.listdir(run_dir) if name.startswith(".")]
 
 
-def test_random_split_is_told_apart(run_dir):
-    run = RUN | {"config": {"data": {"split": "random"}}}
+@pytest.mark.parametrize(
+    ("kind", "names", "note"),
+    [
+        ("unseen", ["test"], "backgrounds that were never trained on"),
+        (None, ["test"], "backgrounds and foregrounds that were never trained on"),
+        (
+            "unseen",
+            ["test", "new_fg"],
+            "backgrounds and foregrounds that were never trained on",
+        ),
+        (
+            "random",
+            ["test"],
+            "random rows: their backgrounds and foregrounds were trained on too",
+        ),
+    ],
+)
+def test_test_split_means_what_the_run_made_it(run_dir, kind, names, note):
+    run = RUN | {"config": {"data": {"split": kind}}}
     (run_dir / "run.json").write_text(json.dumps(run))
-    assert "random rows: their backgrounds" in pages.words(tree_of(run_dir))
+    scores = {"splits": dict.fromkeys(names, SIDE)}
+    (run_dir / "evaluation.json").write_text(json.dumps(scores))
+    tree = tree_of(run_dir)
+    assert f"On the test split: {note}." in pages.texts(tree, ".//p")
+    labels = pages.texts(tree, ".//div[@class='card']/ul/li/strong")
+    assert labels == ["Test", "New foreground"][: len(names)]
 
 
 def test_empty_folder_says_all_that_is_missing(tmp_path):
