@@ -47,7 +47,7 @@ def columns() -> list[str]:
 
 
 def _line(path: Path) -> tuple[str, list[str]]:
-    """When the run of a `run.json` was begun, and its line."""
+    """Returns when the run of a `run.json` was begun, and its line."""
     run_dir = path.parent
     try:
         run = json.loads(path.read_bytes())
@@ -68,7 +68,7 @@ def _line(path: Path) -> tuple[str, list[str]]:
 
 
 def _figures(run_dir: Path, history: list[dict]) -> Iterator[str]:
-    """The figures of the best epoch and those of the test, empty where not known."""
+    """Returns the figures of the best epoch and of the test; "" where there is none."""
     best = min(history, key=lambda row: row[runs.MONITOR], default={})
     path = run_dir / "evaluation.json"
     scores = json.loads(path.read_bytes()) if path.exists() else {}

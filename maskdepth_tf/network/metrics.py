@@ -107,7 +107,7 @@ def to_logits(probability: tf.Tensor) -> tf.Tensor:
 
 
 def make_metrics() -> dict[str, list[keras.metrics.Metric]]:
-    """The metrics of each output, for `model.compile` or to be updated by hand."""
+    """Makes the metrics of each output, for `model.compile` or one's own updates."""
     return {
         output: [
             keras.metrics.MeanMetricWrapper(FUNCTIONS[metric.name], name=metric.name)

@@ -168,7 +168,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def predict_grid(model: keras.Model, inputs: dict, targets: dict) -> np.ndarray:
-    """A picture of examples beside a model's answers: uint8 [H, W, 3]."""
+    """Draws examples beside a model's answers: uint8 [H, W, 3]."""
     predictions = answers.of_outputs(model(inputs, training=False))
     return overview.draw_grid(
         {name: np.asarray(image) for name, image in inputs.items()},

@@ -181,7 +181,7 @@ def _read_lines(labels_path, store):
 
 
 def _rows_of_lines(labels_path, store, lines) -> dict[int, labels.Row | str]:
-    """The row of each line, or what is wrong with the line."""
+    """Returns the row of each line, or what is wrong with the line."""
     numbered, faults = _read_lines(labels_path, store)
     rows: dict[int, labels.Row | str] = {**dict(numbered), **dict(faults)}
     for line in lines:
@@ -194,7 +194,7 @@ def _rows_of_lines(labels_path, store, lines) -> dict[int, labels.Row | str]:
 
 
 def _cell(store: stores.Pictures, row: labels.Row, column: str) -> np.ndarray:
-    """A picture as it is drawn, uint8 [H, W, 3] or, of a mask, [H, W]."""
+    """Returns a picture as it is drawn, uint8 [H, W, 3] or, of a mask, [H, W]."""
     pixels = decoding.decode(store, column, getattr(row, column))
     if column == "depth":
         return sheet.depth_to_color(pixels[..., 0])
