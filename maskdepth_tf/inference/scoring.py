@@ -255,7 +255,7 @@ def table(scores: dict) -> str:
         For each output a header, and for each split a line of the network and one of
         the rule with no learning; less than 80 columns wide.
     """
-    splits, lines = scores.get("splits", {"all rows": scores}), []
+    splits, blocks = scores.get("splits", {"all rows": scores}), []
     for output, group in metric_list.by_output().items():
         widths = [max(9, len(metric.heading) + 2) for metric in group]
         rows = [(output, [metric.heading for metric in group])]
@@ -264,7 +264,9 @@ def table(scores: dict) -> str:
             labels = (f"{side} ({figures['examples']:,})", "  no learning")
             for label, part in zip(labels, parts, strict=True):
                 rows.append((label, [f"{part[metric.name]:.4f}" for metric in group]))
+        lines = []
         for name, cells in rows:
             padded = (f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
             lines.append(f"{name:24}" + "".join(padded))
-    return "\n".join(lines)
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)

@@ -126,7 +126,8 @@ def test_table():
     arrays, dataset = scored_by_hand()
     scores = scoring.score(perfect(arrays), dataset)
     text = scoring.table(scores)
-    header, row, rule, *depth = text.splitlines()
+    header, row, rule, empty, *depth = text.splitlines()
+    assert empty == ""
     assert header.split("  ")[0] == "mask"
     assert row.startswith("all rows (3) ")
     assert rule.startswith("  no learning ")

@@ -285,6 +285,7 @@ def test_a_run_without_a_commit_says_so(run_dir):
 def test_text_of_the_run_is_escaped(run_dir):
     bad = "<script>alert(1)</script>"
     odd = RUN | {"command": [bad], "versions": {bad: bad}, "commit": bad}
+    odd |= {"started": bad, "data": {"splits": {bad: 1}}}
     (run_dir / "run.json").write_text(json.dumps(odd))
     (run_dir / "config.yaml").write_text(bad)
     (run_dir / "metrics.csv").write_text(f"epoch,val_loss\n{bad},1\n")
@@ -292,7 +293,9 @@ def test_text_of_the_run_is_escaped(run_dir):
     tree = tree_of(run_dir.rename(run_dir.with_name("<img src=x>")))
     assert pages.texts(tree, ".//h1") == ["<img src=x>"]
     assert list(tree.iter("script")) == []
+    assert f"started {bad} · 1 epoch" in pages.texts(tree, ".//p")
     assert facts_of(tree)["versions"] == f"{bad} {bad}"
+    assert facts_of(tree)["rows"] == f"– ({bad} 1)"
     assert tree.findtext(".//pre/code") == bad
 
 
