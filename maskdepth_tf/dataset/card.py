@@ -170,6 +170,7 @@ def main(args: argparse.Namespace) -> None:
 
     name = Path((args.root or [args.labels.parent])[0]).resolve().name
     text = write_text(name, found, manifest, picture.name)
-    encoding.write_image(picture, sheets.sheet(args.labels, source, show.ROWS))
+    pixels = sheets.spread_sheet(args.labels, source, show.ROWS)
+    encoding.write_image(picture, pixels)
     files.write_atomically(args.output, text.encode("utf-8", "replace"))
     print(f"wrote {args.output} and {picture}")

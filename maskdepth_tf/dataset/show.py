@@ -35,19 +35,19 @@ def add_arguments(parser: cli.Parser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Runs `show` with parsed flags."""
     _check(args)
-    source = flags.open_pictures(args)
+    store = flags.open_pictures(args)
     startup.load_tensorflow()
     from maskdepth_tf.dataset.checking import sheets
     from maskdepth_tf.images import encoding
 
     count = args.rows or ROWS
     if args.row is not None:
-        drawn = sheets.row_sheet(args.labels, source, args.row)
+        pixels = sheets.row_sheet(args.labels, store, args.row)
     elif args.worst:
-        drawn = sheets.fault_sheet(args.labels, source, args.worst, count)
+        pixels = sheets.fault_sheet(args.labels, store, args.worst, count)
     else:
-        drawn = sheets.sheet(args.labels, source, count)
-    encoding.write_image(args.output, drawn)
+        pixels = sheets.spread_sheet(args.labels, store, count)
+    encoding.write_image(args.output, pixels)
     print(f"wrote {args.output}")
 
 

@@ -38,7 +38,7 @@ def train_run(overrides, *flags, is_scored=False) -> int:
     """
     from maskdepth_tf import cli, export, train
     from maskdepth_tf.inference import scoring
-    from maskdepth_tf.reports import run_report
+    from maskdepth_tf.reports import curves
 
     arguments = [word for text in overrides for word in ("--set", text)]
     with pytest.MonkeyPatch.context() as patch:
@@ -47,5 +47,5 @@ def train_run(overrides, *flags, is_scored=False) -> int:
         if not is_scored:
             patch.setattr(scoring, "evaluate_split", lambda *arguments: {})
             patch.setattr(scoring, "table", lambda scores: "no scores")
-            patch.setattr(run_report, "write_curves", lambda history, path: None)
+            patch.setattr(curves, "write_curves", lambda history, path: None)
         return cli.run(train.main, [*arguments, *flags])

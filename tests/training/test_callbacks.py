@@ -235,7 +235,7 @@ def test_throughput(tmp_path, monkeypatch):
 def test_pictures_of_short_epochs_are_drawn_first_and_last(tmp_path, net, monkeypatch):
     history, drawn = [], []
     monkeypatch.setattr(
-        callbacks.report, "write_curves", lambda rows, path: drawn.append(len(rows))
+        callbacks.curves, "write_curves", lambda rows, path: drawn.append(len(rows))
     )
     pictures = callbacks.Pictures(black_batch(), tmp_path)
     pictures.set_model(net)
@@ -251,7 +251,7 @@ def test_pictures_are_not_drawn_twice_at_the_end(tmp_path, net, monkeypatch):
     drawn = []
     monkeypatch.setattr(callbacks, "PICTURES_SECONDS", 0.0)
     monkeypatch.setattr(
-        callbacks.report, "write_curves", lambda rows, path: drawn.append(len(rows))
+        callbacks.curves, "write_curves", lambda rows, path: drawn.append(len(rows))
     )
     runs.write_metrics(tmp_path, [{"epoch": 1} | LOGS])
     pictures = callbacks.Pictures(black_batch(), tmp_path)
