@@ -114,22 +114,22 @@ class Server(NamedTuple):
 
         The size of a batch decides in which order sums are made, and so the last bit.
         """
-        found = set()
+        answers = set()
         with self.send() as send:
             for (number, body), size in itertools.product(enumerate(requests), sizes):
                 request = json.loads(body)
                 inputs = request["inputs"].items()
                 request["inputs"] = {name: value * size for name, value in inputs}
                 rows = serving_load.rows_of(send(json.dumps(request)))
-                found |= {(number, row) for row in rows}
-        return found
+                answers |= {(number, row) for row in rows}
+        return answers
 
     def state(self):
         """Memory in MiB, open files and threads."""
         folder = Path("/proc", str(self.process.pid))
-        found = dict(re.findall(r"(\w+):\s+(\d+)", (folder / "status").read_text()))
+        status = dict(re.findall(r"(\w+):\s+(\d+)", (folder / "status").read_text()))
         files = len(os.listdir(folder / "fd"))
-        return int(found["VmRSS"]) / 1024, files, int(found["Threads"])
+        return int(status["VmRSS"]) / 1024, files, int(status["Threads"])
 
 
 @contextlib.contextmanager
@@ -137,12 +137,12 @@ def served(models):
     """A server on free ports, ended at last."""
     command = [sys.executable, "-m", "maskdepth_tf.serve", "--models", str(models)]
     start = time.monotonic()
-    with serving.running([*command, "--rest-port", "0", "--grpc-port", "0"]) as found:
-        model = found.readline().split(":")[0]
-        line = found.readline()
+    with serving.running([*command, "--rest-port", "0", "--grpc-port", "0"]) as worker:
+        model = worker.readline().split(":")[0]
+        line = worker.readline()
         seconds = time.monotonic() - start
         rest, grpc = re.search(r"REST on http://(\S+), gRPC on (\S+)", line).groups()
-        yield Server(found.process, model, rest, grpc, seconds)
+        yield Server(worker.process, model, rest, grpc, seconds)
 
 
 @contextlib.contextmanager
@@ -202,24 +202,24 @@ def swaps(args, folder):
         golden[0] = server.answers(requests, sizes)
         with serving_load.asked_all_the_time(
             server.send, requests, args.clients
-        ) as found:
+        ) as replies:
             time.sleep(args.seconds)
-            steady = list(found)
+            steady = list(replies)
             for number in range(3, args.swaps + 3):
                 put(number)
                 until(lambda n=number: is_alone(n))
                 only_times[number] = time.monotonic()
                 shutil.rmtree(models / str(number - 1))
                 enough = len(steady) + args.requests * (number - 2) / args.swaps
-                until(lambda n=enough: len(found) >= n)
-    line = swaps_line(found[len(steady) :], steady, golden, put_times, only_times)
+                until(lambda n=enough: len(replies) >= n)
+    line = swaps_line(replies[len(steady) :], steady, golden, put_times, only_times)
     print(line, flush=True)
 
 
-def swaps_line(found, steady, golden, put_times, only_times):
+def swaps_line(replies, steady, golden, put_times, only_times):
     """What became of the requests during the swaps."""
     counts = collections.Counter()
-    for reply in found:
+    for reply in replies:
         oldest = max([2, *(n for n, at in only_times.items() if at < reply.asked)])
         newest = max(n for n, at in put_times.items() if at < reply.answered)
         rows = serving_load.rows_of(reply.data) if reply.data else [None]
@@ -231,9 +231,9 @@ def swaps_line(found, steady, golden, put_times, only_times):
             counts["mixed"] += 1
         elif not possible & set(kinds):
             counts["stale"] += 1
-    times = p99(found), p99(steady)
+    times = p99(replies), p99(steady)
     return (
-        f"swaps: {len(only_times)} under {len(found)} requests: "
+        f"swaps: {len(only_times)} under {len(replies)} requests: "
         f"{counts['failed']} failed, {counts['mixed']} mixed, {counts['stale']} stale; "
         f"p99 {times[0]:.0f} ms, steady {times[1]:.0f} ms: {times[0] / times[1]:.1f} x"
     )
@@ -255,11 +255,11 @@ def kills(args, folder):
             if number < args.kills:
                 with serving_load.asked_all_the_time(
                     server.send, requests, args.clients
-                ) as found:
+                ) as replies:
                     time.sleep(draw.uniform(0.2, 2))
                     server.process.kill()
                     server.process.wait()
-                answered += sum(reply.data is not None for reply in found)
+                answered += sum(reply.data is not None for reply in replies)
     print(
         f"kills: {args.kills} under load ({answered} answers); {same - 1} of "
         f"{args.kills} starts gave the same bits; ready after "
@@ -287,30 +287,30 @@ def overload(args, folder):
         usual = statistics.median(one() for _ in range(50))
         peak = 0.0
         for clients in (8, 32, 64):
-            found = ask(clients, serving_load.times(math.inf, args.seconds / 2))
-            peak = max(peak, answers_a_second(found, args.seconds / 2))
+            replies = ask(clients, serving_load.times(math.inf, args.seconds / 2))
+            peak = max(peak, answers_a_second(replies, args.seconds / 2))
         before = server.state()[0]
         due = serving_load.times(OVERLOAD * peak, args.seconds)
         load, during = pool.submit(ask, CONNECTIONS, due), []
         while not load.done():
             during.append(server.state()[0])
             time.sleep(0.1)
-        found, start = load.result(), time.perf_counter()
-        waited = max(answered for _, answered, _ in found) - args.seconds
+        replies, start = load.result(), time.perf_counter()
+        waited = max(answered for _, answered, _ in replies) - args.seconds
         while one() > 2 * usual:
             pass
         recovery = waited + time.perf_counter() - start
         memory = before, max(during), server.state()[0]
-    print(overload_line(found, args.seconds, peak, memory, usual, recovery))
+    print(overload_line(replies, args.seconds, peak, memory, usual, recovery))
 
 
-def overload_line(found, seconds, peak, memory, usual, recovery):
+def overload_line(replies, seconds, peak, memory, usual, recovery):
     """What became of the requests."""
-    counts = collections.Counter(status for _, _, status in found)
-    offered = sum(asked < seconds for asked, _, _ in found) / seconds
-    answered = answers_a_second(found, seconds)
+    counts = collections.Counter(status for _, _, status in replies)
+    offered = sum(asked < seconds for asked, _, _ in replies) / seconds
+    answered = answers_a_second(replies, seconds)
     others = {code: n for code, n in counts.items() if code not in (200, 503)}
-    refusals = [b - a for a, b, status in found if status == 503] or [0.0]
+    refusals = [b - a for a, b, status in replies if status == 503] or [0.0]
     return (
         f"overload: peak {peak:.0f}/s, offered {offered:.0f}/s for {seconds:g} s on "
         f"{CONNECTIONS} connections: {answered:.0f}/s answered ({answered / peak:.0%} "
@@ -323,9 +323,9 @@ def overload_line(found, seconds, peak, memory, usual, recovery):
     )
 
 
-def answers_a_second(found, seconds):
+def answers_a_second(replies, seconds):
     """Answers a second."""
-    return sum(s == 200 and answered <= seconds for _, answered, s in found) / seconds
+    return sum(s == 200 and answered <= seconds for _, answered, s in replies) / seconds
 
 
 def soak(args, folder):

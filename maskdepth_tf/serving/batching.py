@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskdepth_tf.serving.failures import ServingError, from_exception
+from maskdepth_tf.serving.failures import ServingError, from_exception, invalid
 from maskdepth_tf.serving.saved_model import SavedModel
 
 CONFIG = "batching.config"
@@ -108,8 +108,7 @@ class Batcher:
             if len(self._queue) >= self._limits.max_queue:
                 raise ServingError(
                     "RESOURCE_EXHAUSTED",
-                    "The batch scheduling queue to which this task was submitted is "
-                    f"full; {self._limits.max_queue} requests wait",
+                    f"the queue is full: {self._limits.max_queue} requests wait",
                 )
             self._queue.append(task)
             self._changed.notify_all()
@@ -137,19 +136,15 @@ class Batcher:
             return 1, object()
         sizes = {array.shape[0] for array in arrays.values()}
         if len(sizes) > 1:
-            raise ServingError(
-                "INVALID_ARGUMENT",
-                "Batching Run() input tensors must have equal 0th-dimension size",
+            raise invalid(
+                f"all inputs must have the same rows. Received: {sorted(sizes)}"
             )
         (rows,) = sizes
-        if rows > self._limits.max_batch_size:
-            raise ServingError(
-                "INVALID_ARGUMENT",
-                f"Task size {rows} is larger than maximum input batch size "
-                f"{self._limits.max_batch_size}",
+        if not 1 <= rows <= self._limits.max_batch_size:
+            raise invalid(
+                f"a request must have 1 to {self._limits.max_batch_size} rows. "
+                f"Received: {rows}"
             )
-        if rows == 0:
-            raise ServingError("INVALID_ARGUMENT", "there must be at least one row")
         if not _has_fixed_outputs(signature):
             return rows, object()
         shapes = tuple((key, arrays[key].shape[1:]) for key in sorted(arrays))
@@ -224,8 +219,7 @@ class Batcher:
         if any(value.shape[:1] != (size,) for value in outputs.values()):
             raise ServingError(
                 "FAILED_PRECONDITION",
-                "Batched output tensor's 0th dimension does not equal the sum of the "
-                "0th dimension sizes of the input tensors",
+                "all outputs must have a row for each row of the inputs",
             )
         ends = np.cumsum([task.rows for task in tasks])
         return [
@@ -248,10 +242,8 @@ def read_config(path: str) -> tuple[int | None, tuple[int, ...]]:
 
 
 def _powers_of_two(largest) -> tuple[int, ...]:
-    sizes = [1]
-    while sizes[-1] * 2 < largest:
-        sizes.append(sizes[-1] * 2)
-    return tuple(sizes) if largest == 1 else (*sizes, largest)
+    powers = (2**n for n in range(largest.bit_length()))
+    return (*(power for power in powers if power < largest), largest)
 
 
 def _has_rows(signature) -> bool:

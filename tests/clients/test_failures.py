@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 
-from maskdepth_tf import client
 from maskdepth_tf.client import Client, VersionStatus
+from maskdepth_tf.clients import grpc_client, model_client, rest_client
 from maskdepth_tf.clients.grpc_client import GrpcClient
 from maskdepth_tf.errors import ServerError, UsageError
 from tests.support.exported import BG, FG_BG
+from tests.support.servers import PATIENCE
 
 
 @pytest.mark.parametrize("kind", [Client, GrpcClient])
@@ -53,15 +54,16 @@ def free_port():
 
 @contextlib.contextmanager
 def rest_server(*replies, port=0):
-    """A server of replies, (status, body), the last again and again; and its log."""
+    """A server of replies, (status, body, *headers), the last again and again."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append((self.path, self.headers))
-            status, body = replies[min(len(asked), len(replies)) - 1]
+            status, body, *headers = replies[min(len(asked), len(replies)) - 1]
             self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            for name, value in (("Content-Length", str(len(body))), *headers):
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 
@@ -74,6 +76,28 @@ def rest_server(*replies, port=0):
         yield f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()
         thread.join()
+
+
+class Clock:
+    """Time that passes only while the client pauses."""
+
+    def __init__(self):
+        self.now, self.pauses = 0.0, []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    for module in (model_client, rest_client, grpc_client):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
 @contextlib.contextmanager
@@ -120,43 +144,84 @@ GRPC_STATUS = get_model_status_pb2.GetModelStatusResponse(
 ).SerializeToString()
 
 
+def are_jittered(pauses):
+    """Whether each pause is of the second half of one twice as long as the last."""
+    longest = [model_client.FIRST_PAUSE * 2**number for number in range(len(pauses))]
+    pairs = zip(pauses, longest, strict=True)
+    return all(0.5 <= pause / most <= 1 for pause, most in pairs)
+
+
 @pytest.mark.parametrize("busy", [503, 429])
-def test_a_busy_server_is_asked_again(monkeypatch, busy):
-    pauses = []
-    monkeypatch.setattr(client.time, "sleep", pauses.append)
+def test_a_busy_server_is_asked_again(clock, busy):
     replies = [(busy, b'{"error": "full"}')] * 3 + [(200, STATUS)]
     with rest_server(*replies) as (url, asked):
-        assert Client(url).status() == [VersionStatus(2, "END", "bad")]
+        assert Client(url, timeout=PATIENCE).status() == [
+            VersionStatus(2, "END", "bad")
+        ]
         assert len(asked) == 4
-    for number, pause in enumerate(pauses):
-        assert 0.5 <= pause / (client.FIRST_PAUSE * 2**number) <= 1
+    assert len(clock.pauses) == 3
+    assert are_jittered(clock.pauses)
     with rest_server(replies[0]) as (url, asked):
         with pytest.raises(ServerError, match=f"^{url}: {busy}: full$"):
-            Client(url, retries=2).status()
+            Client(url, timeout=PATIENCE, retries=2).status()
         assert len(asked) == 3
 
 
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
-def test_a_busy_server_is_asked_again_by_grpc(monkeypatch, code):
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.001)
+def test_a_busy_server_is_asked_again_by_grpc(clock, code):
     busy = grpc.StatusCode[code]
     with grpc_server(busy, busy, GRPC_STATUS) as (address, asked):
-        with GrpcClient(address) as asker:
+        with GrpcClient(address, timeout=PATIENCE) as asker:
             assert asker.status() == [VersionStatus(2, "END", "bad")]
         assert len(asked) == 3
-    with grpc_server(busy) as (address, asked), GrpcClient(address, retries=2) as asker:
+    assert are_jittered(clock.pauses)
+    with (
+        grpc_server(busy) as (address, asked),
+        GrpcClient(address, timeout=PATIENCE, retries=2) as asker,
+    ):
         with pytest.raises(ServerError, match=f"^{address}: {code}: said so$"):
             asker.status()
         assert len(asked) == 3
 
 
+def test_the_server_names_the_pause(clock):
+    def busy(pause):
+        return 503, b'{"error": "full"}', ("Retry-After", pause)
+
+    replies = [busy("7"), busy("0"), busy("soon"), busy(""), (200, STATUS)]
+    with rest_server(*replies) as (url, asked):
+        assert Client(url, timeout=PATIENCE).status()
+    assert clock.pauses[0] == 7
+    assert are_jittered([model_client.FIRST_PAUSE, *clock.pauses[1:]])
+    # A pause that ends after the deadline is not begun.
+    with rest_server(busy(str(10 * PATIENCE))) as (url, asked):
+        with pytest.raises(ServerError, match=f"^{url}: 503: full$"):
+            Client(url, timeout=PATIENCE).status()
+        assert len(asked) == 1
+    assert len(clock.pauses) == 4
+
+
+def test_tries_end_with_the_deadline(clock):
+    with rest_server((503, b"{}")) as (url, asked):
+        with pytest.raises(ServerError, match="503: {}"):
+            Client(url, timeout=PATIENCE, retries=1000).status()
+    assert are_jittered(clock.pauses)
+    assert len(asked) == len(clock.pauses) + 1
+    # The next pause would have ended after the deadline.
+    left = PATIENCE - clock.now
+    assert 0 < left <= model_client.FIRST_PAUSE * 2 ** len(clock.pauses)
+
+
 def test_a_refusal_is_not_asked_again():
     with rest_server((400, b'{"error": "a\nb"}')) as (url, asked):
         with pytest.raises(ServerError, match=f'^{url}: 400: {{"error": "a b"}}$'):
-            Client(url).status()
+            Client(url, timeout=PATIENCE).status()
         assert len(asked) == 1
     refusal = grpc.StatusCode.INVALID_ARGUMENT
-    with grpc_server(refusal) as (address, asked), GrpcClient(address) as asker:
+    with (
+        grpc_server(refusal) as (address, asked),
+        GrpcClient(address, timeout=PATIENCE) as asker,
+    ):
         with pytest.raises(ServerError, match="INVALID_ARGUMENT: said so"):
             asker.status()
         assert len(asked) == 1
@@ -176,11 +241,12 @@ def test_a_server_that_comes_up_late(kind, monkeypatch):
         pause(seconds)
 
     with contextlib.ExitStack() as stack:
-        monkeypatch.setattr(client.time, "sleep", sleep)
+        monkeypatch.setattr(model_client.time, "sleep", sleep)
+        options = {"timeout": PATIENCE, "retries": 10}
         if kind == "rest":
-            asker = Client(f"http://127.0.0.1:{port}")
+            asker = Client(f"http://127.0.0.1:{port}", **options)
         else:
-            asker = stack.enter_context(GrpcClient(f"127.0.0.1:{port}"))
+            asker = stack.enter_context(GrpcClient(f"127.0.0.1:{port}", **options))
         assert asker.status() == [VersionStatus(2, "END", "bad")]
         assert started
 
@@ -188,58 +254,72 @@ def test_a_server_that_comes_up_late(kind, monkeypatch):
 def test_nobody_listens():
     port = free_port()
     with pytest.raises(ServerError, match=f"^http://127.0.0.1:{port}: .*refused"):
-        Client(f"http://127.0.0.1:{port}", retries=1).status()
-    with GrpcClient(f"127.0.0.1:{port}", retries=1) as asker:
+        Client(f"http://127.0.0.1:{port}", timeout=PATIENCE, retries=1).status()
+    with GrpcClient(f"127.0.0.1:{port}", timeout=PATIENCE, retries=1) as asker:
         with pytest.raises(ServerError, match=f"^127.0.0.1:{port}: UNAVAILABLE: "):
             asker.status()
 
 
-def drips(connection):
-    """Sends a byte every now and then: no read takes long."""
-    with contextlib.suppress(OSError):
-        while True:
-            connection.sendall(b"H")
-            time.sleep(0.02)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
 
 
-@pytest.mark.parametrize("act", [lambda connection: time.sleep(1), drips])
 @pytest.mark.parametrize("kind", ["rest", "grpc"])
-def test_one_deadline_for_all_tries(kind, act):
-    with socket.create_server(("127.0.0.1", 0)) as server:
+@pytest.mark.parametrize("first", [None, b"", b"HTTP/1.1 200 OK\r\na: ", HEAD])
+def test_one_deadline_for_all_tries(kind, first):
+    """A server is silent, or sends a byte every now and then: no read takes long."""
+    over = threading.Event()
+
+    def drip(connection):
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(first or b"")
+            while not over.wait(0.02):
+                connection.sendall(b"" if first is None else b"H")
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        ThreadPoolExecutor(20) as pool,
+    ):
 
         def serve():
             with contextlib.suppress(OSError):
                 while True:
-                    connection, _ = server.accept()
-                    with connection:
-                        act(connection)
+                    pool.submit(drip, server.accept()[0])
 
-        thread = threading.Thread(target=serve)
-        thread.start()
+        pool.submit(serve)
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        start = time.monotonic()
-        with contextlib.ExitStack() as stack:
-            if kind == "rest":
-                asker = Client(f"http://{address}", timeout=0.3)
-            else:
-                asker = stack.enter_context(GrpcClient(address, timeout=0.3))
-            with pytest.raises(
-                ServerError, match=r"no answer within 0.3 s|UNAVAILABLE"
-            ):
-                asker.status()
-        assert time.monotonic() - start < 5
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        try:
+            with contextlib.ExitStack() as stack:
+                if kind == "rest":
+                    asker = Client(f"http://{address}", timeout=0.3)
+                else:
+                    asker = stack.enter_context(GrpcClient(address, timeout=0.3))
+                with pytest.raises(
+                    ServerError, match="no answer within 0.3 s|UNAVAILABLE"
+                ):
+                    pool.submit(asker.status).result(PATIENCE)
+        finally:
+            over.set()
+            server.shutdown(socket.SHUT_RDWR)
 
 
-def test_tries_end_with_the_deadline(monkeypatch):
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.05)
-    with rest_server((503, b"{}")) as (url, asked):
-        start = time.monotonic()
-        with pytest.raises(ServerError, match="503: {}|no answer within 0.4 s"):
-            Client(url, timeout=0.4, retries=1000).status()
-        assert time.monotonic() - start < 5
-        assert 2 <= len(asked) < 10
+def test_a_redirection_is_not_followed():
+    """Whoever is asked next would hear the token."""
+    with (
+        rest_server((200, STATUS)) as (other, not_asked),
+        rest_server((307, b"", ("Location", other))) as (url, asked),
+    ):
+        with pytest.raises(ServerError, match=f"^{url}: 307: "):
+            Client(url, token="t", timeout=PATIENCE).status()
+    assert (len(asked), not_asked) == (1, [])
+
+
+def test_no_proxy_is_asked(monkeypatch):
+    with rest_server((200, STATUS)) as (proxy, not_asked):
+        with rest_server((200, STATUS)) as (url, asked):
+            for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+                monkeypatch.setenv(name, proxy)
+            assert Client(url, timeout=PATIENCE).status()
+    assert (len(asked), not_asked) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -249,7 +329,7 @@ def test_replies_of_something_else(body):
     with rest_server((200, body)) as (url, asked):
         message = f"^{url}: the reply is none of a server of maskdepth: "
         with pytest.raises(ServerError, match=message):
-            Client(url).status()
+            Client(url, timeout=PATIENCE).status()
         assert len(asked) == 1
 
 
@@ -275,10 +355,10 @@ def test_both_ways_to_write_a_tensor():
     one = floats(0.1, 0.2, shape=(1, 1, 2, 1))
     with (
         grpc_server(reply_with(mask=one, depth=one)) as (address, _),
-        GrpcClient(address) as asker,
+        GrpcClient(address, timeout=PATIENCE) as asker,
     ):
-        found = asker.predict_arrays(BG[:1], FG_BG[:1])["mask"]
-    np.testing.assert_array_equal(found, np.float32([[[[0.1], [0.2]]]]))
+        mask = asker.predict_arrays(BG[:1], FG_BG[:1])["mask"]
+    np.testing.assert_array_equal(mask, np.float32([[[[0.1], [0.2]]]]))
 
 
 @pytest.mark.parametrize(
@@ -293,7 +373,10 @@ def test_both_ways_to_write_a_tensor():
     ids=itertools.count(),  # protobuf writes maps in no fixed order
 )
 def test_grpc_replies_of_something_else(reply):
-    with grpc_server(reply) as (address, _), GrpcClient(address) as asker:
+    with (
+        grpc_server(reply) as (address, _),
+        GrpcClient(address, timeout=PATIENCE) as asker,
+    ):
         message = f"^{address}: the reply is none of a server of maskdepth: "
         with pytest.raises(ServerError, match=message):
             asker.predict_arrays(BG[:1], FG_BG[:1])
@@ -311,25 +394,25 @@ def test_what_speaks_no_http():
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(ServerError, match=f"^{url}: does not speak HTTP$"):
-            Client(url).status()
-        thread.join(10)
+            Client(url, timeout=PATIENCE).status()
+        thread.join(PATIENCE)
 
 
 def test_tls_is_spoken():
     with rest_server((200, STATUS)) as (url, _):
         url = url.replace("http:", "https:")
         with pytest.raises(ServerError, match=f"^{url}: .*SSL"):
-            Client(url, retries=0).status()
+            Client(url, timeout=PATIENCE, retries=0).status()
 
 
 def test_names_are_quoted_and_a_prefix_stays():
     with rest_server((200, STATUS)) as (url, asked):
-        Client(f"{url}/behind/", "a/b c", token="t").status()
+        Client(f"{url}/behind/", "a/b c", "t", PATIENCE).status()
     path, headers = asked[0]
     assert path == "/behind/v1/models/a%2Fb%20c"
     assert headers["Authorization"] == "Bearer t"
 
 
 def test_one_line():
-    assert client.one_line("a\n\x1b[2J b\t") == "a [2J b"
-    assert len(client.one_line("a" * 1000)) == 500
+    assert model_client.one_line("a\n\x1b[2J b\t") == "a [2J b"
+    assert len(model_client.one_line("a" * 1000)) == 500

@@ -5,7 +5,6 @@ import io
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,36 +16,29 @@ from maskdepth_tf.client import Client, VersionStatus
 from maskdepth_tf.clients import grpc_client
 from maskdepth_tf.clients.grpc_client import GrpcClient
 from maskdepth_tf.errors import DataError, ServerError
-from maskdepth_tf.inference import loading
-from maskdepth_tf.serving import model_config
 from tests.support import servers
 from tests.support.exported import BG, FG_BG, SIZE
 from tests.support.paths import ROOT
 
-TOKEN = "secret"
+
+@pytest.fixture(scope="module", params=["rest", "grpc"])
+def connect(request, office):
+    """Makes clients of the server, all by REST or all by gRPC."""
+
+    def make(model="maskdepth", retries=4):
+        options = {"timeout": servers.PATIENCE, "retries": retries}
+        if request.param == "rest":
+            return Client(office.rest, model, **options)
+        return clients.enter_context(GrpcClient(office.grpc, model, **options))
+
+    with contextlib.ExitStack() as clients:
+        yield make
 
 
 @pytest.fixture(scope="module")
-def running(exported):
-    declared = {"maskdepth": model_config.Declared(str(Path(exported[1]).parent))}
-    with servers.running(lambda: declared, token=TOKEN) as found:
-        yield found
-
-
-@pytest.fixture(scope="module", params=["rest", "grpc"])
-def asker(request, running):
-    """A client of the server, by REST or gRPC, that makes others like it."""
-
-    def make(model="maskdepth", token=TOKEN):
-        options = model, token, servers.PATIENCE
-        if request.param == "rest":
-            return Client(running.rest, *options)
-        return made.enter_context(GrpcClient(running.grpc, *options))
-
-    with contextlib.ExitStack() as made:
-        found = make()
-        found.like_it = make
-        yield found
+def asker(connect):
+    """A client of the server."""
+    return connect()
 
 
 def files_of(folder):
@@ -70,38 +62,47 @@ def test_predict(asker, tmp_path):
     assert asker.predict(*map(str, files_of(tmp_path))) == answer
 
 
-def test_pictures_that_are_too_large(asker):
+def test_pictures_that_are_too_large(connect):
+    asker = connect(retries=0)
     for _ in range(5):
         with pytest.raises(ServerError, match="at most 1048576 b|larger than max"):
-            asker.predict(bytes(2**23), FG_BG[0])
+            asker.predict(bytes(2**22), FG_BG[0])
 
 
-@pytest.fixture(scope="module")
-def expected(exported):
-    return loading.load_predictor(exported[1])(BG, FG_BG)
-
-
-def test_arrays_are_those_of_predict(asker, expected):
-    found = asker.predict_arrays(BG, FG_BG)
-    assert set(found) == {"mask", "depth"}
-    for name, values in found.items():
+def test_arrays_are_those_of_predict(asker, office_outputs):
+    arrays = asker.predict_arrays(BG, FG_BG)
+    assert set(arrays) == {"mask", "depth"}
+    for name, values in arrays.items():
         assert values.shape == (3, SIZE, SIZE, 1)
-        np.testing.assert_array_equal(values, expected[name])
+        np.testing.assert_array_equal(values, office_outputs[name])
 
 
 def test_status(asker):
     assert asker.status() == [VersionStatus(1, "AVAILABLE", "")]
 
 
-def test_what_the_server_says(asker):
+def test_what_the_server_says(asker, connect):
     with pytest.raises(ServerError, match=r"(400|INVALID_ARGUMENT): bg_bytes\[0\]"):
         asker.predict(b"no picture", FG_BG[0])
-    with pytest.raises(ServerError, match="(400|INVALID_ARGUMENT): .*Task size 17 is"):
+    with pytest.raises(ServerError, match="(400|INVALID_ARGUMENT): .*1 to 16 rows"):
         asker.predict_arrays(BG[:1] * 17, FG_BG[:1] * 17)
-    with pytest.raises(ServerError, match="(404|NOT_FOUND): Could not find any versio"):
-        asker.like_it("other").status()
-    with pytest.raises(ServerError, match="(401|UNAUTHENTICATED): a valid bearer tok"):
-        asker.like_it(token=None).status()
+    with pytest.raises(ServerError, match="(404|NOT_FOUND): model other has no ver"):
+        connect("other").status()
+
+
+def test_tokens(shift_folder):
+    with servers.running(shift_folder, token="secret") as running:
+        for kind, place in ((Client, running.rest), (GrpcClient, running.grpc)):
+            for token in ("secret", "other", None):
+                asker = kind(place, "shift", token, timeout=servers.PATIENCE)
+                with contextlib.ExitStack() as stack:
+                    if kind is GrpcClient:
+                        stack.enter_context(asker)
+                    if token == "secret":
+                        assert asker.status()[0].state == "AVAILABLE"
+                        continue
+                    with pytest.raises(ServerError, match="(401|UNAUTHENTICATED): a v"):
+                        asker.status()
 
 
 def test_a_file_that_is_not_there(asker, tmp_path):
@@ -110,15 +111,16 @@ def test_a_file_that_is_not_there(asker, tmp_path):
         asker.predict(path, FG_BG[0])
 
 
-def test_command(running, tmp_path, capsys):
+def test_command(office, tmp_path, capsys):
     bg, fg_bg = files_of(tmp_path)
     token = tmp_path / "token"
-    token.write_text(TOKEN)
+    token.write_text("secret")
     output = tmp_path / "out"
-    flags = ["--url", running.rest, "--bg", str(bg), "--fg-bg", str(fg_bg)]
+    flags = ["--url", office.rest, "--bg", str(bg), "--fg-bg", str(fg_bg)]
     flags += ["--output", str(output), "--token-file", str(token)]
+    flags += ["--timeout", str(servers.PATIENCE)]
     assert cli.run(client.main, flags) == 0
-    answer = Client(running.rest, token=TOKEN).predict(bg, fg_bg)
+    answer = Client(office.rest, timeout=servers.PATIENCE).predict(bg, fg_bg)
     names = [f"person_{name}.png" for name in ("mask", "depth", "cutout")]
     assert [(output / name).read_bytes() for name in names] == list(answer)
     assert sorted(path.name for path in output.iterdir()) == sorted(names)
@@ -128,7 +130,7 @@ def test_command(running, tmp_path, capsys):
     fg_bg.write_bytes(b"no picture")
     assert cli.run(client.main, [*flags, "--force"]) == 9
     assert re.fullmatch(
-        rf"error: {running.rest}: 400: fg_bg_bytes\[0\]: expected a picture .*\n",
+        rf"error: {office.rest}: 400: fg_bg_bytes\[0\]: expected a picture .*\n",
         capsys.readouterr().err,
     )
     assert (output / names[0]).read_bytes() == answer.mask
@@ -140,27 +142,27 @@ from maskdepth_tf.client import Client
 from maskdepth_tf.clients.grpc_client import GrpcClient
 rest, address, bg, fg_bg = sys.argv[1:]
 pictures = [open(path, "rb").read() for path in (bg, fg_bg)]
-with GrpcClient(address, token="secret") as by_grpc:
-    for client in (Client(rest, token="secret"), by_grpc):
+with GrpcClient(address, timeout=150) as by_grpc:
+    for client in (Client(rest, timeout=150), by_grpc):
         client.status()
         client.predict(bg, fg_bg)
         client.predict_arrays(*[[data] for data in pictures])
-found = {name.split(".")[0] for name in sys.modules}
-print(sorted(found & {"tensorflow", "keras", "tensorflow_serving", "PIL"}))
+imported = {name.split(".")[0] for name in sys.modules}
+print(sorted(imported & {"tensorflow", "keras", "tensorflow_serving", "PIL"}))
 """
 
 
-def test_tensorflow_is_not_imported(running, tmp_path):
+def test_tensorflow_is_not_imported(office, tmp_path):
     paths = map(str, files_of(tmp_path))
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW]
-    found = subprocess.run(
-        [*command, running.rest, running.grpc, *paths],
+    done = subprocess.run(
+        [*command, office.rest, office.grpc, *paths],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=4 * servers.PATIENCE,
     )
-    assert (found.returncode, found.stdout, found.stderr) == (0, "[]\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
 
 
 def test_states_are_those_of_tf_serving():
