@@ -63,8 +63,8 @@ def test_model_config(tmp_path):
     specific = Policy(specific=frozenset([1, 2]))
     assert models["shift"] == Declared(str(tmp_path / "models/shift"), specific, labels)
     assert models["all"] == Declared("/models/all", Policy(latest=0))
-    assert declared["two"].policy == Policy(latest=2)
-    assert declared["one"].policy == Policy(latest=1)
+    assert models["two"].policy == Policy(latest=2)
+    assert models["one"].policy == Policy(latest=1)
     assert Policy(latest=2).pick([1, 10, 9]) == [10, 9]
 
 
