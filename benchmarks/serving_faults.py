@@ -1,6 +1,6 @@
 """What the server does when things go wrong: swaps, kills, overload, and a long time.
 
-    python benchmarks/serving_faults.py [--models DIR] [swaps kills overload soak]
+    python benchmarks/serving_faults.py [--models DIR] [swaps kills stops overload soak]
 
 Starts `python -m maskdepth_tf.serve` as a process of its own and asks it by REST for
 pictures (`--signature`) of pairs of small JPEG (`--side`):
@@ -10,6 +10,7 @@ swaps      --clients ask without a pause while versions change places: exports o
            not the bits that one of the two gave at rest, in a batch of some size, and
            stale if it is of a version that was gone before it was asked.
 kills      SIGKILL under load, then a start: whether it gives the same bits.
+stops      SIGTERM or SIGINT with requests in flight: whether all were answered.
 overload   Ten times what the server can answer, at times that do not wait for it.
 soak       Memory, files and threads, once a minute; half of the clients use gRPC.
 
@@ -76,6 +77,7 @@ def make_parser():
     parser.add_argument("--swaps", type=int, default=50)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--stops", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=10.0, help="of steady load")
     parser.add_argument("--minutes", type=float, default=30.0)
     return parser
@@ -267,6 +269,23 @@ def kills(args, folder):
     )
 
 
+def stops(args, folder):
+    """SIGTERM, each fifth time SIGINT, under load."""
+    codes, draw = collections.Counter(), random.Random(0)
+    for number in range(args.stops):
+        with served(args.models) as server:
+            requests = serving_load.rest_requests(
+                server.model, args.signature, args.side
+            )
+            with serving_load.asked_all_the_time(server.send, requests, 32):
+                time.sleep(draw.uniform(0.2, 2))
+                signum = signal.SIGINT if number % 5 == 4 else signal.SIGTERM
+                server.process.send_signal(signum)
+                # It says so if requests were cut off.
+                codes[server.process.wait(600)] += 1
+    print(f"stops: {args.stops} with 32 clients; exit codes {dict(codes)}")
+
+
 def overload(args, folder):
     """Ten times the peak."""
     with (
@@ -367,7 +386,13 @@ def slope(values):
     return statistics.linear_regression(range(len(values)), values).slope
 
 
-FAULTS = {"swaps": swaps, "kills": kills, "overload": overload, "soak": soak}
+FAULTS = {
+    "swaps": swaps,
+    "kills": kills,
+    "stops": stops,
+    "overload": overload,
+    "soak": soak,
+}
 """What can be named -> what does it, given the flags and a folder to write in."""
 
 

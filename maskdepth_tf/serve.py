@@ -74,10 +74,9 @@ def check_pictures(arrays: Mapping[str, "np.ndarray"]) -> None:
     """
     from maskdepth_tf.images import headers
 
-    for name in sorted(
-        {f"{stream.name}_bytes" for stream in streams.INPUTS} & set(arrays)
-    ):
-        for number, data in enumerate(arrays[name].flat):
+    for stream in streams.INPUTS:
+        name = f"{stream.name}_bytes"
+        for number, data in enumerate(arrays[name].flat if name in arrays else ()):
             headers.check_bytes(data, f"{name}[{number}]")
 
 
@@ -161,29 +160,27 @@ def _help(text) -> str:
     return f"{text} (%(default)s)"
 
 
-def _port(text) -> int:
-    return _checked(int(text), 0, 65535)
+def _number(kind, least, most):
+    """Makes the parser of a flag's number."""
+
+    def parse(text):
+        value = kind(text)
+        # Also what is no number: a NaN is not between any two.
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"must be from {least} to {most}. Received: {value}"
+            )
+        return value
+
+    # What argparse calls a text that is none.
+    parse.__name__ = "number"
+    return parse
 
 
-def _count(text) -> int:
-    return _checked(int(text), 1, 2**31)
-
-
-def _amount(text) -> float:
-    return _checked(float(text), 0, 1e6)
-
-
-def _positive(text) -> float:
-    return _checked(float(text), 1e-3, 1e6)
-
-
-def _checked(value, least, most):
-    # Also what is no number: a NaN is not between any two.
-    if not least <= value <= most:
-        raise argparse.ArgumentTypeError(
-            f"must be from {least} to {most}. Received: {value}"
-        )
-    return value
+_port = _number(int, 0, 65535)
+_count = _number(int, 1, 2**31)
+_amount = _number(float, 0, 1e6)
+_positive = _number(float, 1e-3, 1e6)
 
 
 if __name__ == "__main__":

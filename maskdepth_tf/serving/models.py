@@ -58,11 +58,6 @@ class Version:
     error: tuple[str, str] = ("OK", "")
     uses: int = 0
 
-    @property
-    def is_live(self) -> bool:
-        """Whether it takes requests, or soon will."""
-        return self.state in ("LOADING", "AVAILABLE")
-
 
 class Models:
     """All models.
@@ -155,7 +150,7 @@ class Models:
         while True:
             usable = [n for n in folders if not _is_bad(versions.get(n), folders[n])]
             wanted = declared.policy.pick(usable)
-            new = [n for n in wanted if n not in versions or not versions[n].is_live]
+            new = [n for n in wanted if n not in self.available().get(name, ())]
             if not new:
                 break
             self._load(name, new[0], folders[new[0]])
