@@ -1,8 +1,8 @@
 """Serves models as TF Serving does: REST and gRPC, versions, labels, batches.
 
 For development, tests and small installations; what it serves is what
-`maskdepth_tf.export` writes, and a client can't tell it from TF Serving for predict,
-metadata and status. It listens on this machine alone unless told otherwise.
+`maskdepth_tf.export` writes, and clients of TF Serving can ask it for predictions,
+metadata and status. By default it listens on this machine alone.
 """
 
 import argparse

@@ -1,9 +1,6 @@
-"""The client and servers at fault: tries within one deadline, and one-line errors."""
+"""Tries within one deadline, by REST and by gRPC, and one-line errors."""
 
 import contextlib
-import http.server
-import itertools
-import json
 import re
 import socket
 import threading
@@ -11,15 +8,19 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import numpy as np
 import pytest
-from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 
 from maskdepth_tf.client import Client, VersionStatus
 from maskdepth_tf.clients import grpc_client, model_client, rest_client
 from maskdepth_tf.clients.grpc_client import GrpcClient
 from maskdepth_tf.errors import ServerError, UsageError
-from tests.support.exported import BG, FG_BG
+from tests.support.fixed_replies import (
+    GRPC_STATUS,
+    STATUS,
+    free_port,
+    grpc_server,
+    rest_server,
+)
 from tests.support.servers import PATIENCE
 
 
@@ -37,45 +38,6 @@ from tests.support.servers import PATIENCE
 def test_options(kind, options, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         kind("http://127.0.0.1:8501", **options)
-
-
-@pytest.mark.parametrize(
-    "url", ["127.0.0.1:8501", "ftp://a:1", "http://", "http://a:b", "http://[", ""]
-)
-def test_urls(url):
-    with pytest.raises(UsageError, match="the URL must be http://HOST:PORT. Received"):
-        Client(url)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-@contextlib.contextmanager
-def rest_server(*replies, port=0):
-    """A server of replies, (status, body, *headers), the last again and again."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append((self.path, self.headers))
-            status, body, *headers = replies[min(len(asked), len(replies)) - 1]
-            self.send_response(status)
-            for name, value in (("Content-Length", str(len(body))), *headers):
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
 
 
 class Clock:
@@ -98,50 +60,6 @@ def clock(monkeypatch):
     for module in (model_client, rest_client, grpc_client):
         monkeypatch.setattr(module, "time", clock)
     return clock
-
-
-@contextlib.contextmanager
-def grpc_server(*replies, port=0):
-    """As `rest_server`: codes, or bytes."""
-    asked = []
-
-    def answer(request, context):
-        asked.append(request)
-        reply = replies[min(len(asked), len(replies)) - 1]
-        if isinstance(reply, grpc.StatusCode):
-            context.abort(reply, "said so")
-        return reply
-
-    class Handler(grpc.GenericRpcHandler):
-        def service(self, details):
-            return grpc.unary_unary_rpc_method_handler(answer)
-
-    with ThreadPoolExecutor(4) as threads:
-        server = grpc.server(threads, [Handler()])
-        port = server.add_insecure_port(f"127.0.0.1:{port}")
-        server.start()
-        yield f"127.0.0.1:{port}", asked
-        server.stop(0).wait()
-
-
-STATUS = json.dumps(
-    {
-        "model_version_status": [
-            {
-                "version": "2",
-                "state": "END",
-                "status": {"error_code": "UNKNOWN", "error_message": "bad"},
-            }
-        ]
-    }
-).encode()
-
-
-GRPC_STATUS = get_model_status_pb2.GetModelStatusResponse(
-    model_version_status=[
-        {"version": 2, "state": 50, "status": {"error_message": "bad"}}
-    ]
-).SerializeToString()
 
 
 def are_jittered(pauses):
@@ -300,117 +218,6 @@ def test_one_deadline_for_all_tries(kind, first):
         finally:
             over.set()
             server.shutdown(socket.SHUT_RDWR)
-
-
-def test_a_redirection_is_not_followed():
-    """Whoever is asked next would hear the token."""
-    with (
-        rest_server((200, STATUS)) as (other, not_asked),
-        rest_server((307, b"", ("Location", other))) as (url, asked),
-    ):
-        with pytest.raises(ServerError, match=f"^{url}: 307: "):
-            Client(url, token="t", timeout=PATIENCE).status()
-    assert (len(asked), not_asked) == (1, [])
-
-
-def test_no_proxy_is_asked(monkeypatch):
-    with rest_server((200, STATUS)) as (proxy, not_asked):
-        with rest_server((200, STATUS)) as (url, asked):
-            for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-                monkeypatch.setenv(name, proxy)
-            assert Client(url, timeout=PATIENCE).status()
-    assert (len(asked), not_asked) == (1, [])
-
-
-@pytest.mark.parametrize(
-    "body", [b"<html>", b"[]", b"{}", b'{"model_version_status": [{}]}', b"\xff", b"1"]
-)
-def test_replies_of_something_else(body):
-    with rest_server((200, body)) as (url, asked):
-        message = f"^{url}: the reply is none of a server of maskdepth: "
-        with pytest.raises(ServerError, match=message):
-            Client(url, timeout=PATIENCE).status()
-        assert len(asked) == 1
-
-
-def reply_with(**outputs):
-    reply = predict_pb2.PredictResponse()
-    for name, change in outputs.items():
-        change(reply.outputs[name])
-    return reply.SerializeToString()
-
-
-def floats(*values, shape):
-    def change(tensor):
-        tensor.dtype = 1
-        tensor.float_val.extend(values)
-        for size in shape:
-            tensor.tensor_shape.dim.add(size=size)
-
-    return change
-
-
-def test_both_ways_to_write_a_tensor():
-    """TF Serving lists floats, where our server has their bytes."""
-    one = floats(0.1, 0.2, shape=(1, 1, 2, 1))
-    with (
-        grpc_server(reply_with(mask=one, depth=one)) as (address, _),
-        GrpcClient(address, timeout=PATIENCE) as asker,
-    ):
-        mask = asker.predict_arrays(BG[:1], FG_BG[:1])["mask"]
-    np.testing.assert_array_equal(mask, np.float32([[[[0.1], [0.2]]]]))
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        b"\xff",
-        reply_with(),
-        reply_with(mask=floats(1, shape=(1, 2)), depth=floats(1, shape=(1, 1))),
-        reply_with(mask=floats(1, 2, shape=(2, 1)), depth=floats(1, 2, shape=(2, 1))),
-        reply_with(mask=lambda t: setattr(t, "dtype", 3), depth=lambda t: None),
-    ],
-    ids=itertools.count(),  # protobuf writes maps in no fixed order
-)
-def test_grpc_replies_of_something_else(reply):
-    with (
-        grpc_server(reply) as (address, _),
-        GrpcClient(address, timeout=PATIENCE) as asker,
-    ):
-        message = f"^{address}: the reply is none of a server of maskdepth: "
-        with pytest.raises(ServerError, match=message):
-            asker.predict_arrays(BG[:1], FG_BG[:1])
-
-
-def test_what_speaks_no_http():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer():
-            with server.accept()[0] as connection:
-                connection.recv(1000)
-                connection.sendall(b"220 mail.example.org ESMTP\r\n")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(ServerError, match=f"^{url}: does not speak HTTP$"):
-            Client(url, timeout=PATIENCE).status()
-        thread.join(PATIENCE)
-
-
-def test_tls_is_spoken():
-    with rest_server((200, STATUS)) as (url, _):
-        url = url.replace("http:", "https:")
-        with pytest.raises(ServerError, match=f"^{url}: .*SSL"):
-            Client(url, timeout=PATIENCE, retries=0).status()
-
-
-def test_names_are_quoted_and_a_prefix_stays():
-    with rest_server((200, STATUS)) as (url, asked):
-        Client(f"{url}/behind/", "a/b c", "t", PATIENCE).status()
-    path, headers = asked[0]
-    assert path == "/behind/v1/models/a%2Fb%20c"
-    assert headers["Authorization"] == "Bearer t"
 
 
 def test_one_line():
