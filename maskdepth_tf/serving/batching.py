@@ -22,6 +22,9 @@ from maskdepth_tf.serving.saved_model import SavedModel
 
 CONFIG = "batching.config"
 
+NUM_WORKERS = min(4, os.cpu_count() or 1)
+"""Batches that run at the same time."""
+
 
 class Limits(NamedTuple):
     """How much is batched and queued.
@@ -57,7 +60,7 @@ class Batcher:
 
     Args:
         limits: See there.
-        observe: Is told the rows of each batch before it runs.
+        observe: Is called with the rows of each batch before it runs.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Batcher:
         self._closed = False
         self._workers = [
             threading.Thread(target=self._work, daemon=True, name="batching")
-            for _ in range(min(4, os.cpu_count() or 1))
+            for _ in range(NUM_WORKERS)
         ]
         for worker in self._workers:
             worker.start()
@@ -87,7 +90,7 @@ class Batcher:
         """Queues a request.
 
         Args:
-            model: What runs it.
+            model: The model that runs it.
             signature: Name of one of its signatures.
             arrays: The signature's inputs, as `SavedModel.run`.
             deadline: Time of `time.monotonic` from which it isn't run any more.

@@ -99,7 +99,7 @@ async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
     Raises:
         UsageError: If a port cannot be listened on.
     """
-    listener = _listen(settings.host, settings.rest_port)
+    listener = listen(settings.host, settings.rest_port)
     service = Service(models, settings.limits, settings.check)
     polling = None
     try:
@@ -216,7 +216,12 @@ def _with_port(address, port) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _listen(host, port) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Opens a port; 0 is a free one.
+
+    Raises:
+        UsageError: If it cannot be listened on.
+    """
     family, address = _resolve(host, port)
     try:
         listener = socket.create_server(address[:2], family=family)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from maskdepth_tf.serving.batching import Batcher, Limits, read_config
+from maskdepth_tf.serving.batching import NUM_WORKERS, Batcher, Limits, read_config
 from maskdepth_tf.serving.failures import ServingError
 from maskdepth_tf.serving.saved_model import SavedModel
 from tests.support import servers
@@ -61,7 +61,7 @@ def soon():
 def occupy(batcher, model):
     """Keeps all workers busy until the gate opens."""
     held = []
-    for _ in batcher._workers:
+    for _ in range(NUM_WORKERS):
         held.append(batcher.submit(model, "total", rows(0), soon()))
         servers.until(lambda: not batcher.waiting())
     model.runs.clear()

@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from maskdepth_tf.serving.batching import Limits
+from maskdepth_tf.serving.batching import NUM_WORKERS, Limits
 from maskdepth_tf.serving.model_config import Declared, Policy
 from tests.support import servers
 from tests.support.servers import PATIENCE
@@ -309,12 +309,11 @@ def test_overload_and_deadlines(folder):
                 return error.code().name
             return "OK"
 
-        workers = len(running.service.batcher._workers)
-        held = [threads.submit(code) for _ in range(workers)]
-        servers.until(lambda: len(gated.runs) == workers)
+        held = [threads.submit(code) for _ in range(NUM_WORKERS)]
+        servers.until(lambda: len(gated.runs) == NUM_WORKERS)
         # A client whose own deadline passes is not waited for.
         assert code(0.2) == "DEADLINE_EXCEEDED"
-        servers.until(lambda: running.service.in_flight == workers)
+        servers.until(lambda: running.service.in_flight == NUM_WORKERS)
         queued = [threads.submit(code) for _ in range(4)]
         servers.until(lambda: running.service.batcher.waiting() == 5)
         assert code() == "RESOURCE_EXHAUSTED"
@@ -325,7 +324,7 @@ def test_overload_and_deadlines(folder):
         gated.gate.set()
         servers.until(lambda: code() == "OK")
         # None of those that were queued has run.
-        assert len(gated.runs) == workers + 1
+        assert len(gated.runs) == NUM_WORKERS + 1
 
 
 def test_everybody_gets_the_own_rows(running, stub):

@@ -321,7 +321,7 @@ def test_ports_that_are_taken(folder, capsys):
 
 def test_replies_do_not_wait_for_acknowledgements():
     with (
-        server._listen("127.0.0.1", 0) as listener,
+        server.listen("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()),
         listener.accept()[0] as accepted,
     ):

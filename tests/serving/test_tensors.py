@@ -66,7 +66,7 @@ def test_other_elements():
     ):
         assert json_arrays.texts("y", array) == expected
     assert json_arrays.texts("a_bytes", np.array([b"a"], object)) == ['{"b64": "YQ=="}']
-    with pytest.raises(ServingError, match="y: complex64 must be sent by gRPC"):
+    with pytest.raises(ServingError, match="y: complex64 must be asked for by gRPC"):
         json_arrays.texts("y", np.zeros(1, np.complex64))
 
 

@@ -68,7 +68,7 @@ def texts(name: str, array: np.ndarray) -> list[str]:
     number back. Strings are text, or {"b64": text} if the name ends in `_bytes`.
 
     Raises:
-        ServingError: UNIMPLEMENTED if JSON cannot hold them.
+        ServingError: INVALID_ARGUMENT if JSON cannot hold them.
     """
     flat = array.reshape(-1)
     if array.dtype.kind == "f":
@@ -76,7 +76,7 @@ def texts(name: str, array: np.ndarray) -> list[str]:
     if array.dtype.kind in "iub":
         return json.dumps(flat.tolist())[1:-1].split(", ") if flat.size else []
     if array.dtype != object:
-        raise _not_in_json(name, array.dtype.name)
+        raise invalid(f"{name}: {array.dtype.name} must be asked for by gRPC")
     if name.endswith("_bytes"):
         return [f'{{"b64": "{base64.b64encode(s).decode()}"}}' for s in flat]
     # Bytes that are no text have no place in JSON; the suffix is for them.
@@ -143,7 +143,9 @@ def _numbers(items, dtype, name, misfit) -> np.ndarray:
     elif dtype.is_integer and dtype.size <= 8:
         kinds, fits = {int}, lambda item: dtype.min <= item <= dtype.max
     else:
-        raise _not_in_json(name, dtype.name)
+        raise ServingError(
+            "UNIMPLEMENTED", f"{name}: {dtype.name} must be sent by gRPC"
+        )
     # One pass in C for what nearly all requests hold.
     if set(map(type, items)) <= kinds:
         with contextlib.suppress(OverflowError):
@@ -173,10 +175,6 @@ def _place(name, number, shape) -> str:
     """Name of the item of a number, in row-major order."""
     index = np.unravel_index(number, shape) if shape else ()
     return name + "".join(f"[{int(i)}]" for i in index)
-
-
-def _not_in_json(name, dtype) -> ServingError:
-    return ServingError("UNIMPLEMENTED", f"{name}: {dtype} must be sent by gRPC")
 
 
 def _decimals(values) -> list[str]:
