@@ -28,16 +28,12 @@ BODY_SECONDS = 15
 _BUFFERED_BODIES = 8
 """Bodies of the largest size that may be in memory at once, unread or in the queue."""
 
-_VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_PREDICT = re.compile(
-    rf"(?i)/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>classify|regress|predict)",
+_PATH = re.compile(
+    r"(?i)/v1/models/(?P<name>[^/:]+)"
+    r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+    r"(?:(?P<metadata>/metadata)|:(?P<method>classify|regress|predict))?",
     re.ASCII,
 )
-_STATUS = re.compile(
-    rf"(?i)/v1/models/(?P<name>[^/:]+){_VERSION}(?P<metadata>/metadata)?",
-    re.ASCII,
-)
-_PATTERNS = {"POST": _PREDICT, "GET": _STATUS, "HEAD": _STATUS}
 
 
 class Rest:
@@ -78,15 +74,15 @@ class Rest:
             return Response(text, media_type="text/plain; version=0.0.4")
         if not path.lower().startswith("/v1/"):
             raise ServingError("NOT_FOUND", f"there is nothing at {path[:200]}")
-        pattern = _PATTERNS.get(request.method)
-        match = pattern and pattern.fullmatch(path)
-        if not match:
+        match = _PATH.fullmatch(path)
+        is_fit = request.method == "POST" if match and match["method"] else is_get
+        if not match or not is_fit:
             raise invalid(
                 "the request must be GET or POST of /v1/models/NAME... as TF Serving "
                 f"has it. Received: {request.method} {path[:200]}"
             )
         spec = _spec(match)
-        if request.method == "POST":
+        if match["method"]:
             if match["method"].lower() != "predict":
                 raise ServingError(
                     "UNIMPLEMENTED", f"{match['method']} is not served, predict is"

@@ -125,7 +125,10 @@ def _read_signature_defs(folder) -> dict:
 def _warm_up_requests(folder, model) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Signature and inputs of the requests that come with it, or of one of zeros."""
     path = os.path.join(folder, WARM_UP)
-    records = _records(path) if os.path.isfile(path) else []
+    records = []
+    if os.path.isfile(path):
+        requests = tf.data.TFRecordDataset(path).take(_MOST_WARM_UPS)
+        records = list(requests.as_numpy_iterator())
     if not records:
         yield DEFAULT_SIGNATURE, _zeros(model.signature(DEFAULT_SIGNATURE))
         return
@@ -137,10 +140,6 @@ def _warm_up_requests(folder, model) -> Iterator[tuple[str, dict[str, np.ndarray
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature = model.signature(name)
         yield name, protos.arrays(request.inputs, signature)
-
-
-def _records(path) -> list[bytes]:
-    return list(tf.data.TFRecordDataset(path).take(_MOST_WARM_UPS).as_numpy_iterator())
 
 
 def _zeros(signature) -> dict[str, np.ndarray]:

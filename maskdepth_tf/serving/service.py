@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import prometheus_client as prometheus
@@ -51,31 +51,23 @@ class Service:
         self.is_draining = False
         self.in_flight = 0
         self.cut_off = 0
+        own: dict[str, Any] = {"registry": self.registry}
         self._requests = prometheus.Counter(
-            "maskdepth_requests",
-            "Requests.",
-            ["model", "api", "code"],
-            registry=self.registry,
+            "maskdepth_requests", "Requests.", ["model", "api", "code"], **own
         )
         self._seconds = prometheus.Histogram(
-            "maskdepth_request_seconds",
-            "Time to answer.",
-            ["model", "api"],
-            registry=self.registry,
+            "maskdepth_request_seconds", "Time to answer.", ["model", "api"], **own
         )
+        buckets = (1, 2, 4, 8, 16, 32, 64, 128)
         rows = prometheus.Histogram(
-            "maskdepth_batch_rows",
-            "Rows that ran together.",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
-            registry=self.registry,
+            "maskdepth_batch_rows", "Rows that ran together.", buckets=buckets, **own
         )
         self.batcher = Batcher(limits, rows.observe)
         for name, text, value in (
             ("maskdepth_queue", "Requests that wait.", self.batcher.waiting),
             ("maskdepth_in_flight", "Open requests.", lambda: self.in_flight),
         ):
-            gauge = prometheus.Gauge(name, text, registry=self.registry)
-            gauge.set_function(value)
+            prometheus.Gauge(name, text, **own).set_function(value)
         self._max_queue = limits.max_queue
         self._decoding = 0
 
