@@ -1,18 +1,24 @@
 """Serves models as TF Serving does: REST and gRPC, versions, labels, batches.
 
 For development, tests and small installations; what it serves is what
-`maskdepth_tf.export` writes, and a client can't tell it from TF Serving for predict,
-metadata and status. It listens on this machine alone unless told otherwise.
+`maskdepth_tf.export` writes, and clients of TF Serving can ask it for predictions,
+metadata and status. By default it listens on this machine alone.
 """
 
 import asyncio
 import functools
 import os
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from maskdepth_tf import cli, startup
+from maskdepth_tf import cli, startup, streams
 from maskdepth_tf.errors import UsageError
 from maskdepth_tf.exporting import formats
+from maskdepth_tf.serving import tokens
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def main(argv: list[str] | None = None) -> int | None:
@@ -21,7 +27,7 @@ def main(argv: list[str] | None = None) -> int | None:
     args = parser.parse_args(argv)
     if bool(args.models) == bool(args.model_config):
         parser.error("give either --models DIR or --model-config FILE")
-    token = read_token(args.token_file) if args.token_file else None
+    token = tokens.read_token(args.token_file) if args.token_file else None
     startup.load_tensorflow()
     try:
         from maskdepth_tf.serving import model_config, server
@@ -51,12 +57,30 @@ def main(argv: list[str] | None = None) -> int | None:
         grace=args.grace_seconds,
         token=token,
         poll=args.poll_seconds,
+        check=check_pictures,
     )
     return asyncio.run(server.serve(Models(declare, _loader(args.backend)), settings))
 
 
+def check_pictures(arrays: Mapping[str, "np.ndarray"]) -> None:
+    """Reads the headers of encoded pictures: a graph decodes pictures of any size.
+
+    Args:
+        arrays: A request's inputs by name; those of encoded pictures have bytes.
+
+    Raises:
+        DataError: If one is no picture, or over a limit; names it.
+    """
+    from maskdepth_tf.images import headers
+
+    for stream in streams.INPUTS:
+        name = f"{stream.name}_bytes"
+        for number, data in enumerate(arrays[name].flat if name in arrays else ()):
+            headers.check_bytes(data, f"{name}[{number}]")
+
+
 def _loader(backend):
-    """What makes a version from its folder."""
+    """The class that makes a model of a version's folder."""
     from maskdepth_tf.serving.saved_model import SavedModel
 
     if backend == "tensorflow":
@@ -97,22 +121,6 @@ def make_parser() -> cli.Parser:
         parser.add(flag, "N", text, type=kind, default=default)
     parser.add("--token-file", "FILE", "holds the bearer token clients must send")
     return parser
-
-
-def read_token(path: str) -> str:
-    """The token in a file.
-
-    Raises:
-        UsageError: If there is none; it must be one line of visible ASCII.
-    """
-    try:
-        with open(path, "rb") as file:
-            token = file.read(4097).strip()
-    except OSError as error:
-        raise UsageError(f"--token-file: {path}: {error.strerror}") from None
-    if not token or len(token) > 4096 or not all(33 <= byte <= 126 for byte in token):
-        raise UsageError(f"--token-file: {path}: must hold one line of visible ASCII")
-    return token.decode()
 
 
 def _limits(args):

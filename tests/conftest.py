@@ -69,6 +69,27 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def office(exported):
+    """A server of the export, whose model it calls maskdepth; wants no token."""
+    from maskdepth_tf import serve
+    from maskdepth_tf.serving import model_config
+    from tests.support import servers
+
+    declared = {"maskdepth": model_config.Declared(os.path.dirname(exported[1]))}
+    with servers.running(lambda: declared, check=serve.check_pictures) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def office_outputs(exported):
+    """What `predict` computes of the pictures of `tests.support.exported`."""
+    from maskdepth_tf.inference import loading
+    from tests.support.exported import BG, FG_BG
+
+    return loading.load_predictor(exported[1])(BG, FG_BG)
+
+
+@pytest.fixture(scope="session")
 def shift_folder(tmp_path_factory):
     """Folder of a model, `servers.Shift`, that adds 100; for reading only."""
     from tests.support import servers
