@@ -105,7 +105,7 @@ def make_optimizer(
 
 def restored_model(
     settings: config.Config, run_dir: Path, steps: int, resume: bool
-) -> tuple[keras.Model, checkpoints.Progress]:
+) -> tuple[keras.Model, checkpoints.RunProgress]:
     """The network to train and how far it has come.
 
     Args:
@@ -118,7 +118,7 @@ def restored_model(
         The compiled model, new or as the run left it, and the progress.
     """
     state = checkpoints.load_state(run_dir) if resume else None
-    return state or (compiled_model(settings, steps), checkpoints.Progress())
+    return state or (compiled_model(settings, steps), checkpoints.RunProgress())
 
 
 def steps_per_execution(settings: config.Config, steps: int) -> int:

@@ -96,7 +96,7 @@ class Throughput(keras.callbacks.Callback):
         self._writer.close()
 
 
-class Progress(keras.callbacks.Callback):
+class ProgressBar(keras.callbacks.Callback):
     """A bar with rate, time left and losses.
 
     Where output is a file, a line an epoch, and in one that takes long one every
@@ -134,7 +134,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._done = max(self._first_step, epoch * self._steps)
-        self._started = self._told_at = time.perf_counter()
+        self._started = self._printed_at = time.perf_counter()
         self._name = f"epoch {epoch + 1}/{self._epochs}"
         self._bar.update(self._bar.tasks[0].id, description=self._name)
 
@@ -143,21 +143,21 @@ class Progress(keras.callbacks.Callback):
         rate = (batch + 1) * self._batch_size / (now - self._started)
         figures = f"{rate:,.0f} images/s  {_losses(logs or {})}"
         self._bar.update(self._bar.tasks[0].id, completed=done, figures=figures)
-        if self._bar.disable and now - self._told_at > LINE_SECONDS:
+        if self._bar.disable and now - self._printed_at > LINE_SECONDS:
             step = (done - 1) % self._steps + 1
-            self._tell(f"{self._name}  step {step:,}/{self._steps:,}  {figures}")
-            self._told_at = now
+            self._print(f"{self._name}  step {step:,}/{self._steps:,}  {figures}")
+            self._printed_at = now
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
         seconds = time.perf_counter() - self._started
-        self._tell(
+        self._print(
             f"{self._name}  {seconds:.0f} s  {_losses(logs)}  "
             f"validation: Dice {logs['val_mask_dice_hard']:.4f}, "
             f"SSIM {logs['val_depth_ssim']:.4f}"
         )
 
-    def _tell(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._bar.print(line, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:

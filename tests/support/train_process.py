@@ -1,18 +1,61 @@
-"""The train command in a process of its own, without what comes after training.
+"""The train command in processes of their own, without what comes after training.
 
-    python tests/support/train_process.py [--two-devices] FLAGS...
-
-Two logical processors stand for two GPUs of a host.
+They are forks of one that has imported TensorFlow and not used it: a new process takes
+longer to import it than to train.
 """
 
+import multiprocessing
+import os
 import sys
+import tempfile
 
 from tests.support.training_runs import train_run
 
+CONTEXT = multiprocessing.get_context("forkserver")
+PRELOADED = ["maskdepth_tf.inference.scoring", "maskdepth_tf.training.loop", __name__]
 
-def main():
-    """Trains as the arguments say; returns the exit code."""
-    if sys.argv[1] == "--two-devices":
+
+class TrainProcess:
+    """A training in a process of its own.
+
+    Args:
+        overrides: As "a.b=1".
+        *flags: More arguments.
+        has_two_devices: Whether two logical processors stand for two GPUs of a host.
+        **environment: Variables beside those of this process.
+    """
+
+    def __init__(self, overrides, *flags, has_two_devices=False, **environment):
+        handle, self._output = tempfile.mkstemp(suffix=".txt")
+        os.close(handle)
+        # Of all that this test process starts, the first decides what is preloaded.
+        CONTEXT.set_forkserver_preload(PRELOADED)
+        arguments = (overrides, flags, has_two_devices, environment, self._output)
+        self._process = CONTEXT.Process(target=_train, args=arguments)
+        self._process.start()
+
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.is_alive()
+
+    def send_signal(self, signum: int) -> None:
+        """Sends it a signal, unless it has ended."""
+        if self.is_running():
+            os.kill(self._process.pid, signum)
+
+    def finish(self) -> tuple[int, str]:
+        """Waits for its end. Returns the exit code and what it printed."""
+        self._process.join()
+        with open(self._output, encoding="utf-8") as file:
+            return self._process.exitcode, file.read()
+
+
+def _train(overrides, flags, has_two_devices, environment, output) -> None:
+    with open(output, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(environment)
+    if has_two_devices:
         import tensorflow as tf
 
         from maskdepth_tf.training import distribution
@@ -23,9 +66,4 @@ def main():
         )
         devices = ["CPU:0", "CPU:1"]
         distribution.make_strategy = lambda: tf.distribute.MirroredStrategy(devices)
-        del sys.argv[1]
-    return train_run([], *sys.argv[1:])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(train_run(overrides, *flags))

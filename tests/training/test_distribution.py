@@ -7,8 +7,8 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +17,12 @@ import tensorflow as tf
 from maskdepth_tf.errors import DataError, UsageError
 from maskdepth_tf.input import augmentation, pipeline
 from maskdepth_tf.training import checkpoints, cluster, distribution
-from tests.support.paths import SUPPORT
+from tests.support.once import made_once
+from tests.support.paths import ROOT
+from tests.support.train_process import TrainProcess
 from tests.support.training_runs import tiny_overrides, train_run
 
-SCRIPT = SUPPORT / "train_process.py"
 EPOCHS = 8
-TIMEOUT = 300.0
-"""Longest that a training may take [s]."""
 
 
 def overrides(data, run_dir):
@@ -38,20 +37,8 @@ def overrides(data, run_dir):
     ]
 
 
-def start(data, run_dir, *flags, **environment):
-    """A training in a process of its own."""
-    words = [w for text in overrides(data, run_dir) for w in ("--set", text)]
-    return subprocess.Popen(
-        [sys.executable, SCRIPT, *flags, *words],
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def start_workers(data, run_dir, *flags, count=2):
-    """A training of several processes on 127.0.0.1."""
+    """Starts a training of several processes on 127.0.0.1."""
     servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     names = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
     for server in servers:
@@ -60,25 +47,22 @@ def start_workers(data, run_dir, *flags, count=2):
     for index in range(count):
         task = {"type": "worker", "index": index}
         described = json.dumps({"cluster": {"worker": names}, "task": task})
-        started.append(start(data, run_dir, *flags, TF_CONFIG=described))
+        values = overrides(data, run_dir)
+        started.append(TrainProcess(values, *flags, TF_CONFIG=described))
     return started
 
 
 def finish(started):
     """Waits for processes. Returns exit codes and what they printed."""
-    try:
-        printed = [process.communicate(timeout=TIMEOUT)[0] for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    return [process.returncode for process in started], printed
+    ends = [process.finish() for process in started]
+    return [code for code, _ in ends], [printed for _, printed in ends]
 
 
 def wait_for_epochs(run_dir, count, started):
     """Waits until that many epochs are in the log."""
-    path, deadline = run_dir / "metrics.csv", time.monotonic() + TIMEOUT
+    path = run_dir / "metrics.csv"
     while not path.exists() or len(path.read_text().splitlines()) <= count:
-        if time.monotonic() > deadline or any(p.poll() is not None for p in started):
+        if not all(process.is_running() for process in started):
             pytest.fail(f"{run_dir}: {finish(started)}")
         time.sleep(0.01)
 
@@ -109,9 +93,12 @@ def assert_same_training(run_dir, other):
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory, packed_dir):
     """Run of one process on one device."""
-    run_dir = tmp_path_factory.mktemp("alone") / "run"
-    assert train_run(overrides(packed_dir, run_dir)) == 0
-    return run_dir
+
+    def make(folder):
+        assert train_run(overrides(packed_dir, folder / "run")) == 0
+        return str(folder / "run")
+
+    return Path(made_once(tmp_path_factory, "alone", make))
 
 
 def fingerprint(run_dir):
@@ -120,13 +107,18 @@ def fingerprint(run_dir):
 
 def test_two_devices_of_one_host(packed_dir, tmp_path, alone):
     run_dir = tmp_path / "run"
-    started = [start(packed_dir, run_dir, "--two-devices")]
-    wait_for_epochs(run_dir, 2, started)
-    started[0].terminate()
-    codes, printed = finish(started)
-    assert codes == [143], printed
-    codes, printed = finish([start(packed_dir, run_dir, "--two-devices", "--resume")])
-    assert codes == [0], printed
+
+    def start(*flags):
+        values = overrides(packed_dir, run_dir)
+        return TrainProcess(values, *flags, has_two_devices=True)
+
+    process = start()
+    wait_for_epochs(run_dir, 2, [process])
+    process.send_signal(signal.SIGTERM)
+    code, printed = process.finish()
+    assert code == 143, printed
+    code, printed = start("--resume").finish()
+    assert code == 0, printed
     assert_same_training(run_dir, alone)
 
 
@@ -138,12 +130,12 @@ def test_two_workers(packed_dir, tmp_path, alone):
 
     started = start_workers(packed_dir, broken)
     wait_for_epochs(broken, 2, started)
-    started[1].terminate()  # what one is asked all do, after the same step
+    started[1].send_signal(signal.SIGTERM)  # what one is asked all do, after one step
     codes, printed = finish(started)
     assert codes == [143, 143], printed
     started = start_workers(packed_dir, broken, "--resume")
     wait_for_epochs(broken, 4, started)
-    os.kill(started[1].pid, signal.SIGKILL)
+    started[1].send_signal(signal.SIGKILL)
     codes, printed = finish(started)
     assert codes == [8, -signal.SIGKILL], printed
     last = printed[0].splitlines()[-1]
@@ -222,7 +214,7 @@ def test_replicas_share_each_batch():
 
 
 def test_slurm_script(tmp_path):
-    text = (SCRIPT.parent.parent / "docs/distributed_training.md").read_text()
+    text = (ROOT / "docs/distributed_training.md").read_text()
     script = re.search(r"```\n(#!/bin/bash\n.*?)```", text, re.DOTALL)[1]
     (tmp_path / "job.sh").write_text(script)
     for name, body in {
