@@ -126,7 +126,8 @@ def test_a_killed_service(labels_file, two, tmp_path):
     server.communicate()
     code, printed = training.finish()
     assert code == 8, printed
-    assert f"error: {services._lost(name)}" in printed.splitlines()
+    gone = f"error: data.services: {name} is gone or was started anew; when all are "
+    assert gone + "there, go on with --resume" in printed.splitlines()
     with pytest.raises(KeyError):
         fingerprint(run_dir)
     # Another may go on, and alone.

@@ -235,6 +235,7 @@ def test_throughput(tmp_path, monkeypatch):
 
 def test_pictures_of_short_epochs_are_drawn_first_and_last(tmp_path, net, monkeypatch):
     history, drawn = [], []
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: 0.0)
     monkeypatch.setattr(
         callbacks.run_report, "write_curves", lambda rows, path: drawn.append(len(rows))
     )
