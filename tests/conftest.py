@@ -15,6 +15,8 @@ from tests.support.training_runs import tiny_overrides, whole_run
 
 # Before TensorFlow is imported: its notes would fill every captured output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# The last bits of sums depend on it, and runs of different processes are compared.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 # Neither a slow machine nor chance decides what fails: no deadlines, and always the
 # same examples. `--hypothesis-profile=search` looks for new ones.

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-import keras
+import pytest
 
 from maskdepth_tf import config
 from maskdepth_tf.training import checkpoints, state
@@ -38,49 +39,30 @@ def resume(run_dir):
     return train_run([], "--workdir", str(run_dir), "--resume")
 
 
-class Stopper(keras.callbacks.Callback):
-    """Raises a signal after some number of training and validation steps."""
-
-    def __init__(self, after, signum):
-        super().__init__()
-        self._left, self._signum = after, signum
-
-    def _count(self, batch, logs=None):
-        self._left -= 1
-        if self._left == 0:
-            signal.raise_signal(self._signum)
-
-    on_train_batch_end = on_test_batch_end = _count
-
-
 def stopped_run(overrides, monkeypatch, after, signum, *flags):
-    """Trains until a signal comes; the exit code."""
-    make = state.RunState
-    stopper = Stopper(after, signum)
-
-    def make_state(*arguments):
-        state = make(*arguments)
-        for name in ("on_train_batch_end", "on_test_batch_end"):
-            ours, theirs = getattr(state, name), getattr(stopper, name)
-
-            def both(batch, logs=None, ours=ours, theirs=theirs):
-                theirs(batch, logs)
-                ours(batch, logs)
-
-            setattr(state, name, both)
-        return state
-
+    """Trains until a signal comes in some step of training or validation."""
+    count = itertools.count(1)
     with monkeypatch.context() as patch:
-        patch.setattr(state, "RunState", make_state)
+        for name in ("on_train_batch_end", "on_test_batch_end"):
+            end_step = getattr(state.RunState, name)
+
+            def end_step_and_stop(run_state, batch, logs=None, end_step=end_step):
+                if next(count) == after:
+                    signal.raise_signal(signum)
+                end_step(run_state, batch, logs)
+
+            patch.setattr(state.RunState, name, end_step_and_stop)
         return train_run(overrides, *flags)
 
 
+# An epoch has 2 steps and a batch of validation.
+@pytest.mark.parametrize("moments", [(1, 2), (3, 4)])
 def test_signal_at_every_step(
-    trained, packed_dir, tmp_path, monkeypatch, capsys, ctrl_c
+    trained, packed_dir, tmp_path, monkeypatch, capsys, ctrl_c, moments
 ):
     run_dir = tmp_path / "run"
     overrides, flags, begun = tiny_overrides(packed_dir, run_dir), [], 0
-    for moment in range(1, 5):  # an epoch has 2 steps and a batch of validation
+    for moment in moments:
         signum = (signal.SIGTERM, signal.SIGINT)[moment % 2]
         code = stopped_run(overrides, monkeypatch, moment - begun, signum, *flags)
         assert code == 128 + signum

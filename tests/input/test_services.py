@@ -1,12 +1,12 @@
 """Input services: the same batches as without, and one line when they are gone."""
 
+import functools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -117,14 +117,12 @@ def test_a_killed_service(labels_file, two, tmp_path):
     server = launch("--port", "0")
     name = address(server)
     overrides = [*tiny_overrides(labels_file, run_dir), *more]
+    kill = functools.partial(os.kill, server.pid, signal.SIGKILL)
     # In this process other tests may have set up TensorFlow otherwise, and the last
     # bits would differ.
-    training = TrainProcess([*overrides, services_flag(two[0], name)])
-    while training.is_running() and not (run_dir / "metrics.csv").exists():
-        time.sleep(0.01)
-    server.kill()
+    values = [*overrides, services_flag(two[0], name)]
+    code, printed = TrainProcess(values, act=kill, after=20).finish()
     server.communicate()
-    code, printed = training.finish()
     assert code == 8, printed
     gone = f"error: data.services: {name} is gone or was started anew; when all are "
     assert gone + "there, go on with --resume" in printed.splitlines()

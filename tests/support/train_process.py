@@ -4,6 +4,7 @@ They are forks of one that has imported TensorFlow and not used it: a new proces
 longer to import it than to train.
 """
 
+import itertools
 import multiprocessing
 import os
 import sys
@@ -21,27 +22,31 @@ class TrainProcess:
     Args:
         overrides: As "a.b=1".
         *flags: More arguments.
+        act: Called in the process after some steps, without arguments.
+        after: After how many training steps that is.
         has_two_devices: Whether two logical processors stand for two GPUs of a host.
         **environment: Variables beside those of this process.
     """
 
-    def __init__(self, overrides, *flags, has_two_devices=False, **environment):
+    def __init__(
+        self,
+        overrides,
+        *flags,
+        act=None,
+        after=0,
+        has_two_devices=False,
+        **environment,
+    ):
         handle, self._output = tempfile.mkstemp(suffix=".txt")
         os.close(handle)
         # Of all that this test process starts, the first decides what is preloaded.
         CONTEXT.set_forkserver_preload(PRELOADED)
-        arguments = (overrides, flags, has_two_devices, environment, self._output)
-        self._process = CONTEXT.Process(target=_train, args=arguments)
+        self._process = CONTEXT.Process(
+            target=_train,
+            args=(overrides, flags, environment, self._output),
+            kwargs={"act": act, "after": after, "has_two_devices": has_two_devices},
+        )
         self._process.start()
-
-    def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.is_alive()
-
-    def send_signal(self, signum: int) -> None:
-        """Sends it a signal, unless it has ended."""
-        if self.is_running():
-            os.kill(self._process.pid, signum)
 
     def finish(self) -> tuple[int, str]:
         """Waits for its end. Returns the exit code and what it printed."""
@@ -50,11 +55,21 @@ class TrainProcess:
             return self._process.exitcode, file.read()
 
 
-def _train(overrides, flags, has_two_devices, environment, output) -> None:
+def _train(overrides, flags, environment, output, act, after, has_two_devices):
     with open(output, "wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ.update(environment)
+    from maskdepth_tf.training import state
+
+    count, end_step = itertools.count(1), state.RunState.on_train_batch_end
+
+    def end_step_and_act(self, batch, logs=None):
+        if next(count) == after:
+            act()
+        end_step(self, batch, logs)
+
+    state.RunState.on_train_batch_end = end_step_and_act
     if has_two_devices:
         import tensorflow as tf
 

@@ -1,13 +1,13 @@
 """Several devices and several processes train as one does, and survive each other."""
 
 import csv
+import functools
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from tests.support.paths import ROOT
 from tests.support.train_process import TrainProcess
 from tests.support.training_runs import tiny_overrides, train_run
 
-EPOCHS = 8
+EPOCHS = 5  # of 3 steps
 
 
 def overrides(data, run_dir):
@@ -37,34 +37,38 @@ def overrides(data, run_dir):
     ]
 
 
-def start_workers(data, run_dir, *flags, count=2):
-    """Starts a training of several processes on 127.0.0.1."""
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+def start_workers(data, run_dir, *flags, signum=None):
+    """Starts a training of two processes on 127.0.0.1.
+
+    Args:
+        data: Packed set.
+        run_dir: Run folder.
+        *flags: More arguments.
+        signum: Signal that the second one gets in its fifth step.
+    """
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     names = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
     for server in servers:
         server.close()
     started = []
-    for index in range(count):
+    for index in range(2):
         task = {"type": "worker", "index": index}
         described = json.dumps({"cluster": {"worker": names}, "task": task})
+        more = signaled(signum) if signum and index else {}
         values = overrides(data, run_dir)
-        started.append(TrainProcess(values, *flags, TF_CONFIG=described))
+        started.append(TrainProcess(values, *flags, TF_CONFIG=described, **more))
     return started
+
+
+def signaled(signum):
+    """Arguments of a `TrainProcess` that gets a signal in its fifth step."""
+    return {"act": functools.partial(signal.raise_signal, signum), "after": 5}
 
 
 def finish(started):
     """Waits for processes. Returns exit codes and what they printed."""
     ends = [process.finish() for process in started]
     return [code for code, _ in ends], [printed for _, printed in ends]
-
-
-def wait_for_epochs(run_dir, count, started):
-    """Waits until that many epochs are in the log."""
-    path = run_dir / "metrics.csv"
-    while not path.exists() or len(path.read_text().splitlines()) <= count:
-        if not all(process.is_running() for process in started):
-            pytest.fail(f"{run_dir}: {finish(started)}")
-        time.sleep(0.01)
 
 
 def state(run_dir):
@@ -107,17 +111,11 @@ def fingerprint(run_dir):
 
 def test_two_devices_of_one_host(packed_dir, tmp_path, alone):
     run_dir = tmp_path / "run"
-
-    def start(*flags):
-        values = overrides(packed_dir, run_dir)
-        return TrainProcess(values, *flags, has_two_devices=True)
-
-    process = start()
-    wait_for_epochs(run_dir, 2, [process])
-    process.send_signal(signal.SIGTERM)
-    code, printed = process.finish()
+    values = overrides(packed_dir, run_dir)
+    stopped = TrainProcess(values, has_two_devices=True, **signaled(signal.SIGTERM))
+    code, printed = stopped.finish()
     assert code == 143, printed
-    code, printed = start("--resume").finish()
+    code, printed = TrainProcess(values, "--resume", has_two_devices=True).finish()
     assert code == 0, printed
     assert_same_training(run_dir, alone)
 
@@ -128,15 +126,11 @@ def test_two_workers(packed_dir, tmp_path, alone):
     assert codes == [0, 0], printed
     assert_same_training(whole, alone)
 
-    started = start_workers(packed_dir, broken)
-    wait_for_epochs(broken, 2, started)
-    started[1].send_signal(signal.SIGTERM)  # what one is asked all do, after one step
-    codes, printed = finish(started)
+    # What one is asked all do, after the same step.
+    codes, printed = finish(start_workers(packed_dir, broken, signum=signal.SIGTERM))
     assert codes == [143, 143], printed
-    started = start_workers(packed_dir, broken, "--resume")
-    wait_for_epochs(broken, 4, started)
-    started[1].send_signal(signal.SIGKILL)
-    codes, printed = finish(started)
+    killed = start_workers(packed_dir, broken, "--resume", signum=signal.SIGKILL)
+    codes, printed = finish(killed)
     assert codes == [8, -signal.SIGKILL], printed
     last = printed[0].splitlines()[-1]
     assert last.startswith("error: another worker is gone; start all of them again ")
