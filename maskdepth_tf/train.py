@@ -97,7 +97,11 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     if resume:
         runs.check_data(run_dir, data)
     with strategy.scope():
-        net, progress = building.restored_model(settings, run_dir, steps, resume)
+        state = checkpoints.load_state(run_dir) if resume else None
+        net, progress = state or (
+            building.compiled_model(settings, steps),
+            checkpoints.RunProgress(),
+        )
 
     is_chief = cluster.from_environment().is_chief
     if is_chief:

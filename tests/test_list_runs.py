@@ -69,10 +69,10 @@ def test_a_finished_run(tmp_path, begun, capsys):
 
 def test_a_run_under_way(tmp_path, begun, capsys):
     command = [sys.executable, "-c", HOLD, begun / runs.LOCK]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as holder:
         assert holder.stdout.readline() == b"held\n"
         (line,) = listed(tmp_path, capsys)
-        holder.kill()
     assert line[-1] == "training"
 
 

@@ -250,22 +250,16 @@ def test_remarks():
     assert text == "hardly differs from its background; expect an empty mask"
 
 
-@pytest.mark.parametrize("kind", ["a .keras file", "a model folder", "a version"])
-def test_every_kind_of_model_gives_the_same_results(exported, kind, tmp_path):
-    run_dir, version = map(Path, exported)
-    models = {
-        "a .keras file": run_dir / "best.keras",
-        "a model folder": version.parent,
-        "a version": version,
-    }
+@pytest.mark.parametrize("part", ["best.keras", "export", "export/1"])
+def test_what_a_whole_run_leaves_predicts_the_same(trained, part, tmp_path):
     for name, value in (("bg", 60), ("fg_bg", 61)):
         picture = Image.fromarray(np.full((20, 30, 3), value, np.uint8))
         picture.save(tmp_path / f"{name}.png")
-    argv = ["--model", str(models[kind]), "--output", str(tmp_path / "out")]
+    argv = ["--model", str(trained / part), "--output", str(tmp_path / "out")]
     argv += ["--bg", str(tmp_path / "bg.png"), "--fg-bg", str(tmp_path / "fg_bg.png")]
     assert cli.run(predict.main, argv) == 0
     data = [(tmp_path / f"{name}.png").read_bytes() for name in ("bg", "fg_bg")]
-    expected = loading.load_predictor(run_dir)(data[:1], data[1:])
+    expected = loading.load_predictor(trained)(data[:1], data[1:])
     mask = answers.stretch(expected["mask"][0], 20, 30)[..., 0]
     assert np.isfinite(mask).all()
     np.testing.assert_array_equal(

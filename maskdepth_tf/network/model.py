@@ -38,7 +38,7 @@ class Preset:
     Attributes:
         widths: Channels of each level, finest first.
         patch_size: Pixels on a side that one position of level 0 stands for.
-        difference: Whether the network is also shown `|fg_bg - bg|`.
+        difference: Whether the network also sees `|fg_bg - bg|`.
     """
 
     widths: tuple[int, ...]
@@ -209,10 +209,10 @@ def normalized(name, image_size, mean, std):
 
 def together(fg_bg, bg, difference):
     """Two [B, S, S, 3] -> [B, S, S, 6] or, with their difference, [B, S, S, 9]."""
-    shown = [fg_bg, bg]
+    pictures = [fg_bg, bg]
     if difference:
-        shown.append(keras.ops.abs(layers.Subtract(name="stem_change")(shown)))
-    return layers.Concatenate(name="stem_concat")(shown)
+        pictures.append(keras.ops.abs(layers.Subtract(name="stem_change")(pictures)))
+    return layers.Concatenate(name="stem_concat")(pictures)
 
 
 def resnet_unet(
@@ -235,7 +235,7 @@ def resnet_unet(
         widths: Channels of each level, finest first.
         patch_size: Pixels on a side that one position of level 0 stands for; 1 as
             in the reference. 2 quarters the compute.
-        difference: Whether the network is also shown `|fg_bg - bg|`, which a
+        difference: Whether the network also sees `|fg_bg - bg|`, which a
             convolution alone cannot compute.
         pixel_mean: Subtracted from the pixels, by channel, of 255.
         pixel_std: Divides them then, by channel, of 255.

@@ -96,7 +96,7 @@ class Throughput(keras.callbacks.Callback):
         self._writer.close()
 
 
-class Progress(keras.callbacks.Callback):
+class ProgressBar(keras.callbacks.Callback):
     """A bar with rate, time left and losses.
 
     Where output is a file, a line an epoch, and in one that takes long one every

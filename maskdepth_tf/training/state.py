@@ -68,7 +68,7 @@ class RunState(keras.callbacks.Callback):
     def __init__(
         self,
         run_dir: Path,
-        progress: checkpoints.Progress,
+        progress: checkpoints.RunProgress,
         examples: int,
         stop: StopRequest,
         agree: Callable[[Sequence[bool]], list[bool]] = list,

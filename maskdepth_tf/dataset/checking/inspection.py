@@ -6,7 +6,7 @@ header shows; then it is looked at in a small size, see `measures`.
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,17 +57,12 @@ def _no_pixels(data):
     return (tf.shape(preprocessing.decode_rgba(data)),)
 
 
-# Concrete functions: checking their one argument would take as long as a picture.
-_SMALL = {
-    column: function.get_concrete_function()
-    for column, function in (
-        ("bg", _small_rgb),
-        ("fg", _no_pixels),
-        ("fg_bg", _small_rgb),
-        ("mask", _small_mask),
-        ("depth", _small_depth),
-    )
-}
+@functools.cache
+def _small(column: str) -> Callable:
+    """The graph that reads a column's pictures; tracing all of them takes seconds."""
+    function = {"fg": _no_pixels, "mask": _small_mask, "depth": _small_depth}
+    # Concrete: checking the one argument would take as long as a picture.
+    return function.get(column, _small_rgb).get_concrete_function()
 
 
 class _Inspector:
@@ -113,7 +108,7 @@ class _Inspector:
         data, name = self._found.read(path), self._found.place(path)
         header = headers.check_bytes(data, name)
         try:
-            pixels = tuple(x.numpy() for x in _SMALL[column](tf.constant(data)))
+            pixels = tuple(x.numpy() for x in _small(column)(tf.constant(data)))
         except tf.errors.OpError:
             raise DataError(f"{name}: cannot be decoded, is damaged") from None
         return _Picture(header, hashlib.sha256(data).digest(), pixels)
