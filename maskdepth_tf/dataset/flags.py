@@ -20,7 +20,7 @@ def open_pictures(args: argparse.Namespace) -> stores.Pictures:
     """Opens what `--labels` and `--root` name; without a root, the labels' folder.
 
     Raises:
-        DataError: As `pictures.open_pictures`.
+        DataError: As `stores.open_pictures`.
     """
     return stores.open_pictures(args.root or [args.labels.absolute().parent])
 

@@ -43,7 +43,7 @@ class Inference:
         """Answers for encoded pictures of any size.
 
         Args:
-            bg_bytes: string [B], the scenes alone; see `images.decode_rgb`.
+            bg_bytes: string [B], the scenes alone; see `preprocessing.decode_rgb`.
             fg_bg_bytes: string [B], the scenes with something in front.
         """
         return self.arrays(

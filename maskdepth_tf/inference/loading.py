@@ -25,7 +25,7 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
 
     Returns:
         The network as a function. It raises `tf.errors.OpError` on bytes that are
-        no picture; `images.read_rgb` finds out before and names the file.
+        no picture; `preprocessing.read_rgb` finds out before and names the file.
 
     Raises:
         StateError: If there is no such model, or it is damaged.

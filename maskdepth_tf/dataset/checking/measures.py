@@ -1,6 +1,6 @@
 """Numbers that tell a good row from a bad one, taken from small pictures.
 
-Pictures are looked at in squares of `SIZE` pixels, as `images.resize` makes them;
+Pictures are looked at in squares of `SIZE` pixels, as `preprocessing.resize` makes them;
 `SIZE` pixels are enough to see a figure. Backgrounds are compared in the means of
 `CELLS` x `CELLS` cells, which take the noise of JPEG out.
 

@@ -80,7 +80,7 @@ class Build:
 
 
 class Encoded:
-    """Pictures in memory, as `pictures.Pictures`."""
+    """Pictures in memory, as `stores.Pictures`."""
 
     def __init__(self) -> None:
         """Starts empty."""
