@@ -24,8 +24,8 @@ from PIL import Image
 
 from maskdepth_tf.dataset import compose, workers
 from maskdepth_tf.dataset.composing import rows, sources
-from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.dataset.composing.recipe import Recipe, place
+from maskdepth_tf.draws import Composed, generator
 
 SIZE = 224
 
@@ -66,7 +66,7 @@ def prepare(composer, num_rows):
         foreground, background, mirrored = pairing[index]
         cutout = composer.cutouts[foreground]
         cutout = cutout[:, ::-1] if mirrored else cutout
-        draws = generator(composer.recipe.seed, 0, index)
+        draws = generator(composer.recipe.seed, Composed.PLACE, index)
         cutout, *corner = place(cutout, composer.recipe, draws)
         room = Image.fromarray(composer.rooms[background])
         yield Image.fromarray(cutout), room, tuple(corner)

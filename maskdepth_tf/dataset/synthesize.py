@@ -37,7 +37,7 @@ from PIL import Image
 import maskdepth_tf
 from maskdepth_tf import errors, files
 from maskdepth_tf.dataset import progress, workers
-from maskdepth_tf.dataset.composing.pairing import generator
+from maskdepth_tf.draws import Rendered, generator
 from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
 
@@ -52,8 +52,6 @@ FOLDERS = (
     "data_1/Fg-Bg-Mask",
     "data_1/Depth",
 )
-ROOM, FIGURE, ROW, CUTOUT, ORDER = range(1, 6)
-"""Second number of each kind of random stream; the first is the seed."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class Recipe:
     def figure_of(self, row: int) -> int:
         """Number of the figure of a row, both counted from 0."""
         turn, place = divmod(row, self.figures)
-        order = generator(self.seed, ORDER, turn).permutation(self.figures)
+        order = generator(self.seed, Rendered.ORDER, turn).permutation(self.figures)
         return int(order[place])
 
 
@@ -131,7 +129,7 @@ def write_room(recipe: Recipe, output: Path, room: int) -> Written:
     picture = encoding.encode_jpeg(scene.background(), ROOM_QUALITY)
     _write(output, f"Background/bg{room + 1}.jpg", picture, written)
     for row in range(room, recipe.rows, recipe.rooms):
-        paths, draws = row_paths(recipe, row), generator(recipe.seed, ROW, row)
+        paths, draws = row_paths(recipe, row), generator(recipe.seed, Rendered.ROW, row)
         figure = _figure(recipe.seed, recipe.figure_of(row))
         example = scene.example(figure, draws)
         quality = recipe.quality
@@ -149,7 +147,7 @@ def write_figure(recipe: Recipe, output: Path, figure: int) -> Written:
     """Writes a figure alone, as a cut-out."""
     from maskdepth_tf.scenes import stage
 
-    draws = generator(recipe.seed, CUTOUT, figure)
+    draws = generator(recipe.seed, Rendered.CUTOUT, figure)
     model = _figure(recipe.seed, figure)
     cutout = stage.cutout(model, recipe.image_size, draws)
     written = Written({}, {})
@@ -161,7 +159,7 @@ def write_figure(recipe: Recipe, output: Path, figure: int) -> Written:
 def _figure(seed: int, number: int):
     from maskdepth_tf.scenes import people, shapes
 
-    return shapes.compact(people.figure(generator(seed, FIGURE, number)))
+    return shapes.compact(people.figure(generator(seed, Rendered.FIGURE, number)))
 
 
 def _write(output: Path, path: str, data: bytes, written: Written) -> None:

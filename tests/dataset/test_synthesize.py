@@ -14,7 +14,7 @@ from PIL import Image
 from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import synthesize
-from maskdepth_tf.dataset.composing.pairing import generator
+from maskdepth_tf.draws import generator
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.input import labels
 from maskdepth_tf.scenes import people, shapes, stage

@@ -5,7 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf.dataset.composing.pairing import Pairing, generator
+from maskdepth_tf.dataset.composing.pairing import Pairing
+from maskdepth_tf.draws import generator
 
 SIZES = st.integers(1, 9)
 
