@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from maskdepth_tf.dataset import compose, workers
+from maskdepth_tf import workers
 from maskdepth_tf.dataset.composing import rows, sources
 from maskdepth_tf.dataset.composing.recipe import Recipe, place
 from maskdepth_tf.draws import Composed, generator
@@ -104,14 +104,12 @@ def compare(composer, num_rows, rounds, folder):
     jobs = [(i, min(i + 64, num_rows)) for i in range(0, num_rows, 64)]
     with contextlib.ExitStack() as stack:
         pools = {
-            count: stack.enter_context(
-                workers.pool(count, compose._receive, (composer,))
-            )
+            count: stack.enter_context(workers.pool(count, composer))
             for count in counts
         }
 
         def run(pool):
-            futures = [pool.submit(compose._work, "write_rows", *job) for job in jobs]
+            futures = [pool.submit(rows.Composer.write_rows, *job) for job in jobs]
             for future in futures:
                 future.result()
 

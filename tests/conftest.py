@@ -22,7 +22,7 @@ collect_ignore = (
 @pytest.fixture(scope="session")
 def sets(tmp_path_factory):
     """A folder of sources, and SHA-256 of what each command makes of them."""
-    from tests.support import made_sets
+    from benchmarks import made_sets
 
     root = tmp_path_factory.mktemp("sets")
     return root, made_sets.prepare(root, with_pillow=True)

@@ -1,7 +1,6 @@
 """Commands that make data sets, killed by SIGKILL at many points."""
 
-from benchmarks import kills
-from tests.support import made_sets
+from benchmarks import kills, made_sets
 
 
 def test_60_kills_change_nothing(tmp_path, capsys):

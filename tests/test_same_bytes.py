@@ -7,15 +7,15 @@ from unittest import mock
 
 import pytest
 
-from tests.support import made_sets
-from tests.support.made_sets import begin, digests, run
+from benchmarks import made_sets
+from benchmarks.made_sets import begin, digests, run
 from tests.support.paths import ROOT
 
 COMMANDS = ("compose", "build")
 CODE = """
 import sys
 from pathlib import Path
-from tests.support import made_sets
+from benchmarks import made_sets
 with made_sets.stand_ins(with_pillow=True):
     for command in ("compose", "build"):
         folder = made_sets.begin(Path(sys.argv[1]), command, sys.argv[2])

@@ -164,7 +164,7 @@ def fingerprint(labels_path: str, examples: Examples) -> str:
     Of a packed set that of its manifest, which holds those of all its files.
     """
     if examples.packed:
-        return files.sha256_of(Path(labels_path, packed.MANIFEST))
+        return files.sha256_of(Path(labels_path, files.MANIFEST))
     digest = hashlib.sha256(Path(labels_path).read_bytes())
     used = {path for row in examples.rows for path in row._replace(fg=row.bg)}
     for name in sorted(used):

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from maskdepth_tf import streams
 from maskdepth_tf.dataset.checking import measures
-from maskdepth_tf.dataset.checking.findings import Depth, Fault, Inspected, View
+from maskdepth_tf.dataset.checking.findings import Depth, Fault, Inspected, Surroundings
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import headers, preprocessing
 from maskdepth_tf.images.headers import Header
@@ -70,23 +70,29 @@ _SMALL = {
 }
 
 
-class _Inspector:
+class Inspector:
     """Looks at the rows of one data set."""
 
-    def __init__(self, found: Pictures) -> None:
-        self._found = found
+    def __init__(self, source: Pictures) -> None:
+        self._source = source
         # Rows share backgrounds and cut-outs.
         self._try_shared = functools.lru_cache(_PICTURES_KEPT)(self._try)
 
-    def room(self, path: str) -> np.ndarray | None:
-        """Cells of a background; None if it cannot be read."""
+    def inspect_rooms(self, paths: Sequence[str]) -> list[np.ndarray | None]:
+        """Cells of backgrounds, float32 [CELLS, CELLS, 3]; None for unreadable ones."""
+        return [self._room(path) for path in paths]
+
+    def inspect_rows(self, rows: Sequence[labels.Row]) -> list[Inspected]:
+        """What is found in rows."""
+        return [self._row(row) for row in rows]
+
+    def _room(self, path: str) -> np.ndarray | None:
         picture = self._try_shared("bg", path)
         if isinstance(picture, Fault):
             return None
         return measures.cells(picture.pixels[0], measures.CELLS)
 
-    def row(self, row: labels.Row) -> Inspected:
-        """What is found in a row."""
+    def _row(self, row: labels.Row) -> Inspected:
         pictures: dict[str, _Picture] = {}
         faults = []
         for column, path in row._asdict().items():
@@ -106,42 +112,17 @@ class _Inspector:
         try:
             return self._read(column, path)
         except DataError as error:
-            kind = "unreadable" if path in self._found else "missing"
+            kind = "unreadable" if path in self._source else "missing"
             return Fault(kind, str(error))
 
     def _read(self, column: str, path: str) -> _Picture:
-        data, name = self._found.read(path), self._found.place(path)
+        data, name = self._source.read(path), self._source.place(path)
         header = headers.check_bytes(data, name)
         try:
             pixels = tuple(x.numpy() for x in _SMALL[column](tf.constant(data)))
         except tf.errors.OpError:
             raise DataError(f"{name}: cannot be decoded, is damaged") from None
         return _Picture(header, hashlib.sha256(data).digest(), pixels)
-
-
-_inspector: _Inspector | None = None
-
-
-def open_set(found: Pictures) -> None:
-    """Makes this process look at a data set's pictures, with nothing remembered."""
-    global _inspector
-    _inspector = _Inspector(found)
-
-
-def inspect_rows(rows: Sequence[labels.Row]) -> list[Inspected]:
-    """Looks at rows of the open data set."""
-    return [_opened().row(row) for row in rows]
-
-
-def inspect_rooms(paths: Sequence[str]) -> list[np.ndarray | None]:
-    """Cells of backgrounds, float32 [CELLS, CELLS, 3]; None for unreadable ones."""
-    return [_opened().room(path) for path in paths]
-
-
-def _opened() -> _Inspector:
-    if _inspector is None:
-        raise RuntimeError("the process was given no data set")
-    return _inspector
 
 
 def _size_faults(row, pictures) -> list[Fault]:
@@ -165,15 +146,15 @@ def _judge(pictures) -> Inspected:
     (bg,), (fg_bg,) = pictures["bg"].pixels, pictures["fg_bg"].pixels
     mask = pictures["mask"].pixels[-1]
     depth = pictures["depth"].pixels[-1]
-    room, shown = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
+    room, whole = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
     side = min(pictures["fg_bg"].header[1:3])
     outside = measures.outside_cells(mask)
     faults = _range_faults(pictures)
-    agrees = measures.agree(room, shown, outside, side)
+    agrees = measures.agree(room, whole, outside, side)
     # A mask that is empty or full says nothing of where the room must show.
     if not any(fault.kind in ("empty_mask", "full_mask") for fault in faults):
         gain = measures.gain_by_transposing(bg, fg_bg, mask)
-        fits = measures.agree(room, shown, outside.T, side)
+        fits = measures.agree(room, whole, outside.T, side)
         if fits and gain > measures.TRANSPOSED_GAIN:
             text = f"the transposed mask fits better what differs: IoU +{gain:.2f}"
             faults.append(Fault("transposed", text))
@@ -183,7 +164,7 @@ def _judge(pictures) -> Inspected:
     return Inspected(
         faults,
         pictures["fg_bg"].digest,
-        View(shown, outside, side) if agrees else None,
+        Surroundings(whole, outside, side) if agrees else None,
         Depth(
             np.rint(255 * measures.cells(depth, measures.DEPTH_CELLS)).astype("uint8"),
             measures.depth_contrast(depth, mask),

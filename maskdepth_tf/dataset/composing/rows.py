@@ -70,35 +70,31 @@ class Composer:
         draws = self._draws(Composed.IS_VIEW, index)
         return int(draws.integers(1, self.recipe.views + 1) * draws.integers(2))
 
-    def write_views(self, background: int) -> list[str]:
-        """Writes all views of a room.
-
-        Returns:
-            Lines of `files.sha256`, one a view.
-        """
-        lines = []
+    def write_views(self, background: int) -> dict[str, str]:
+        """Writes all views of a room; returns their SHA-256 by path."""
+        sums = {}
         for number in range(1, self.recipe.views + 1):
             draws = self._draws(Composed.VIEW, background, number)
             data = sources.encode_room(views.view(self.rooms[background], draws))
             path = room_path(background, number)
             (self.output / path).write_bytes(data)
-            lines.append(f"{encoding.sha256(data)}  {path}")
-        return lines
+            sums[path] = encoding.sha256(data)
+        return sums
 
-    def write_rows(self, first: int, last: int) -> list[str]:
+    def write_rows(self, first: int, last: int) -> dict[str, str]:
         """Writes composites and masks of rows `first` to `last`, excluded.
 
         Returns:
-            Lines of `files.sha256`, two a row.
+            SHA-256 by path, two a row.
         """
-        lines = []
+        sums = {}
         for index in range(first, last):
             row, composite, mask = self.encode_row(index)
             for path, data in ((row.fg_bg, composite), (row.mask, mask)):
                 with open(f"{self.output}/{path}", "wb") as file:
                     file.write(data)
-                lines.append(f"{encoding.sha256(data)}  {path}")
-        return lines
+                sums[path] = encoding.sha256(data)
+        return sums
 
     def encode_row(self, index: int) -> tuple[labels.Row, bytes, bytes]:
         """A row's paths, and its composite and mask as JPEG."""
