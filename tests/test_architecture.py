@@ -1,6 +1,7 @@
-"""The layers, the sizes and the names of modules are as CONTRIBUTING.md says."""
+"""The rooms of the package, what each may know, and README's map of them."""
 
 import ast
+import graphlib
 import re
 
 import pytest
@@ -9,58 +10,60 @@ from tests.support.paths import ROOT
 
 PACKAGE = ROOT / "maskdepth_tf"
 
-# A module imports from its own layer and from those above it in this list. A name
-# with a star stands for all modules of that folder that are not named themselves.
-LAYERS = {
-    "contract": "__init__ cluster config errors schema streams",
-    "parts": (
-        "answers augmentation baseline comparison compile_cache contact_sheet decoders "
-        "figures files headers images losses metrics model model_card optimizers "
-        "overview page pictures report robustness schedules services similarity "
-        "startup tf_serving zip_directory zips"
-    ),
-    "data": "dataset.* examples input_pipeline labels packed pairs splits",
-    "running": (
-        "callbacks checkpoints distribution evaluation inference profiling runs "
-        "training"
-    ),
-    "entry points": (
-        "cli client dataset.__main__ evaluate export formats grpc_client grpc_messages "
-        "input_server list_runs predict serve serving.* train"
-    ),
+SHARED = "errors startup streams draws files workers schema config".split()
+"""Modules at the top of the package that every part may know, lowest first."""
+
+ROOMS = "images network scenes input reports dataset training inference".split()
+ROOMS += "serving clients exporting".split()
+"""Folders of the package, lowest first."""
+
+COMMANDS = "input_server list_runs evaluate export predict serve client".split()
+COMMANDS += ["train", "__main__"]
+"""Modules at the top of the package that a user calls, lowest first."""
+
+# `cli` makes the parsers of all commands, also of those in the folder `dataset`.
+ORDER = ["__init__", *SHARED, "cli", *ROOMS, *COMMANDS]
+"""A module imports from its own place in this list and from those before it."""
+
+KNOWS_ONLY = {
+    "images": {"errors", "files", "streams"},
+    "network": {"errors", "streams"},
+    "scenes": {"draws"},
+    "serving": {"errors", "files"},
+    "clients": {"errors"},
 }
-KNOWS_CONFIG = ("running", "entry points")
+"""Rooms that may be taken out of the house: all that they import of the package."""
+
+KNOWS_CONFIG = {"config", "training", "inference", "exporting", *COMMANDS}
 FORBIDDEN_WORDS = {"utils", "util", "common", "base", "helpers", "lib", "fn", "my"}
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
+MAX_MODULES = 12
+"""Modules in a folder, besides `__init__`."""
 
 
 def modules():
     """Name, without the package's, -> path."""
-    found = {}
+    paths = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         if len(parts) > 1 and parts[-1] == "__init__":
             parts = parts[:-1]
-        found[".".join(parts)] = path
-    return found
+        paths[".".join(parts)] = path
+    return paths
 
 
 MODULES = modules()
 
 
-def layer_of(module):
-    """Name of a module's layer."""
-    for wanted in (module, module.split(".")[0] + ".*"):
-        for layer, names in LAYERS.items():
-            if wanted in names.split():
-                return layer
-    raise LookupError(f"{module}: give it a layer in tests/test_architecture.py")
+def place_of(module):
+    """The top module or folder that a module is, or lies in."""
+    return module.split(".")[0]
 
 
-def imports(source, known):
+def imports(source, modules):
     """The package's modules that a source imports, also inside functions."""
-    found = set()
+    imported = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -74,36 +77,95 @@ def imports(source, known):
                 continue
             inner = name.removeprefix(PACKAGE.name).removeprefix(".")
             # The last part may be a name in the module instead of a module.
-            while inner and inner not in known:
+            while inner and inner not in modules:
                 inner = inner.rpartition(".")[0]
-            found.add(inner or "__init__")
-    return found
+            imported.add(inner or "__init__")
+    return imported
+
+
+IMPORTS = {name: imports(path.read_text(), MODULES) for name, path in MODULES.items()}
 
 
 def test_imports_are_found():
     source = (
         "import maskdepth_tf\n"
-        "from maskdepth_tf import losses, __version__\n"
+        "from maskdepth_tf.network import losses\n"
         "from maskdepth_tf.errors import DataError\n"
         "from maskdepth_tf.dataset import compose\n"
         "import numpy\n"
         "def late():\n    import maskdepth_tf.network.model\n"
     )
-    known = {"__init__", "losses", "errors", "dataset", "dataset.compose", "model"}
-    assert imports(source, known) == known - {"dataset"}
+    some = {"__init__", "errors", "dataset", "dataset.compose", "network"}
+    some |= {"network.losses", "network.model"}
+    assert imports(source, some) == some - {"dataset", "network"}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_layers(module):
-    order = list(LAYERS)
-    layer = layer_of(module)
-    imported = imports(MODULES[module].read_text(), MODULES)
-    higher = {n for n in imported if order.index(layer_of(n)) > order.index(layer)}
-    assert not higher, f"{module} ({layer}) imports from a layer above"
-    if layer not in KNOWS_CONFIG and module != "config":
-        assert "config" not in imported, f"{module} ({layer}) takes plain values"
-    if module.startswith("dataset."):
-        assert not imported & {"model", "training"}, "data sets know no network"
+def test_every_place_has_its_place():
+    assert len(set(ORDER)) == len(ORDER)
+    assert {place_of(module) for module in MODULES} == set(ORDER)
+
+
+def test_few_things_at_the_top():
+    assert len(SHARED) <= 8
+    assert len({*COMMANDS, "cli"}) <= 12
+    folders = [path.parent for path in MODULES.values() if path.parent != PACKAGE]
+    for folder in set(folders):
+        count = len([path for path in folder.glob("*.py") if path.stem != "__init__"])
+        assert count <= MAX_MODULES, folder
+
+
+@pytest.mark.parametrize("place", ORDER)
+def test_imports_go_downwards(place):
+    imported = {
+        place_of(name)
+        for module, names in IMPORTS.items()
+        if place_of(module) == place
+        for name in names
+    } - {place, "__init__"}
+    above = {name for name in imported if ORDER.index(name) > ORDER.index(place)}
+    assert not above, f"{place} imports what stands above it"
+    if place in KNOWS_ONLY:
+        assert imported <= KNOWS_ONLY[place]
+    if place not in KNOWS_CONFIG:
+        assert "config" not in imported, f"{place} takes plain values"
+
+
+def test_no_circle():
+    # A folder's `__init__` imports nothing, so that no circle runs through it.
+    tuple(graphlib.TopologicalSorter(IMPORTS).static_order())
+    for module, path in MODULES.items():
+        if path.stem == "__init__":
+            assert IMPORTS[module] == set(), module
+
+
+def test_data_sets_know_no_network():
+    for module, names in IMPORTS.items():
+        if place_of(module) in ("dataset", "input"):
+            assert not {place_of(name) for name in names} & {"network", "training"}
+
+
+def test_a_command_is_not_imported_by_its_parts():
+    commands = {
+        name
+        for name in MODULES
+        if name.count(".") == 1
+        and name.startswith("dataset.")
+        and MODULES[name].stem != "__init__"
+    }
+    for module, names in IMPORTS.items():
+        if module.startswith("dataset.") and module not in commands:
+            assert not names & commands, module
+
+
+def test_readme_shows_every_place_once_in_order():
+    readme = (ROOT / "README.md").read_text()
+    (text,) = re.findall(r"```\nmaskdepth_tf/\n(.*?)```", readme, re.DOTALL)
+    # The names stand before the first two spaces, what they are for behind them.
+    shown = [
+        name for line in text.splitlines() for name in line[2:].split("  ")[0].split()
+    ]
+    wanted = [f"{name}/" if name in ROOMS else name for name in ORDER]
+    assert shown == [name for name in wanted if name not in ("__init__", "__main__")]
 
 
 def test_one_decoder():
@@ -117,32 +179,57 @@ def test_one_decoder():
         if isinstance(node, ast.Call) and decoder.search(ast.unparse(node.func))
     }
     # `headers` opens pictures only to read how large they say they are.
-    assert decoding == {"decoders", "headers"}
+    assert decoding == {"images.decoders", "images.headers"}
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted(
-        p
-        for d in (PACKAGE, ROOT / "tests", ROOT / "benchmarks")
-        for p in d.rglob("*.py")
-    ),
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_sizes(path):
-    source = path.read_text()
-    assert len(source.splitlines()) <= MAX_FILE_LINES
-    if PACKAGE not in path.parents:
-        return
-    lengths = {
-        node.name: node.end_lineno - node.lineno + 1
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+def test_sizes():
+    folders = (PACKAGE, ROOT / "tests", ROOT / "benchmarks")
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+        source = path.read_text()
+        assert len(source.splitlines()) <= MAX_FILE_LINES, path
+        if PACKAGE not in path.parents:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = node.end_lineno - node.lineno + 1
+                assert lines <= MAX_FUNCTION_LINES, f"{path}: {node.name}"
+
+
+def test_names_say_something():
+    for module in MODULES:
+        words = module.replace(".", "_").lower().split("_")
+        assert not FORBIDDEN_WORDS & set(words), "a missing idea; see CONTRIBUTING.md"
+
+
+REFERENCE = re.compile(r"`(?:maskdepth_tf\.)?([a-z_]+)\.([A-Za-z_]+)`")
+
+
+def test_what_docstrings_name_is_there():
+    """`module.name` in backticks, of a module that is ours, names what it has."""
+    names = {}
+    for module, path in MODULES.items():
+        stem = module.split(".")[-1]
+        tree = ast.parse(path.read_text())
+        names.setdefault(stem, set()).update(_defined(tree), _inside(module))
+    for path in MODULES.values():
+        for stem, name in REFERENCE.findall(path.read_text()):
+            if stem in names:
+                assert name in names[stem], f"{path}: `{stem}.{name}`"
+
+
+def _inside(folder):
+    return {
+        name.removeprefix(f"{folder}.").split(".")[0]
+        for name in MODULES
+        if name.startswith(f"{folder}.")
     }
-    assert {k: v for k, v in lengths.items() if v > MAX_FUNCTION_LINES} == {}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_names_say_something(module):
-    words = module.replace(".", "_").lower().split("_")
-    assert not FORBIDDEN_WORDS & set(words), "a missing idea; see CONTRIBUTING.md"
+def _defined(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            yield from (alias.asname or alias.name for alias in node.names)

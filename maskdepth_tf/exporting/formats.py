@@ -82,7 +82,7 @@ def write(
     names: Sequence[str],
     run_dir: str | os.PathLike | None,
 ) -> None:
-    """Writes formats beside a SavedModel, checks each and prints what it found.
+    """Writes formats beside a SavedModel, checks each and prints how exact they are.
 
     Args:
         model: The network.
@@ -110,12 +110,13 @@ def write(
             warnings.simplefilter("ignore")
             kind.write(model, path, calibration)
             answers = _ask(kind.load(path), checked)
-        found: dict = {"pictures": f"{len(checked['bg'])} {source}"}
-        found |= compare(expected, answers)
-        worst = max(found["largest_difference"].values())
+        figures: dict = {"pictures": f"{len(checked['bg'])} {source}"}
+        figures |= compare(expected, answers)
+        worst = max(figures["largest_difference"].values())
         print(
-            f"{kind.file}: differs by up to {worst:.1e} on {found['pictures']}; mask "
-            f"Dice {found['mask_dice_hard']:.4f}, depth SSIM {found['depth_ssim']:.4f}"
+            f"{kind.file}: differs by up to {worst:.1e} on {figures['pictures']}; "
+            f"mask Dice {figures['mask_dice_hard']:.4f}, "
+            f"depth SSIM {figures['depth_ssim']:.4f}"
         )
         # NaN is no smaller.
         if kind.is_exact and not worst <= TOLERANCE:
@@ -123,7 +124,7 @@ def write(
                 f"{kind.file}: answers must equal the SavedModel's within {TOLERANCE}. "
                 f"Received: a difference of {worst:.1e}"
             )
-        files.write_json(f"{path}.json", found)
+        files.write_json(f"{path}.json", figures)
 
 
 def compare(expected: Pixels, answers: Pixels) -> dict:
@@ -174,26 +175,26 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
         data = dataclasses.replace(settings.data, memory_gb=0.0)
         settings = dataclasses.replace(settings, data=data)
         if Path(data.labels).exists():
-            found = batches.open_data(settings)
-            rows = batches.split_data(settings, found)["test"]
+            labelled = batches.open_data(settings)
+            rows = batches.split_data(settings, labelled)["test"]
             places = np.linspace(0, len(rows) - 1, min(NUM_PICTURES, len(rows)))
-            return _load(found, rows[places.astype(int)]), "test rows"
+            return _load(labelled, rows[places.astype(int)]), "test rows"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "rooms")
         synthesize.synthesize(root, NUM_PICTURES, image_size, rooms=8, figures=8)
-        found = examples.open_examples(
+        labelled = examples.open_examples(
             str(root / "labels.txt"), image_size=image_size, memory_gb=0.0
         )
-        return _load(found, np.arange(len(found.rows))), "rendered rooms"
+        return _load(labelled, np.arange(len(labelled.rows))), "rendered rooms"
 
 
-def _load(found, rows) -> Pixels:
+def _load(labelled, rows) -> Pixels:
     import numpy as np
 
     from maskdepth_tf import streams
 
-    with found.damage_named():
-        example = found.load(rows)
+    with labelled.damage_named():
+        example = labelled.load(rows)
     return {s.name: example[s.name].numpy().astype(np.float32) for s in streams.INPUTS}
 
 
@@ -201,13 +202,13 @@ def _ask(function, pictures: Pixels) -> Pixels:
     """Answers of pictures, one at a time."""
     import numpy as np
 
-    number = len(pictures["bg"])
-    found = [
+    answers = [
         function({name: value[i : i + 1] for name, value in pictures.items()})
-        for i in range(number)
+        for i in range(len(pictures["bg"]))
     ]
     return {
-        name: np.concatenate([one[name] for one in found]) for name in ("mask", "depth")
+        name: np.concatenate([answer[name] for answer in answers])
+        for name in ("mask", "depth")
     }
 
 
