@@ -70,3 +70,20 @@ class Stopped(MaskDepthError):
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signum
+
+
+def check_range(
+    name: str, value: float | None, least: float, most: float | None = None
+) -> None:
+    """Refuses, with a UsageError, what is out of range; None was not given.
+
+    Args:
+        name: The flag, or the key of a plan.
+        value: What it was given.
+        least: Least value that is allowed.
+        most: Greatest one, if there is one.
+    """
+    if value is None or (least <= value and (most is None or value <= most)):
+        return
+    limits = f"{least} or more" if most is None else f"{least} to {most}"
+    raise UsageError(f"{name} must be {limits}. Received: {value}")

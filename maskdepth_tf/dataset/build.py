@@ -4,8 +4,8 @@ The arrays are those that `compose`, `depth` and `pack` give, byte by byte. The 
 cut into `shards`: it does not matter how many processes make them, or on which machine,
 and a build that was killed goes on after the shards that are there.
 
-While a build is under way, `OUTPUT.partial` holds the plan as `build.yaml`, sums of the
-sources, `Background/`, `Foreground/`, `shards/<number>.npz` and at last `packed/`.
+While a build is under way, `OUTPUT.partial` holds its plan (build.yaml), sums of the
+sources, `Background/`, `Foreground/`, `shards/<number>.npz` and at last the arrays.
 """
 
 import argparse

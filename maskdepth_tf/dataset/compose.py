@@ -31,7 +31,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from maskdepth_tf import errors, files, workers
-from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.composing import presets, sources, storing
 from maskdepth_tf.dataset.composing.recipe import PLACEMENTS, Recipe
 from maskdepth_tf.dataset.composing.rows import MASK_QUALITY, ROWS_PER_PART, Composer
@@ -173,7 +172,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Runs `compose` with parsed flags."""
     for name in ("rows", "placements", "workers"):
-        flags.check_range(f"--{name}", getattr(args, name), 1)
+        errors.check_range(f"--{name}", getattr(args, name), 1)
     num_rows = compose(
         args.foregrounds,
         args.backgrounds,

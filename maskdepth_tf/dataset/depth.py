@@ -278,8 +278,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Runs `depth` with parsed flags."""
     flags.check_workers(args)
-    flags.check_range("--quality", args.quality, 1, 95)
-    flags.check_range("--input-size", args.input_size, 1)
+    errors.check_range("--quality", args.quality, 1, 95)
+    errors.check_range("--input-size", args.input_size, 1)
     count = make_depth(
         args.data,
         args.teacher,

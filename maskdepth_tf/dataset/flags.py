@@ -45,24 +45,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 
 def check_workers(args: argparse.Namespace) -> None:
     """Refuses, with a UsageError, fewer than one process."""
-    check_range("--workers", args.workers, 1)
-
-
-def check_range(
-    name: str, value: float | None, least: float, most: float | None = None
-) -> None:
-    """Refuses, with a UsageError, what is out of range; None was not given.
-
-    Args:
-        name: The flag, or the key of a plan.
-        value: What it was given.
-        least: Least value that is allowed.
-        most: Greatest one, if there is one.
-    """
-    if value is None or (least <= value and (most is None or value <= most)):
-        return
-    limits = f"{least} or more" if most is None else f"{least} to {most}"
-    raise errors.UsageError(f"{name} must be {limits}. Received: {value}")
+    errors.check_range("--workers", args.workers, 1)
 
 
 def check_suffix(flag: str, path: Path, suffix: str) -> None:

@@ -67,21 +67,17 @@ def pack(
     num_workers = max(1, min(num_workers, len(rows) // _ROWS_OF_A_PROCESS))
     with workers.pool_or_here(num_workers, store) as pool:
         names = labels.names_of(rows, foregrounds=False)
-        headers_by_name = dict(pool.map_chunks(_look, names, "check", "pictures"))
-        faults = labels.find_faults(rows, headers_by_name, labels_path, data)
+        sizes = dict(pool.map_chunks(_look, names, "check", "pictures"))
+        faults = labels.find_faults(rows, sizes, labels_path, data)
         labels.raise_faults(labels_path, faults)
-        is_deep = any(headers_by_name[row.depth].has_16_bits for row in rows)
+        is_deep = any(sizes[row.depth].has_16_bits for row in rows)
         for _ in range(num_workers):  # all at the same time
             pool.submit(_warm_up)
-        startup.load_tensorflow()
         one = None if num_workers > 1 else store
         batches = functools.partial(_batches, pool, one, image_size)
         with files.unfinished_folder(files.partial_of(output)) as folder:
             manifest = arrays.write_set(
-                rows,
-                store,
-                batches,
-                folder,
+                *(rows, store, batches, folder),
                 image_size=image_size,
                 depth_dtype="uint16" if is_deep else "uint8",
                 test_fraction=test_fraction,
@@ -159,13 +155,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Runs `pack` with parsed flags."""
-    flags.check_range("--image-size", args.image_size, 1, 4096)
+    errors.check_range("--image-size", args.image_size, 1, 4096)
     if not 0 < args.test_fraction < 1:
         raise errors.UsageError(
             f"--test-fraction must be between 0 and 1. Received: {args.test_fraction}"
         )
     flags.check_workers(args)
-    flags.check_range("--seed", args.seed, 0)
+    errors.check_range("--seed", args.seed, 0)
     manifest = pack(
         args.labels,
         args.output,

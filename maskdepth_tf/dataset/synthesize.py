@@ -33,7 +33,6 @@ from PIL import Image
 
 import maskdepth_tf
 from maskdepth_tf import errors, files, workers
-from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.teachers import ranges
 from maskdepth_tf.draws import Rendered, generator
 from maskdepth_tf.images import encoding
@@ -70,12 +69,12 @@ class RenderedSet:
     quality: int = 30
 
     def __post_init__(self) -> None:
-        flags.check_range("--rows", self.rows, 1)
-        flags.check_range("--image-size", self.image_size, 16, 2048)
-        flags.check_range("--rooms", self.rooms, 1)
-        flags.check_range("--figures", self.figures, 1)
-        flags.check_range("--seed", self.seed, 0)
-        flags.check_range("--quality", self.quality, 1, ROOM_QUALITY)
+        errors.check_range("--rows", self.rows, 1)
+        errors.check_range("--image-size", self.image_size, 16, 2048)
+        errors.check_range("--rooms", self.rooms, 1)
+        errors.check_range("--figures", self.figures, 1)
+        errors.check_range("--seed", self.seed, 0)
+        errors.check_range("--quality", self.quality, 1, ROOM_QUALITY)
 
     def figure_of(self, row: int) -> int:
         """Number of the figure of a row, both counted from 0."""
@@ -216,7 +215,7 @@ def synthesize(
     """
     data_set = RenderedSet(rows, image_size, rooms, figures, seed, quality)
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
-    flags.check_range("--workers", workers, 1)
+    errors.check_range("--workers", workers, 1)
     output = Path(output).resolve()
     if files.names_in_output(output):
         raise errors.UsageError(f"--output must be empty. Received: {output}")

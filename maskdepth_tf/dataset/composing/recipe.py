@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 
 from maskdepth_tf import errors
-from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.composing import sources
 
 PLACEMENTS = 20
@@ -47,11 +46,11 @@ class Recipe:
     motion_blur: float = 0.0
 
     def __post_init__(self) -> None:
-        flags.check_range("--image-size", self.image_size, 8)
-        flags.check_range("--quality", self.quality, 1, 100)
-        flags.check_range("--seed", self.seed, 0)
-        flags.check_range("--views", self.views, 0)
-        flags.check_range("--motion-blur", self.motion_blur, 0, 1)
+        errors.check_range("--image-size", self.image_size, 8)
+        errors.check_range("--quality", self.quality, 1, 100)
+        errors.check_range("--seed", self.seed, 0)
+        errors.check_range("--views", self.views, 0)
+        errors.check_range("--motion-blur", self.motion_blur, 0, 1)
         if self.scale and not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise errors.UsageError(
                 "--scale must be two numbers with 0 < MIN <= MAX <= 1. "

@@ -174,6 +174,7 @@ def write_set(
     Raises:
         DiskFullError: There is no room for the arrays.
     """
+    startup.load_tensorflow()
     from maskdepth_tf.input import packed
 
     drawn_splits = _write_splits(rows, store, folder, test_fraction, seed)

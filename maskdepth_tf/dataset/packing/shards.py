@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import errors, files, streams
-from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.composing.recipe import PLACEMENTS, Recipe
 from maskdepth_tf.dataset.composing.rows import Composer
 from maskdepth_tf.dataset.teachers import conventions, loading, plausibility
@@ -61,11 +60,11 @@ class Build:
     shard_rows: int = 1000
 
     def __post_init__(self) -> None:
-        flags.check_range("rows", self.rows, 1)
-        flags.check_range("placements", self.placements, 1)
-        flags.check_range("depth_quality", self.depth_quality, 1, 95)
-        flags.check_range("image_size", self.image_size, 1, 4096)
-        flags.check_range("shard_rows", self.shard_rows, 1)
+        errors.check_range("rows", self.rows, 1)
+        errors.check_range("placements", self.placements, 1)
+        errors.check_range("depth_quality", self.depth_quality, 1, 95)
+        errors.check_range("image_size", self.image_size, 1, 4096)
+        errors.check_range("shard_rows", self.shard_rows, 1)
         if not 0 < self.test_fraction < 1:
             raise errors.UsageError(
                 f"test_fraction must be between 0 and 1. Received: {self.test_fraction}"

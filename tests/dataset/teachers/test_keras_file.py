@@ -214,10 +214,9 @@ def test_depth_anything_of_keras_hub(preset, tmp_path):
     np.testing.assert_allclose(network.predict(batch), expected[..., 0], rtol=1e-4)
     assert network.sha256 == sha256
     again = pickle.loads(pickle.dumps(network._network))
-    assert vars(again) == {
-        "_path": str(folder),
-        "input_size": 112,
-        "takes_bytes": True,
-    }
+    loaded = {"_loaded", "_function"}
+    assert loaded <= vars(network._network).keys()
+    assert not loaded & vars(again).keys()
+    assert (again.input_size, again.takes_bytes) == (112, True)
     with pytest.raises(errors.DataError, match="keras_hub:.*: no preset of DepthAnyth"):
         loading.load_teacher(f"keras_hub:{tmp_path}")
