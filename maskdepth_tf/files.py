@@ -78,8 +78,11 @@ def names_in_output(output: Path) -> list[str]:
     Raises:
         UsageError: If it can't be made, or not under another name first.
     """
-    if output.is_mount():
-        raise UsageError(f"--output must not be a mount point. Received: {output}")
+    if output.is_mount() or output.resolve() == Path.cwd():  # which keep their folder
+        raise UsageError(
+            "--output must not be the current folder or a mount point. "
+            f"Received: {output}"
+        )
     try:
         names = sorted(os.listdir(output)) if output.exists() else []
         if not names:

@@ -21,6 +21,7 @@ from typing import Any
 import cv2
 from rich import console, progress
 
+from maskdepth_tf import startup
 from maskdepth_tf.errors import StateError
 
 CHUNK = 64
@@ -163,6 +164,12 @@ def pool_or_here(
         return
     with pool(num_workers, state, prepare) as several:
         yield several
+
+
+def with_tensorflow(state: Any) -> Any:
+    """Loads TensorFlow into this process, for `pool` to prepare it; the same state."""
+    startup.load_tensorflow()
+    return state
 
 
 _state: Callable | None = None

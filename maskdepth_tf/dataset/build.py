@@ -123,7 +123,7 @@ def _make_all(
     """Makes views and the shards that are not there yet; the check of the teacher."""
     rooms = range(len(shards.composer.rooms)) if shards.plan.recipe.views else ()
     # Processes even for one worker: what they make is made on one core.
-    with workers.pool(num_workers, shards, preparation.receive) as pool:
+    with workers.pool(num_workers, shards, workers.with_tensorflow) as pool:
         views = {(room,): shards.plan.recipe.views for room in rooms}
         if views:
             pool.run(_write_views, views, "build", "views")

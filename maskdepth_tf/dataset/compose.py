@@ -40,7 +40,7 @@ CHUNK = 64
 """Rows that a worker makes before it reports."""
 PARTS = re.compile(
     r"labels\.txt|manifest\.json|files\.sha256|depth_range(\.partial)?\.csv"
-    r"|Background|Foreground|data_\d+"
+    r"|Background|Foreground|data_\d+|\.[0-9a-f]{16}\.partial.*"
 )
 """Names in the folder of a data set; only such are replaced."""
 

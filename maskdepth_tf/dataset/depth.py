@@ -100,17 +100,12 @@ def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
             )
 
 
-def _receive(mapper: Mapper) -> Mapper:
-    startup.load_tensorflow()
-    return mapper
-
-
 def _write_all(mapper: Mapper, jobs: list[tuple[str, str]], num_workers: int) -> None:
     chunks = [tuple(jobs[i : i + CHUNK]) for i in range(0, len(jobs), CHUNK)]
     num_workers = min(num_workers, len(chunks))
     # Others have one core in a process of their own, and more in this one.
     start = workers.pool_or_here if mapper.is_one_core else workers.pool
-    with start(max(num_workers, 1), mapper, _receive) as pool:
+    with start(max(num_workers, 1), mapper, workers.with_tensorflow) as pool:
         counts = {(chunk,): len(chunk) for chunk in chunks}
         pool.run(Mapper.write_maps, counts, "depth", "maps")
 

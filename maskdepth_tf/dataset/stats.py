@@ -30,6 +30,7 @@ class _Reader:
     """Measures the pictures of one data set."""
 
     def __init__(self, source: stores.Pictures) -> None:
+        startup.load_tensorflow()
         self._source = source
         # Rows share backgrounds.
         self._measure_shared = functools.lru_cache(_PICTURES_KEPT)(self._measure)
@@ -54,11 +55,6 @@ class _Reader:
         if column == "mask":
             return measure((pixels >= streams.MASK_THRESHOLD).astype(np.uint8))
         return measure(pixels)
-
-
-def _open_set(source: stores.Pictures) -> _Reader:
-    startup.load_tensorflow()
-    return _Reader(source)
 
 
 def stats(
@@ -86,7 +82,7 @@ def stats(
     totals = {column: Sums() for column in decoding.COLUMNS}
     areas: Counter = Counter()
     num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))
-    with workers.pool_or_here(num_workers, source, _open_set) as pool:
+    with workers.pool_or_here(num_workers, source, _Reader) as pool:
         for row in pool.map_chunks(_Reader.read_rows, rows, "stats", "rows"):
             for column, sums in zip(decoding.COLUMNS, row, strict=True):
                 totals[column] += sums

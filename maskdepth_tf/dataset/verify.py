@@ -22,16 +22,14 @@ import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from maskdepth_tf import errors, files, startup, workers
+from maskdepth_tf import errors, files, workers
 from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.checking import consensus, findings
+from maskdepth_tf.dataset.checking.inspection import Inspector
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
-
-if TYPE_CHECKING:
-    from maskdepth_tf.dataset.checking import inspection
 
 KINDS = (
     "bad_line",
@@ -119,25 +117,6 @@ def verify(
     )
 
 
-def _open_set(source: stores.Pictures) -> "inspection.Inspector":
-    startup.load_tensorflow()
-    from maskdepth_tf.dataset.checking import inspection
-
-    return inspection.Inspector(source)
-
-
-# Functions of this module: one of `inspection` would bring a worker TensorFlow before
-# it is told to be quiet.
-def _inspect_rooms(inspector: "inspection.Inspector", paths: list[str]) -> list:
-    return inspector.inspect_rooms(paths)
-
-
-def _inspect_rows(
-    inspector: "inspection.Inspector", rows: list[labels.Row]
-) -> list[findings.Inspected]:
-    return inspector.inspect_rows(rows)
-
-
 def _picture_faults(
     numbered, source: stores.Pictures, num_workers: int
 ) -> Iterator[Bad]:
@@ -150,10 +129,10 @@ def _picture_faults(
     num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))
     first_lines: dict[bytes, int] = {}
     judged: list[tuple[int, str, findings.Depth]] = []
-    with workers.pool_or_here(num_workers, source, _open_set) as pool:
-        cells = pool.map_chunks(_inspect_rooms, names, "rooms", "pictures")
+    with workers.pool_or_here(num_workers, source, Inspector) as pool:
+        cells = pool.map_chunks(Inspector.inspect_rooms, names, "rooms", "pictures")
         rooms = consensus.Rooms(dict(zip(names, cells, strict=True)))
-        inspections = pool.map_chunks(_inspect_rows, rows, "verify", "rows")
+        inspections = pool.map_chunks(Inspector.inspect_rows, rows, "verify", "rows")
         for (line, row), inspected in zip(numbered, inspections, strict=True):
             faults = list(inspected.faults)
             if inspected.digest is not None:

@@ -116,7 +116,7 @@ def test_same_bytes_for_any_number_of_workers(data, network, monkeypatch):
     monkeypatch.undo()  # processes at last
     mapper = depth.Mapper(data, RedTeacher(), bits=8, quality=75)
     before = (data / "depth" / "3.jpg").read_bytes()
-    with workers.pool(1, mapper, depth._receive) as pool:
+    with workers.pool(1, mapper, workers.with_tensorflow) as pool:
         jobs = {((("fg_bg/3.png", "depth/again.jpg"),),): 1}
         assert pool.run(depth.Mapper.write_maps, jobs, "depth", "maps") == [1]
     assert (data / "depth" / "again.jpg").read_bytes() == before

@@ -6,17 +6,16 @@ header shows; then it is looked at in a small size, see `measures`.
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from maskdepth_tf import streams
+from maskdepth_tf import startup, streams
 from maskdepth_tf.dataset.checking import measures
 from maskdepth_tf.dataset.checking.findings import Depth, Fault, Inspected, Surroundings
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import headers, preprocessing
+from maskdepth_tf.images import headers
 from maskdepth_tf.images.headers import Header
 from maskdepth_tf.images.stores import Pictures
 from maskdepth_tf.input import labels
@@ -24,7 +23,6 @@ from maskdepth_tf.input import labels
 LEAST_DEPTH_RANGE = 0.02
 """Depth maps with less between nearest and farthest are constant; good ones: 0.98."""
 _PICTURES_KEPT = 4096
-_SIGNATURE = [tf.TensorSpec([], tf.string)]
 
 
 class _Picture(NamedTuple):
@@ -33,48 +31,44 @@ class _Picture(NamedTuple):
     pixels: tuple[np.ndarray, ...]
 
 
-@tf.function(input_signature=_SIGNATURE)
-def _small_rgb(data):
-    return (preprocessing.load(data, streams.BG, measures.SIZE),)
+@functools.cache
+def _small_functions() -> dict[str, Callable]:
+    """From a picture's bytes to what is looked at, by column; imports TensorFlow."""
+    startup.load_tensorflow()
+    import tensorflow as tf
 
+    from maskdepth_tf.images import preprocessing
 
-@tf.function(input_signature=_SIGNATURE)
-def _small_mask(data):
-    mask = preprocessing.decode_mask(data)
-    small = tf.cast(tf.round(preprocessing.resize(mask, measures.SIZE)), tf.uint8)
-    return tf.reduce_min(mask), tf.reduce_max(mask), small[..., 0]
+    def rgb(data):
+        return (preprocessing.load(data, streams.BG, measures.SIZE),)
 
+    def mask(data):
+        mask = preprocessing.decode_mask(data)
+        small = tf.cast(tf.round(preprocessing.resize(mask, measures.SIZE)), tf.uint8)
+        return tf.reduce_min(mask), tf.reduce_max(mask), small[..., 0]
 
-@tf.function(input_signature=_SIGNATURE)
-def _small_depth(data):
-    depth = preprocessing.decode_depth(data)
-    small = preprocessing.resize(depth, measures.SIZE)
-    return tf.reduce_min(depth), tf.reduce_max(depth), small[..., 0]
+    def depth(data):
+        depth = preprocessing.decode_depth(data)
+        small = preprocessing.resize(depth, measures.SIZE)
+        return tf.reduce_min(depth), tf.reduce_max(depth), small[..., 0]
 
+    def no_pixels(data):
+        return (tf.shape(preprocessing.decode_rgba(data)),)
 
-@tf.function(input_signature=_SIGNATURE)
-def _no_pixels(data):
-    return (tf.shape(preprocessing.decode_rgba(data)),)
-
-
-# Concrete functions: checking their one argument would take as long as a picture.
-_SMALL = {
-    column: function.get_concrete_function()
-    for column, function in (
-        ("bg", _small_rgb),
-        ("fg", _no_pixels),
-        ("fg_bg", _small_rgb),
-        ("mask", _small_mask),
-        ("depth", _small_depth),
-    )
-}
+    functions = {"bg": rgb, "fg": no_pixels, "fg_bg": rgb, "mask": mask, "depth": depth}
+    # Concrete functions: checking their one argument would take as long as a picture.
+    spec = tf.TensorSpec([], tf.string)
+    return {
+        column: tf.function(function).get_concrete_function(spec)
+        for column, function in functions.items()
+    }
 
 
 class Inspector:
     """Looks at the rows of one data set."""
 
     def __init__(self, source: Pictures) -> None:
-        self._source = source
+        self._source, self._small = source, _small_functions()
         # Rows share backgrounds and cut-outs.
         self._try_shared = functools.lru_cache(_PICTURES_KEPT)(self._try)
 
@@ -116,10 +110,12 @@ class Inspector:
             return Fault(kind, str(error))
 
     def _read(self, column: str, path: str) -> _Picture:
+        import tensorflow as tf
+
         data, name = self._source.read(path), self._source.place(path)
         header = headers.check_bytes(data, name)
         try:
-            pixels = tuple(x.numpy() for x in _SMALL[column](tf.constant(data)))
+            pixels = tuple(x.numpy() for x in self._small[column](tf.constant(data)))
         except tf.errors.OpError:
             raise DataError(f"{name}: cannot be decoded, is damaged") from None
         return _Picture(header, hashlib.sha256(data).digest(), pixels)

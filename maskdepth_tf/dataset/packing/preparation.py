@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from maskdepth_tf import errors, files, schema, startup
+from maskdepth_tf import errors, files, schema
 from maskdepth_tf.dataset.composing import sources, storing
 from maskdepth_tf.dataset.packing.shards import Build, Shards
 from maskdepth_tf.dataset.teachers import loading
@@ -79,9 +79,3 @@ def _check_same(path: Path, entries: dict, force: bool) -> None:
 def read_sources(shards: Shards) -> dict:
     """Reads of what shards are made: sums of cut-outs, rooms and the teacher."""
     return json.loads((shards.composer.output / SOURCES).read_bytes())
-
-
-def receive(shards: Shards) -> Shards:
-    """Makes this process one that works on shards."""
-    startup.load_tensorflow()
-    return shards
