@@ -22,10 +22,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from maskdepth_tf.dataset import compose, workers
+from maskdepth_tf import workers
 from maskdepth_tf.dataset.composing import rows, sources
-from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.dataset.composing.recipe import Recipe, place
+from maskdepth_tf.draws import Composed, generator
 
 SIZE = 224
 
@@ -66,7 +66,7 @@ def prepare(composer, num_rows):
         foreground, background, mirrored = pairing[index]
         cutout = composer.cutouts[foreground]
         cutout = cutout[:, ::-1] if mirrored else cutout
-        draws = generator(composer.recipe.seed, 0, index)
+        draws = generator(composer.recipe.seed, Composed.PLACE, index)
         cutout, *corner = place(cutout, composer.recipe, draws)
         room = Image.fromarray(composer.rooms[background])
         yield Image.fromarray(cutout), room, tuple(corner)
@@ -104,14 +104,12 @@ def compare(composer, num_rows, rounds, folder):
     jobs = [(i, min(i + 64, num_rows)) for i in range(0, num_rows, 64)]
     with contextlib.ExitStack() as stack:
         pools = {
-            count: stack.enter_context(
-                workers.pool(count, compose._receive, (composer,))
-            )
+            count: stack.enter_context(workers.pool(count, composer))
             for count in counts
         }
 
         def run(pool):
-            futures = [pool.submit(compose._work, "write_rows", *job) for job in jobs]
+            futures = [pool.submit(rows.Composer.write_rows, *job) for job in jobs]
             for future in futures:
                 future.result()
 

@@ -26,13 +26,13 @@ def main():
     startup.load_tensorflow()
     import tensorflow as tf
 
-    from maskdepth_tf.dataset import teachers
+    from maskdepth_tf.dataset.teachers import loading
     from maskdepth_tf.dataset.teachers.conventions import to_relative
     from maskdepth_tf.images import preprocessing
     from maskdepth_tf.input import labels
     from maskdepth_tf.network import similarity
 
-    network = teachers.load_teacher(args.teacher)
+    network = loading.load_teacher(args.teacher)
     size = network.input_size
     rows = labels.read(args.data / "labels.txt")
     draws = np.random.default_rng(0)

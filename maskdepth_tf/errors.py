@@ -78,3 +78,20 @@ class Stopped(MaskDepthError):
 def nearest(word: object, names: Iterable[str]) -> str:
     """The name that is most like a word; errors suggest it."""
     return difflib.get_close_matches(str(word), names, n=1, cutoff=0)[0]
+
+
+def check_range(
+    name: str, value: float | None, least: float, most: float | None = None
+) -> None:
+    """Refuses, with a UsageError, what is out of range; None was not given.
+
+    Args:
+        name: The flag, or the key of a plan.
+        value: What it was given.
+        least: Least value that is allowed.
+        most: Greatest one, if there is one.
+    """
+    if value is None or (least <= value and (most is None or value <= most)):
+        return
+    limits = f"{least} or more" if most is None else f"{least} to {most}"
+    raise UsageError(f"{name} must be {limits}. Received: {value}")

@@ -21,9 +21,9 @@ and `fg_bg_bytes`, pixels as [B, S, S, 3] `bg` and `fg_bg` from 0 to 255:
 and beside the versions `models.config` and `batching.config` for TF Serving.
 """
 
+import contextlib
 import errno
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -41,9 +41,6 @@ SAVED_MODEL = "saved_model"
 
 NOTE = "maskdepth.json"
 """File in each version folder with its `image_size` and conventions."""
-
-MANIFEST = "manifest.json"
-"""File in each version folder with the bytes and SHA-256 of all others."""
 
 
 def main(argv: list[str] | None = None) -> int | None:
@@ -122,28 +119,25 @@ def export_model(
     from maskdepth_tf.exporting import serving_files
 
     name = os.path.basename(os.path.abspath(output_dir))
-    temporary = _make_temporary(output_dir)
     try:
-        _write(model, temporary, name, run_dir)
-        if other_formats:
-            formats.write(model, temporary, other_formats, run_dir)
-        found = {"files": manifest(temporary)}
-        files.write_json(os.path.join(temporary, MANIFEST), found)
-        serving_files.write_configs(output_dir, name)
-        return _publish(temporary, output_dir)
-    except BaseException as error:
-        shutil.rmtree(temporary)
-        # TensorFlow's own kind for a full disk, which is no OSError.
-        if isinstance(error, tf.errors.ResourceExhaustedError):
-            raise DiskFullError(f"{os.fspath(output_dir)}: no room left") from error
-        raise
+        with _unfinished_version(output_dir) as folder:
+            _write(model, folder, name, run_dir)
+            if other_formats:
+                formats.write(model, folder, other_formats, run_dir)
+            manifest = {"files": files.describe_files(folder)}
+            files.write_json(folder / files.MANIFEST, manifest)
+            serving_files.write_configs(output_dir, name)
+            return _publish(folder, output_dir)
+    # TensorFlow's own kind for a full disk, which is no OSError.
+    except tf.errors.ResourceExhaustedError as error:
+        raise DiskFullError(f"{os.fspath(output_dir)}: no room left") from error
 
 
-def _make_temporary(output_dir) -> str:
+def _unfinished_version(output_dir) -> contextlib.AbstractContextManager[Path]:
     try:
         os.makedirs(output_dir, exist_ok=True)
         # Servers poll the folder for numbers, so this name is invisible to them.
-        return tempfile.mkdtemp(prefix=".export-", dir=output_dir)
+        partial = tempfile.mkdtemp(prefix=".export-", dir=output_dir)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -151,6 +145,7 @@ def _make_temporary(output_dir) -> str:
             f"--output must be a folder that can be written to, received "
             f"{os.fspath(output_dir)}: {error.strerror}"
         ) from None
+    return files.unfinished_folder(Path(partial))
 
 
 def _write(model, folder, name, run_dir) -> None:
@@ -191,26 +186,15 @@ def _save(model, signatures, folder) -> None:
     tf.saved_model.save(root, folder, signatures=functions)
 
 
-def manifest(folder: str | os.PathLike) -> dict[str, dict]:
-    """Bytes and SHA-256 of all files below a folder, by their path in it."""
-    paths = [path for path in Path(folder).rglob("*") if path.is_file()]
-    named = {path.relative_to(folder).as_posix(): path for path in paths}
-    return {
-        name: {"bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
-        for name, path in sorted(named.items())
-    }
-
-
-def _publish(temporary, output_dir) -> str:
+def _publish(folder, output_dir) -> str:
     """Renames to the next free number, also if another export takes one meanwhile."""
     from maskdepth_tf.inference.loading import version_numbers
 
-    os.chmod(temporary, 0o755)
     while True:
         version = max(version_numbers(output_dir), default=0) + 1
         path = os.path.join(output_dir, str(version))
         try:
-            os.rename(temporary, path)
+            os.rename(folder, path)
             return path
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):

@@ -1,14 +1,21 @@
-"""Files that appear complete or not at all, and their checksums."""
+"""Files and folders that appear complete or not at all, and their checksums."""
 
+import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from maskdepth_tf.errors import DataError, UsageError
 
+MANIFEST = "manifest.json"
+"""File of a data set or a model's version that says what it is, with sums."""
+SUMS = "files.sha256"
+"""File of a data set with a line a picture, as `sha256sum` writes and checks it."""
 _PARTIAL = ".{}.partial*"
 
 
@@ -58,6 +65,121 @@ def save_durably(
 
     _put(path, write_and_flush, older)
     _flush(os.path.dirname(os.fspath(path)) or ".")
+
+
+def partial_of(output: Path) -> Path:
+    """Returns the folder beside an output that all is in until it is complete."""
+    return output.with_name(f"{output.name}.partial")
+
+
+def names_in_output(output: Path) -> list[str]:
+    """Returns the names in an output folder; none if it is still to be made.
+
+    Raises:
+        UsageError: If it can't be made, or not under another name first.
+    """
+    if output.is_mount() or output.resolve() == Path.cwd():  # which keep their folder
+        raise UsageError(
+            "--output must not be the current folder or a mount point. "
+            f"Received: {output}"
+        )
+    try:
+        names = sorted(os.listdir(output)) if output.exists() else []
+        if not names:
+            partial_of(output).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise UsageError(
+            f"--output must be a folder that can be made: {error.strerror}. "
+            f"Received: {output}"
+        ) from error
+    return names
+
+
+@contextlib.contextmanager
+def unfinished_folder(partial: Path, is_kept: bool = False) -> Iterator[Path]:
+    """Makes a folder under another name; the body fills it, then renames it.
+
+    Args:
+        partial: Folder that holds it until then, and is removed at the end.
+        is_kept: Whether what else lies in `partial` is kept if the body fails.
+
+    Yields:
+        The folder, without what a process that was killed has left in it.
+    """
+    folder = partial / "unfinished"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder if is_kept else partial, ignore_errors=True)
+        raise
+    shutil.rmtree(partial)
+
+
+def replace_folder(folder: Path, output: Path) -> None:
+    """Gives a folder its name; at no time is a part of it or of an older one there."""
+    older = folder.with_name("older")
+    shutil.rmtree(older, ignore_errors=True)
+    if output.exists():
+        output.rename(older)
+    folder.rename(output)
+
+
+def describe_files(folder: Path, names: Iterable[str] | None = None) -> dict[str, dict]:
+    """Returns what a manifest says of files: their bytes and SHA-256, by path.
+
+    Args:
+        folder: What the paths start from.
+        names: The paths; of all files below the folder, in their order, if None.
+    """
+    if names is None:
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        names = sorted(path.relative_to(folder).as_posix() for path in paths)
+    return {
+        name: {
+            "bytes": (folder / name).stat().st_size,
+            "sha256": sha256_of(folder / name),
+        }
+        for name in names
+    }
+
+
+def check_described(folder: Path, described: Mapping[str, Mapping]) -> None:
+    """Compares files with what `describe_files` said of them.
+
+    Raises:
+        DataError: Names the first file that is missing or differs.
+    """
+    # Sizes first: a file that was cut off is found without reading the others.
+    for name, expected in described.items():
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"{path}: missing, though {MANIFEST} names it")
+        size = path.stat().st_size
+        if size != expected["bytes"]:
+            raise DataError(
+                f"{path}: must have {expected['bytes']} bytes. Received: {size}"
+            )
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        sums = threads.map(lambda name: sha256_of(folder / name), described)
+        for name, received in zip(described, sums, strict=True):
+            if received != described[name]["sha256"]:
+                raise DataError(
+                    f"{folder / name}: damaged: its SHA-256 must be "
+                    f"{described[name]['sha256']}. Received: {received}"
+                )
+
+
+def sha256_of_json(value: object) -> str:
+    """Returns the SHA-256 of a value as JSON, for a manifest's sum of itself."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    """Writes the SHA-256 of files, by path, in `SUMS`."""
+    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sums.items())
+    write_atomically(folder / SUMS, lines.encode())
 
 
 def write_json(path: str | os.PathLike, value: object) -> None:

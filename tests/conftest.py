@@ -38,7 +38,7 @@ collect_ignore = (
 @pytest.fixture(scope="session")
 def sets(tmp_path_factory):
     """A folder of sources, and SHA-256 of what each command makes of them."""
-    from tests.support import made_sets
+    from benchmarks import made_sets
 
     def make(folder):
         return str(folder), made_sets.prepare(folder, with_pillow=True)

@@ -8,12 +8,12 @@ import shutil
 import numpy as np
 import pytest
 
-from maskdepth_tf import errors
+from benchmarks import made_sets
+from benchmarks.made_sets import digests, run
+from maskdepth_tf import errors, files
 from maskdepth_tf.dataset import build, depth
-from maskdepth_tf.dataset.packing import arrays
+from maskdepth_tf.dataset.packing import preparation
 from maskdepth_tf.input import packed
-from tests.support import made_sets
-from tests.support.made_sets import digests, run
 
 MUTATIONS = 300
 
@@ -151,7 +151,7 @@ def test_an_older_manifest_has_no_sum(copy):
 def under_way(sets, tmp_path_factory, monkeypatch):
     """A build that was stopped when all shards were there; made anew by each call."""
 
-    def stop(output):
+    def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
     root = tmp_path_factory.mktemp("builds")
@@ -159,7 +159,7 @@ def under_way(sets, tmp_path_factory, monkeypatch):
         (root / name).symlink_to(sets[0] / name)
     begun = made_sets.begin(root, "build", "begun")
     with monkeypatch.context() as patch:
-        patch.setattr(arrays, "make_folder", stop)
+        patch.setattr(files, "unfinished_folder", stop)
         assert run("build", begun) == 130
 
     def make():
@@ -197,7 +197,7 @@ SHARD_MUTATIONS = (cut, append, remove, swap_shards, shrink_shape, write_other_n
 def test_100_mutations_of_shards_are_found_or_mean_nothing(under_way):
     rng = random.Random(0)
     with contextlib.chdir(under_way()):
-        begun, _ = build.prepare(build.load_plan(["../plan.yaml"], []))
+        begun, _ = preparation.prepare(build.load_plan(["../plan.yaml"], []))
         paths = [begun.path(number) for number in range(2)]
         whole = [begun.read(number) for number in range(2)]
         found = 0
@@ -215,7 +215,7 @@ def test_100_mutations_of_shards_are_found_or_mean_nothing(under_way):
 
 def test_an_array_that_says_less_than_it_holds_is_damaged(under_way):
     with contextlib.chdir(under_way()):
-        begun, _ = build.prepare(build.load_plan(["../plan.yaml"], []))
+        begun, _ = preparation.prepare(build.load_plan(["../plan.yaml"], []))
         path, arrays_found = begun.path(0), begun.read(0)
         # So large that zipfile does not read to its end, where the sum is compared.
         arrays_found["mask"] = np.zeros((5, 64, 64, 1), np.uint8)

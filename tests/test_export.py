@@ -158,11 +158,11 @@ def test_note(exported, loaded):
 
 def test_manifest_is_of_all_other_files(exported):
     folder = Path(exported[1])
-    manifest = json.loads((folder / export.MANIFEST).read_bytes())["files"]
+    manifest = json.loads((folder / files.MANIFEST).read_bytes())["files"]
     found = {
         str(path.relative_to(folder)): path
         for path in folder.rglob("*")
-        if path.is_file() and path.name != export.MANIFEST
+        if path.is_file() and path.name != files.MANIFEST
     }
     assert list(manifest) == sorted(found)
     assert {"saved_model.pb", "MODEL_CARD.md", "maskdepth.json"} < set(found)

@@ -8,10 +8,9 @@ import subprocess
 
 import pytest
 
-from benchmarks import kills
+from benchmarks import interruptions, kills, made_sets
+from benchmarks.made_sets import ARGUMENTS, begin, digests, run
 from maskdepth_tf.dataset.packing import arrays
-from tests.support import interruptions, made_sets
-from tests.support.made_sets import ARGUMENTS, begin, digests, run
 
 POINTS = 10
 LEFT = {"depth": {"set"}, "replace": {"packed"}, "build": {"packed.partial"}}

@@ -4,15 +4,13 @@ The arrays are those that `compose`, `depth` and `pack` give, byte by byte. The 
 cut into `shards`: it does not matter how many processes make them, or on which machine,
 and a build that was killed goes on after the shards that are there.
 
-While a build is under way, `OUTPUT.partial` holds the plan as `build.yaml`, sums of the
-sources, `Background/`, `Foreground/`, `shards/<number>.npz` and at last `packed/`.
+While a build is under way, `OUTPUT.partial` holds its plan (build.yaml), sums of the
+sources, `Background/`, `Foreground/`, `shards/<number>.npz` and at last the arrays.
 """
 
 import argparse
-import concurrent.futures
 import dataclasses
 import functools
-import json
 import os
 import shutil
 import tempfile
@@ -21,17 +19,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from maskdepth_tf import cli, errors, files, schema, startup
-from maskdepth_tf.dataset import compose, flags, progress, teachers, workers
-from maskdepth_tf.dataset.composing import sources
-from maskdepth_tf.dataset.packing import arrays
+from maskdepth_tf import cli, errors, files, schema, startup, workers
+from maskdepth_tf.dataset import flags
+from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.dataset.packing.shards import SHARD_STREAMS, Build, Encoded, Shards
 from maskdepth_tf.dataset.teachers import conventions, plausibility, ranges
 from maskdepth_tf.images import stores
+from maskdepth_tf.input import labels
 
-SOURCES = "sources.json"
 TRIALS = (16, 80)
 """Rows that a dry run makes, twice, to tell the time that all will take."""
 
@@ -63,100 +59,38 @@ def build(
     output = Path(plan.output)
     arrays.check_output(output, force)
     startup.load_tensorflow()
-    partial = arrays.partial_of(output)
-    shards, entries = prepare(plan, force)
+    partial = files.partial_of(output)
+    shards, entries = preparation.prepare(plan, force)
     check = _make_all(shards, num_workers, make_shards)
     rows = [shards.composer.row(index) for index in range(shards.num_rows)]
-    found = stores.Folder(partial)
-    folder = arrays.make_folder(output)
-    drawn = arrays.write_splits(
-        rows, found, folder, plan.test_fraction, plan.recipe.seed
-    )
-    batches = functools.partial(_batches, shards, found)
-    statistics = arrays.write_arrays(rows, folder, plan.image_size, "uint8", batches)
-    pairs = [pair for n in range(shards.count) for pair in _stored(shards, n)["ranges"]]
-    known = [(row.depth, *pair) for row, pair in zip(rows, pairs, strict=True)]
-    is_metric = conventions.CONVENTIONS[plan.convention].is_metric
-    text = ranges.to_csv(known, is_metric)
-    files.write_atomically(folder / ranges.RANGES, text)
-    files.write_atomically(folder / arrays.PLAN, (partial / arrays.PLAN).read_bytes())
-    return arrays.finish(
-        rows,
-        folder,
-        output,
-        plan.image_size,
-        statistics,
-        drawn,
-        build=schema.to_dict(plan),
-        teacher={"sha256": shards.teacher.sha256, "check": check},
-        sources=entries,
-    )
-
-
-def prepare(plan: Build, force: bool = False) -> tuple[Shards, dict]:
-    """Reads all that shards are made of, and stores it beside the output.
-
-    Args:
-        plan: What to build.
-        force: Whether to throw away a build of another plan.
-
-    Returns:
-        shards: Makes the shards.
-        entries: What the manifest says of the sources.
-    """
-    foregrounds, backgrounds = Path(plan.foregrounds), Path(plan.backgrounds)
-    for folder in (foregrounds, backgrounds):
-        compose.check_apart(Path(plan.output), folder)
-    recipe = plan.recipe
-    read = sources.read_sources(
-        foregrounds, backgrounds, recipe.image_size, recipe.scale is not None
-    )
-    teacher = teachers.load_teacher(
-        plan.teacher, plan.convention, plan.normalize, plan.input_size
-    )
-    partial = arrays.partial_of(Path(plan.output))
-    _claim(partial, plan, force)
-    composer, entries = compose.store_sources(read, partial, recipe)
-    _check_same(partial / SOURCES, entries | {"teacher": teacher.sha256}, force)
-    num_rows = plan.rows or plan.placements * read.num_combinations
-    folder = partial / "shards"
-    folder.mkdir(exist_ok=True)
-    return Shards(plan, num_rows, composer, teacher, folder), entries
-
-
-def _claim(partial: Path, plan: Build, force: bool) -> None:
-    """Makes the folder of a build, or finds that it is the same build's."""
-    text = yaml.safe_dump(schema.to_dict(plan), sort_keys=False).encode()
-    path = partial / arrays.PLAN
-    if partial.exists() and (not path.exists() or path.read_bytes() != text):
-        if not force and path.exists():
-            raise errors.StateError(
-                f"{partial}: a build of another plan is under way there, see "
-                f"{arrays.PLAN}; --force throws it away"
-            )
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True, exist_ok=True)
-    files.write_atomically(path, text)
-
-
-def _check_same(path: Path, entries: dict, force: bool) -> None:
-    """Finds that shards are of these sources; with `force`, else removes them."""
-    # Bytes: what is damaged is refused as well.
-    text = f"{json.dumps(entries, indent=2)}\n".encode()
-    differs = path.exists() and path.read_bytes() != text
-    if differs and force:
-        shutil.rmtree(path.with_name("shards"), ignore_errors=True)
-    elif differs:
-        raise errors.StateError(
-            f"{path}: the build was begun with other cut-outs, rooms or another "
-            "teacher; --force throws it away"
+    store = stores.Folder(partial)
+    with files.unfinished_folder(partial, is_kept=True) as folder:
+        _write_ranges(folder, shards, rows)
+        text = (partial / preparation.PLAN).read_bytes()
+        files.write_atomically(folder / preparation.PLAN, text)
+        manifest = arrays.write_set(
+            rows,
+            store,
+            functools.partial(_batches, shards, store),
+            folder,
+            image_size=plan.image_size,
+            depth_dtype="uint8",
+            test_fraction=plan.test_fraction,
+            seed=plan.recipe.seed,
+            build=schema.to_dict(plan),
+            teacher={"sha256": shards.teacher.sha256, "check": check},
+            sources=entries,
         )
-    files.write_atomically(path, text)
+        files.replace_folder(folder, output)
+    return manifest
 
 
-def read_sources(shards: Shards) -> dict:
-    """What shards are made of: sums of the cut-outs, the rooms and the teacher."""
-    return json.loads((shards.composer.output / SOURCES).read_bytes())
+def _write_ranges(folder: Path, shards: Shards, rows: Sequence[labels.Row]) -> None:
+    pairs = [pair for n in range(shards.count) for pair in _stored(shards, n)["ranges"]]
+    limits = [(row.depth, *pair) for row, pair in zip(rows, pairs, strict=True)]
+    convention = conventions.CONVENTIONS[shards.plan.convention]
+    text = ranges.to_csv(limits, convention.is_metric)
+    files.write_atomically(folder / ranges.RANGES, text)
 
 
 def _check_teacher(shards: Shards) -> dict:
@@ -165,7 +99,7 @@ def _check_teacher(shards: Shards) -> dict:
     encoded, rows = Encoded(), []
     for index in range(min(plausibility.NUM_ROWS, shards.num_rows)):
         row, composite, mask = shards.composer.encode_row(index)
-        encoded.add(row.fg_bg, composite)
+        encoded[row.fg_bg] = composite
         for name, data in ((row.fg_bg, composite), (row.mask, mask)):
             path = partial / "first" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,31 +115,6 @@ def _check_teacher(shards: Shards) -> dict:
     return check
 
 
-_shards: Shards | None = None
-
-
-def receive(shards: Shards) -> None:
-    """Makes this process one that works on shards."""
-    global _shards
-    startup.load_tensorflow()
-    _shards = shards
-
-
-def received() -> Shards:
-    """What this process works on."""
-    if _shards is None:
-        raise RuntimeError("the worker was given no shards")
-    return _shards
-
-
-def _make(number: int) -> int:
-    return received().make(number)
-
-
-def _make_views(background: int) -> int:
-    return len(received().composer.write_views(background))
-
-
 def _make_all(
     shards: Shards,
     num_workers: int,
@@ -214,39 +123,37 @@ def _make_all(
     """Makes views and the shards that are not there yet; the check of the teacher."""
     rooms = range(len(shards.composer.rooms)) if shards.plan.recipe.views else ()
     # Processes even for one worker: what they make is made on one core.
-    with workers.pool(num_workers, receive, (shards,)) as pool:
-        for future in [pool.submit(_make_views, room) for room in rooms]:
-            future.result()
+    with workers.pool(num_workers, shards, workers.with_tensorflow) as pool:
+        views = {(room,): shards.plan.recipe.views for room in rooms}
+        if views:
+            pool.run(_write_views, views, "build", "views")
         check = _check_teacher(shards)
         if make_shards is None:
-            _make_here(shards, pool)
+            left = [n for n in range(shards.count) if shards.read(n) is None]
+            jobs = {(number,): len(shards.rows_of(number)) for number in left}
+            pool.run(Shards.make, jobs, "build", "rows")
     if make_shards is not None:
         make_shards(shards)
     return check
 
 
-def _make_here(shards: Shards, pool: concurrent.futures.Executor) -> None:
-    left = [n for n in range(shards.count) if shards.read(n) is None]
-    with progress.track("build", shards.num_rows, "rows") as advance:
-        advance(shards.num_rows - sum(len(shards.rows_of(n)) for n in left))
-        futures = [pool.submit(_make, number) for number in left]
-        for future in concurrent.futures.as_completed(futures):
-            advance(future.result())
+def _write_views(shards: Shards, room: int) -> None:
+    shards.composer.write_views(room)
 
 
 def _stored(shards: Shards, number: int) -> dict[str, np.ndarray]:
-    found = shards.read(number)
-    if found is None:
+    arrays_of_rows = shards.read(number)
+    if arrays_of_rows is None:
         raise errors.StateError(f"{shards.path(number)}: damaged; build again")
-    return found
+    return arrays_of_rows
 
 
-def _batches(shards, found, stream, names) -> Iterator[np.ndarray]:
+def _batches(shards, store, stream, names) -> Iterator[np.ndarray]:
     from maskdepth_tf.input import pipeline
 
     if stream in SHARD_STREAMS:
         return (_stored(shards, n)[stream.name] for n in range(shards.count))
-    return pipeline.decoded_batches(names, found, stream, shards.plan.image_size)
+    return pipeline.decoded_batches(names, store, stream, shards.plan.image_size)
 
 
 def load_plan(paths: Sequence[str], overrides: Sequence[str]) -> Build:
@@ -267,7 +174,7 @@ def describe(plan: Build, num_workers: int) -> str:
     folder = tempfile.mkdtemp(prefix="maskdepth_build_")
     try:
         trial = dataclasses.replace(plan, output=os.path.join(folder, "set"))
-        shards, _ = prepare(trial)
+        shards, _ = preparation.prepare(trial)
         if plan.recipe.views:
             for room in range(len(shards.composer.rooms)):
                 shards.composer.write_views(room)
@@ -356,5 +263,5 @@ def _elsewhere(args: argparse.Namespace, plan: Build) -> Callable | None:
         return None
     from maskdepth_tf.dataset.packing import beam
 
-    own = arrays.partial_of(Path(plan.output)) / "exchange"
+    own = files.partial_of(Path(plan.output)) / "exchange"
     return beam.connect(args.beam, args.exchange or str(own))

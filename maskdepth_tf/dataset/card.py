@@ -15,7 +15,7 @@ from typing import Any
 
 from maskdepth_tf import cli, errors, files, startup
 from maskdepth_tf.dataset import flags, show, stats
-from maskdepth_tf.dataset.checking import decoding
+from maskdepth_tf.dataset.checking import counting, decoding
 from maskdepth_tf.images import stores
 
 SECTIONS = {
@@ -34,7 +34,6 @@ grey of 8 or 16 bits and relative to their own picture, black nearest and white
 farthest.
 """
 
-_MANIFEST = "manifest.json"
 # An underscore between letters is one; at the end of a word it would slant the word.
 _SPECIAL = re.compile(r"[\\`*<>\[\]|~$&#]|(?<![^\W_])_|_(?![^\W_])")
 
@@ -48,7 +47,7 @@ def read_manifest(labels_path: Path, source: stores.Pictures) -> dict[str, Any]:
     Raises:
         DataError: If it is damaged.
     """
-    path = labels_path.parent / _MANIFEST
+    path = labels_path.parent / files.MANIFEST
     if labels_path.exists():
         data = path.read_bytes() if path.is_file() else b"{}"
     else:
@@ -58,13 +57,13 @@ def read_manifest(labels_path: Path, source: stores.Pictures) -> dict[str, Any]:
 
 
 def write_text(
-    name: str, found: dict[str, Any], manifest: dict[str, Any], picture: str
+    name: str, summary: dict[str, Any], manifest: dict[str, Any], picture: str
 ) -> str:
     """The card.
 
     Args:
         name: What the set is called.
-        found: What `stats.stats` returned.
+        summary: What `stats.stats` returned.
         manifest: What `read_manifest` returned.
         picture: Name of the contact sheet, in the folder of the card.
 
@@ -79,11 +78,11 @@ def write_text(
         "Rows spread over the set, by their lines in the labels file. Depth is in "
         "colour: red is\nnear, blue is far.\n",
         "## Contents\n",
-        _table(("what", "count"), _counts(found)),
-        _table(("channels", "mean", "deviation"), _moments(found)),
+        _table(("what", "count"), _counts(summary)),
+        _table(("channels", "mean", "deviation"), _moments(summary)),
         "Values are in [0, 1], over all pixels of all rows.\n",
         "## Mask area and depth\n",
-        _table(("from", "to", "rows by mask area", "pixels by depth"), _bins(found)),
+        _table(("from", "to", "rows by mask area", "pixels by depth"), _bins(summary)),
         "The mask area is a share of the picture.\n",
     ]
     for key, heading in SECTIONS.items():
@@ -95,21 +94,21 @@ def write_text(
     return "\n".join(sections)
 
 
-def _counts(found) -> Iterator[tuple[str, str]]:
+def _counts(summary) -> Iterator[tuple[str, str]]:
     for key in ("rows", "backgrounds", "views", "foregrounds"):
-        yield key, f"{found[key]:,}"
+        yield key, f"{summary[key]:,}"
 
 
-def _moments(found) -> Iterator[tuple[str, ...]]:
+def _moments(summary) -> Iterator[tuple[str, ...]]:
     for column in decoding.COLUMNS:
-        values = (found[column][key] for key in ("mean", "deviation"))
+        values = (summary[column][key] for key in ("mean", "deviation"))
         yield column, *(" ".join(f"{x:.4f}" for x in channels) for channels in values)
 
 
-def _bins(found) -> Iterator[tuple[str, ...]]:
-    for place in range(stats.BINS):
-        shares = (found[key][place] for key in ("mask_area", "depth_histogram"))
-        bounds = (f"{bound / stats.BINS:.1f}" for bound in (place, place + 1))
+def _bins(summary) -> Iterator[tuple[str, ...]]:
+    for place in range(counting.BINS):
+        shares = (summary[key][place] for key in stats.HISTOGRAMS)
+        bounds = (f"{bound / counting.BINS:.1f}" for bound in (place, place + 1))
         yield (
             *bounds,
             *(f"{100 * x:.1f} % {'█' * round(40 * x)}".strip() for x in shares),
@@ -163,14 +162,13 @@ def main(args: argparse.Namespace) -> None:
             raise errors.UsageError(f"{path}: exists; --force replaces it")
     source = flags.open_pictures(args)
     manifest = read_manifest(args.labels, source)
-    found = stats.stats(args.labels, source, args.workers)
+    summary = stats.stats(args.labels, source, args.workers)
     startup.load_tensorflow()
     from maskdepth_tf.dataset.checking import sheets
     from maskdepth_tf.images import encoding
 
     name = Path((args.root or [args.labels.parent])[0]).resolve().name
-    text = write_text(name, found, manifest, picture.name)
-    pixels = sheets.spread_sheet(args.labels, source, show.ROWS)
-    encoding.write_image(picture, pixels)
+    text = write_text(name, summary, manifest, picture.name)
+    encoding.write_image(picture, sheets.spread_sheet(args.labels, source, show.ROWS))
     files.write_atomically(args.output, text.encode("utf-8", "replace"))
     print(f"wrote {args.output} and {picture}")

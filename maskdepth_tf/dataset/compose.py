@@ -24,170 +24,25 @@ more.
 """
 
 import argparse
-import concurrent.futures
-import hashlib
-import importlib.metadata
 import math
-import shutil
+import re
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
-import numpy as np
-import PIL
-
-import maskdepth_tf
-from maskdepth_tf import cli, errors, files
-from maskdepth_tf.dataset import flags, progress, workers
-from maskdepth_tf.dataset.composing import presets, sources
-from maskdepth_tf.dataset.composing.recipe import Recipe
+from maskdepth_tf import cli, errors, files, workers
+from maskdepth_tf.dataset import flags
+from maskdepth_tf.dataset.composing import presets, sources, storing
+from maskdepth_tf.dataset.composing.recipe import PLACEMENTS, Recipe
 from maskdepth_tf.dataset.composing.rows import MASK_QUALITY, ROWS_PER_PART, Composer
-from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
 
-PLACEMENTS = 20
-"""Placements of the reference for each cut-out, room and mirroring."""
 CHUNK = 64
 """Rows that a worker makes before it reports."""
-OUTPUT_FILES = (
-    "labels.txt",
-    "manifest.json",
-    "files.sha256",
-    "depth_range.csv",
-    "depth_range.partial.csv",
+PARTS = re.compile(
+    r"labels\.txt|manifest\.json|files\.sha256|depth_range(\.partial)?\.csv"
+    r"|Background|Foreground|data_\d+|\.[0-9a-f]{16}\.partial.*"
 )
-"""Files of a data set beside the pictures."""
-
-
-_composer: Composer | None = None
-
-
-def _receive(composer: Composer) -> None:
-    global _composer
-    _composer = composer
-    cv2.setNumThreads(1)  # the processes share the cores, not threads within them
-
-
-def _work(method: str, *args: int) -> list[str]:
-    if _composer is None:
-        raise RuntimeError("the worker was given no composer")
-    return getattr(_composer, method)(*args)
-
-
-def _run(pool, method: str, noun: str, jobs: dict[tuple, int]) -> list[str]:
-    """Runs a method of the composer; jobs are its arguments -> things it makes."""
-    with progress.track("compose", sum(jobs.values()), noun) as advance:
-        counts = {pool.submit(_work, method, *job): jobs[job] for job in jobs}
-        for future in concurrent.futures.as_completed(counts):
-            future.result()
-            advance(counts[future])
-        return [line for future in counts for line in future.result()]
-
-
-def _write_pictures(composer: Composer, num_rows: int, num_workers: int) -> list[str]:
-    """Writes all but the sources with a pool; lines of `files.sha256` in order."""
-    views = {(room,): composer.recipe.views for room in range(len(composer.rooms))}
-    starts = range(0, num_rows, CHUNK)
-    rows = {(i, min(i + CHUNK, num_rows)): min(CHUNK, num_rows - i) for i in starts}
-    with workers.pool(min(num_workers, len(rows)), _receive, (composer,)) as pool:
-        lines = []
-        if composer.recipe.views:  # first: rows read them
-            lines = _run(pool, "write_views", "views", views)
-        return lines + _run(pool, "write_rows", "rows", rows)
-
-
-def _write_rows(
-    composer: Composer, num_rows: int, num_workers: int, entries: dict
-) -> None:
-    """Writes all rows, then `files.sha256`, then the labels."""
-    for part in range(math.ceil(num_rows / ROWS_PER_PART)):
-        for name in ("Fg-Bg", "Fg-Bg-Mask"):
-            (composer.output / f"data_{part + 1}" / name).mkdir(parents=True)
-    lines = [f"{entry['sha256']}  {name}" for name, entry in entries.items()]
-    lines += _write_pictures(composer, num_rows, num_workers)
-    sums = "".join(f"{line}\n" for line in lines).encode()
-    files.write_atomically(composer.output / "files.sha256", sums)
-    labels.write(composer.output / "labels.txt", map(composer.row, range(num_rows)))
-
-
-def _prepare_output(output: Path, force: bool) -> None:
-    """Makes the folder; with `force`, clears an older data set out of it."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise errors.UsageError(
-            f"--output must be a folder that can be made: {error.strerror}. "
-            f"Received: {output}"
-        ) from error
-    if any(output.iterdir()) and not force:
-        raise errors.UsageError(
-            "--output must be empty; --force replaces the data set in it. "
-            f"Received: {output}"
-        )
-    _clear(output)
-
-
-def _clear(output: Path) -> None:
-    """Removes a data set, also one that was not finished."""
-    # The labels go first: without them nobody takes the rest for a data set.
-    for name in (*OUTPUT_FILES, "Background", "Foreground"):
-        _remove(output / name)
-    for path in output.glob("data_*"):
-        _remove(path)
-    files.remove_partials(output)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def check_apart(output: Path, folder: Path) -> None:
-    """Raises a UsageError if an output folder contains source pictures."""
-    if folder.resolve().is_relative_to(output.resolve()):
-        raise errors.UsageError(
-            f"--output must not contain the source pictures in {folder}. "
-            f"Received: {output}"
-        )
-
-
-def _store(path: Path, data: bytes, source: Path) -> dict[str, str]:
-    """Stores a source in the data set; its entry in the manifest."""
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data)
-    return {
-        "name": source.name,
-        "source_sha256": files.sha256_of(source),
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
-
-
-def _manifest(recipe: Recipe, num_rows: int, entries: dict, output: Path) -> dict:
-    written = ("labels.txt", "files.sha256")
-    return {
-        "recipe": asdict(recipe) | {"mask_quality": MASK_QUALITY},
-        "counts": {
-            "rows": num_rows,
-            "foregrounds": sum(name.startswith("Foreground") for name in entries),
-            "backgrounds": sum(name.startswith("Background") for name in entries),
-        },
-        "files": {name: files.sha256_of(output / name) for name in written},
-        "sources": entries,
-        "versions": versions(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Versions of all that pictures depend on."""
-    return {
-        "maskdepth_tf": maskdepth_tf.__version__,
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "pillow": PIL.__version__,
-        "tensorflow": importlib.metadata.version("tensorflow"),
-    }
+"""Names in the folder of a data set; only such are replaced."""
 
 
 def compose(
@@ -221,46 +76,76 @@ def compose(
         UsageError: The output folder is not empty or holds the sources.
     """
     for folder in (foregrounds, backgrounds):
-        check_apart(output, folder)
-    # Everything that may be at fault is read before an older data set is cleared.
-    given = sources.read_sources(
+        storing.check_apart(output, folder)
+    # Everything that may be at fault is read before anything is written.
+    originals = sources.read_sources(
         foregrounds, backgrounds, recipe.image_size, recipe.scale is not None
     )
     if num_rows is None:
-        num_rows = placements * given.num_combinations
-    _prepare_output(output, force)
-    try:
-        composer, entries = store_sources(given, output, recipe)
-        _write_rows(composer, num_rows, num_workers, entries)
-        manifest = _manifest(recipe, num_rows, entries, output)
-        files.write_json(output / "manifest.json", manifest)
-    except BaseException:
-        _clear(output)
-        raise
+        num_rows = placements * originals.num_combinations
+    output = output.resolve()
+    _check_output(output, force)
+    with files.unfinished_folder(files.partial_of(output)) as folder:
+        composer, entries = storing.store_sources(originals, folder, recipe)
+        sums = {name: entry["sha256"] for name, entry in entries.items()}
+        sums |= _write_pictures(composer, num_rows, num_workers)
+        files.write_sums(folder, sums)
+        labels.write(folder / "labels.txt", map(composer.row, range(num_rows)))
+        manifest = _manifest(recipe, num_rows, entries, folder)
+        files.write_json(folder / files.MANIFEST, manifest)
+        files.replace_folder(folder, output)
     return num_rows
 
 
-def store_sources(
-    given: sources.Sources, output: Path, recipe: Recipe
-) -> tuple[Composer, dict]:
-    """Stores cut-outs and rooms in a data set.
+def _check_output(output: Path, force: bool) -> None:
+    """Refuses to replace anything, or with `force` anything but a data set."""
+    names = files.names_in_output(output)
+    if names and not force:
+        raise errors.UsageError(
+            "--output must be empty; --force replaces the data set in it. "
+            f"Received: {output}"
+        )
+    others = [name for name in names if not PARTS.fullmatch(name)]
+    if others:
+        raise errors.UsageError(
+            f"--output must hold nothing but a data set, to be replaced by --force. "
+            f"Received: {output / others[0]}"
+        )
 
-    Returns:
-        composer: Makes its rows.
-        entries: What the manifest says of them, by path.
-    """
-    from maskdepth_tf.images import preprocessing
 
-    entries, rooms = {}, []
-    for number, (path, cutout) in enumerate(given.cutouts.items(), 1):
-        stored = f"Foreground/fg{number}.png"
-        entries[stored] = _store(output / stored, encoding.encode_png(cutout), path)
-    for number, (path, room) in enumerate(given.rooms.items(), 1):
-        stored = f"Background/bg{number}.jpg"
-        entries[stored] = _store(output / stored, sources.encode_room(room), path)
-        # From now on what the file shows, not what was put into it.
-        rooms.append(preprocessing.read_rgb(output / stored))
-    return Composer(recipe, list(given.cutouts.values()), rooms, output), entries
+def _write_pictures(
+    composer: Composer, num_rows: int, num_workers: int
+) -> dict[str, str]:
+    """Writes all but the sources; SHA-256 by path, in order."""
+    for part in range(math.ceil(num_rows / ROWS_PER_PART)):
+        for name in ("Fg-Bg", "Fg-Bg-Mask"):
+            (composer.output / f"data_{part + 1}" / name).mkdir(parents=True)
+    views = {(room,): composer.recipe.views for room in range(len(composer.rooms))}
+    starts = range(0, num_rows, CHUNK)
+    rows = {(i, min(i + CHUNK, num_rows)): min(CHUNK, num_rows - i) for i in starts}
+    num_workers = min(num_workers, len(rows))
+    with workers.pool_or_here(num_workers, composer) as pool:
+        written = []
+        if composer.recipe.views:  # first: rows read them
+            written = pool.run(Composer.write_views, views, "compose", "views")
+        written += pool.run(Composer.write_rows, rows, "compose", "rows")
+    return {path: sha256 for sums in written for path, sha256 in sums.items()}
+
+
+def _manifest(recipe: Recipe, num_rows: int, entries: dict, folder: Path) -> dict:
+    return {
+        "recipe": asdict(recipe) | {"mask_quality": MASK_QUALITY},
+        "counts": {
+            "rows": num_rows,
+            "foregrounds": sum(name.startswith("Foreground") for name in entries),
+            "backgrounds": sum(name.startswith("Background") for name in entries),
+        },
+        "files": {
+            name: files.sha256_of(folder / name) for name in ("labels.txt", files.SUMS)
+        },
+        "sources": entries,
+        "versions": storing.versions(),
+    }
 
 
 def add_arguments(parser: cli.Parser) -> None:

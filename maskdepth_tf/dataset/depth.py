@@ -8,17 +8,16 @@ they are.
 """
 
 import argparse
-import concurrent.futures
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from maskdepth_tf import cli, errors, files, startup
-from maskdepth_tf.dataset import flags, progress, teachers, workers
-from maskdepth_tf.dataset.teachers import conventions, plausibility, ranges
+from maskdepth_tf import cli, errors, files, startup, workers
+from maskdepth_tf.dataset import flags
+from maskdepth_tf.dataset.teachers import conventions, loading, plausibility, ranges
 from maskdepth_tf.input import labels
 
 CHUNK = 8
@@ -39,7 +38,7 @@ class Mapper:
     """
 
     def __init__(
-        self, root: Path, network: teachers.Teacher, bits: int, quality: int
+        self, root: Path, network: loading.Teacher, bits: int, quality: int
     ) -> None:
         self.is_one_core = network.is_one_core
         self._root, self._network, self._quality = root, network, quality
@@ -49,7 +48,7 @@ class Mapper:
         """Distances in one composite, float32 [S, S]."""
         return self._network.predict(self._read(fg_bg)[0][None])[0]
 
-    def write_maps(self, jobs: list[tuple[str, str]]) -> int:
+    def write_maps(self, jobs: Sequence[tuple[str, str]]) -> int:
         """Maps of (path of fg_bg, path of depth) each; their number.
 
         Raises:
@@ -77,14 +76,7 @@ class Mapper:
 
         picture = preprocessing.read_rgb(self._root / fg_bg)
         height, width = picture.shape[:2]
-        return to_input(picture, self._network.input_size), (height, width)
-
-
-def to_input(picture: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [H, W, 3] -> uint8 [S, S, 3], what a teacher is shown."""
-    from maskdepth_tf.images import preprocessing
-
-    return np.rint(preprocessing.resize(picture, size).numpy()).astype(np.uint8)
+        return loading.to_input(picture, self._network.input_size), (height, width)
 
 
 def to_shape(distance: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -108,33 +100,14 @@ def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
             )
 
 
-_mapper: Mapper | None = None
-
-
-def _receive(mapper: Mapper) -> None:
-    global _mapper
-    startup.load_tensorflow()
-    _mapper = mapper
-
-
-def _work(jobs: list[tuple[str, str]]) -> int:
-    if _mapper is None:
-        raise RuntimeError("the worker was given no mapper")
-    return _mapper.write_maps(jobs)
-
-
 def _write_all(mapper: Mapper, jobs: list[tuple[str, str]], num_workers: int) -> None:
-    chunks = [jobs[i : i + CHUNK] for i in range(0, len(jobs), CHUNK)]
-    with progress.track("depth", len(jobs), "maps") as advance:
-        if mapper.is_one_core and (num_workers == 1 or len(chunks) < 2):
-            for chunk in chunks:
-                advance(mapper.write_maps(chunk))
-            return
-        num_workers = min(num_workers, len(chunks))
-        with workers.pool(num_workers, _receive, (mapper,)) as pool:
-            futures = [pool.submit(_work, chunk) for chunk in chunks]
-            for future in concurrent.futures.as_completed(futures):
-                advance(future.result())
+    chunks = [tuple(jobs[i : i + CHUNK]) for i in range(0, len(jobs), CHUNK)]
+    num_workers = min(num_workers, len(chunks))
+    # Others have one core in a process of their own, and more in this one.
+    start = workers.pool_or_here if mapper.is_one_core else workers.pool
+    with start(max(num_workers, 1), mapper, workers.with_tensorflow) as pool:
+        counts = {(chunk,): len(chunk) for chunk in chunks}
+        pool.run(Mapper.write_maps, counts, "depth", "maps")
 
 
 def _name_maps(path: Path, bits: int) -> list[labels.Row]:
@@ -151,7 +124,7 @@ def _name_maps(path: Path, bits: int) -> list[labels.Row]:
     return [row._replace(depth=names[row.depth]) for row in rows]
 
 
-def _describe(network: teachers.Teacher, name: str, convention: str, more: dict):
+def _describe(network: loading.Teacher, name: str, convention: str, more: dict):
     """The entry in the manifest."""
     return {
         "teacher": {"name": Path(name).name, "sha256": network.sha256},
@@ -189,7 +162,7 @@ def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
             sha256 = files.sha256_of(root / "labels.txt")
             manifest["files"]["labels.txt"] = sha256
     entry["complete"] = True
-    files.write_json(root / "manifest.json", manifest)
+    files.write_json(root / files.MANIFEST, manifest)
     (root / ranges.JOURNAL).unlink(missing_ok=True)
 
 
@@ -209,7 +182,7 @@ def make_depth(
 
     Args:
         root: Folder of the data set, with `labels.txt`.
-        teacher: The network, see `teachers.load_teacher`; so the next three.
+        teacher: The network, see `loading.load_teacher`; so the next three.
         convention: What it puts out.
         normalize: What it takes.
         input_size: Side of its pictures.
@@ -228,10 +201,10 @@ def make_depth(
     """
     rows = _name_maps(root / "labels.txt", bits)
     startup.load_tensorflow()
-    network = teachers.load_teacher(teacher, convention, normalize, input_size)
+    network = loading.load_teacher(teacher, convention, normalize, input_size)
     more = {"normalize": normalize, "bits": bits, "quality": quality}
     entry = _describe(network, teacher, convention, more)
-    path = root / "manifest.json"
+    path = root / files.MANIFEST
     manifest = files.parse_json(path.read_bytes(), path) if path.exists() else {}
     old = None if force else manifest.get("depth")
     _check_same_teacher(old, entry, root)
@@ -265,20 +238,20 @@ def add_arguments(parser: cli.Parser) -> None:
         "--convention",
         "NAME",
         "what the teacher puts out: %(choices)s",
-        choices=teachers.CONVENTIONS,
+        choices=conventions.CONVENTIONS,
         default="metric",
     )
     parser.add(
         "--normalize",
         "NAME",
         "of RGB in [0, 1], before the teacher: %(choices)s",
-        choices=teachers.NORMALIZATIONS,
+        choices=loading.NORMALIZATIONS,
         default="none",
     )
     parser.add(
         "--input-size",
         "PIXELS",
-        f"side of the teacher's pictures (its own, {teachers.FREE_SIZE} if it takes "
+        f"side of the teacher's pictures (its own, {loading.FREE_SIZE} if it takes "
         "any)",
         type=cli.number(int, 1),
     )

@@ -65,28 +65,28 @@ def index(root: Path) -> tuple[Layout, list[labels.Row]]:
     """
     layout = _recognise(root)
     read = folders.match if layout.source.is_dir() else tables.read
-    found: list[Located] = list(read(layout.source, layout.names))
-    faults = list(_faults(found, stores.Folder(root)))
+    records: list[Located] = list(read(layout.source, layout.names))
+    faults = list(_faults(records, stores.Folder(root)))
     labels.raise_faults(layout.source, faults)
-    return layout, [_complete(paths) for _, paths in found]
+    return layout, [_complete(paths) for _, paths in records]
 
 
 def _recognise(root: Path) -> Layout:
-    found = [path for path in sorted(root.iterdir()) if path.name[0] != "."]
-    named = [path for path in found if _is_of_rows(path)]
-    if len(named) > 1:
-        received = ", ".join(path.name for path in named)
+    entries = [path for path in sorted(root.iterdir()) if path.name[0] != "."]
+    tables_of_rows = [path for path in entries if _is_of_rows(path)]
+    if len(tables_of_rows) > 1:
+        received = ", ".join(path.name for path in tables_of_rows)
         raise errors.DataError(
             f"{root}: expected one table of rows, received {received}"
         )
-    if named:
-        layout = _layout(named[0], tables.columns(named[0]))
+    if tables_of_rows:
+        layout = _layout(tables_of_rows[0], tables.columns(tables_of_rows[0]))
     else:
-        layout = _layout(root, [path.name for path in found if path.is_dir()])
+        layout = _layout(root, [path.name for path in entries if path.is_dir()])
     if not layout.names.keys() >= PAIR:
         raise errors.DataError(
             f"{root}: expected folders bg, fg_bg and mask, or a CSV or metadata.jsonl "
-            f"with such columns, received {folders.few([path.name for path in found])}"
+            f"with such columns, received {folders.few([e.name for e in entries])}"
         )
     if "mask" not in layout.names:
         raise errors.DataError(
@@ -109,14 +109,14 @@ def _column(name: str) -> str | None:
 
 
 def _layout(source: Path, names: Iterable[str]) -> Layout:
-    found: dict[str, str] = {}
+    layout: dict[str, str] = {}
     for name in names:
         column = _column(name)
-        if column and found.setdefault(column, name) != name:
+        if column and layout.setdefault(column, name) != name:
             raise errors.DataError(
-                f"{source}: expected one {column}, received {found[column]} and {name}"
+                f"{source}: expected one {column}, received {layout[column]} and {name}"
             )
-    return Layout(source, found)
+    return Layout(source, layout)
 
 
 def _complete(paths: Mapping[str, str]) -> labels.Row:
@@ -129,12 +129,12 @@ def _complete(paths: Mapping[str, str]) -> labels.Row:
 
 
 def _faults(
-    found: Iterable[Located], source: stores.Pictures
+    records: Iterable[Located], source: stores.Pictures
 ) -> Iterator[labels.Fault]:
     """Paths that may not be in labels or name no file; rows and depths there twice."""
     first_rows: dict[labels.Row, int | str] = {}
-    shown: dict[str, str] = {}
-    for where, paths in found:
+    composites: dict[str, str] = {}
+    for where, paths in records:
         for column, path in paths.items():
             if fault := labels.path_fault(path):
                 yield where, f"{fault}, received {path[:200]!r}"
@@ -145,7 +145,7 @@ def _faults(
         first = first_rows.setdefault(row, where)
         if first != where:
             yield where, f"expected every row once, received again line {first}'s"
-        other = shown.setdefault(row.depth, row.fg_bg)
+        other = composites.setdefault(row.depth, row.fg_bg)
         if "depth" not in paths and other != row.fg_bg:
             text = f"expected a depth for each fg_bg, received {row.depth} for"
             yield where, f"{text} {other} and {row.fg_bg}"

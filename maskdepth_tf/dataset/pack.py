@@ -9,16 +9,14 @@ large set, processes share headers and pixels; what is written is the same.
 
 import argparse
 import functools
-import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import cli, errors, startup, streams
-from maskdepth_tf.dataset import flags, workers
-from maskdepth_tf.dataset.packing import arrays
+from maskdepth_tf import cli, errors, files, startup, streams, workers
+from maskdepth_tf.dataset import flags
+from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.images import headers, stores
 from maskdepth_tf.input import labels
 
@@ -63,36 +61,35 @@ def pack(
     """
     arrays.check_output(output, force)
     _check_no_build(output)
-    found = stores.open_pictures(roots or [labels_path.parent])
-    data = labels.read_member(labels_path, found)
+    store = stores.open_pictures(roots or [labels_path.parent])
+    data = labels.read_member(labels_path, store)
     rows = labels.read(labels_path, data=data)
     num_workers = max(1, min(num_workers, len(rows) // _ROWS_OF_A_PROCESS))
-    with workers.pool_or_none(num_workers, _open_set, (found,)) as pool:
+    with workers.pool_or_here(num_workers, store) as pool:
         names = labels.names_of(rows, foregrounds=False)
-        looked = dict(workers.map_chunks(pool, _look, names, "check", "pictures"))
-        faults = labels.find_faults(rows, looked, labels_path, data)
+        sizes = dict(pool.map_chunks(_look, names, "check", "pictures"))
+        faults = labels.find_faults(rows, sizes, labels_path, data)
         labels.raise_faults(labels_path, faults)
-        is_deep = any(looked[row.depth].has_16_bits for row in rows)
-        if pool is not None:
-            for _ in range(num_workers):  # while this process does the same
-                pool.submit(startup.load_tensorflow)
-        startup.load_tensorflow()
-        batches = functools.partial(_batches, pool, image_size)
-        folder = arrays.make_folder(output)
-        try:
-            drawn = arrays.write_splits(rows, found, folder, test_fraction, seed)
-            statistics = arrays.write_arrays(
-                rows, folder, image_size, "uint16" if is_deep else "uint8", batches
+        is_deep = any(sizes[row.depth].has_16_bits for row in rows)
+        for _ in range(num_workers):  # all at the same time
+            pool.submit(_warm_up)
+        one = None if num_workers > 1 else store
+        batches = functools.partial(_batches, pool, one, image_size)
+        with files.unfinished_folder(files.partial_of(output)) as folder:
+            manifest = arrays.write_set(
+                *(rows, store, batches, folder),
+                image_size=image_size,
+                depth_dtype="uint16" if is_deep else "uint8",
+                test_fraction=test_fraction,
+                seed=seed,
             )
-            return arrays.finish(rows, folder, output, image_size, statistics, drawn)
-        except BaseException:
-            shutil.rmtree(folder.parent, ignore_errors=True)
-            raise
+            files.replace_folder(folder, output)
+    return manifest
 
 
 def _check_no_build(output: Path) -> None:
-    partial = arrays.partial_of(output)
-    if (partial / arrays.PLAN).exists():
+    partial = files.partial_of(output)
+    if (partial / preparation.PLAN).exists():
         raise errors.StateError(
             f"{partial}: a build is under way there; finish it, or name another "
             "--output"
@@ -100,42 +97,41 @@ def _check_no_build(output: Path) -> None:
 
 
 def _batches(
-    pool: Executor | None, image_size: int, stream: streams.Stream, names: list[str]
+    pool: workers.Pool,
+    store: stores.Pictures | None,
+    image_size: int,
+    stream: streams.Stream,
+    names: list[str],
 ) -> Iterator[np.ndarray]:
-    """Pixels of a stream, made by the pool or by the threads of this process."""
+    """Pixels of a stream, made by the pool or, of a store, by this process' threads."""
     from maskdepth_tf.input import pipeline
 
-    if pool is None:
-        return pipeline.decoded_batches(names, _opened(), stream, image_size)
+    if store is not None:
+        return pipeline.decoded_batches(names, store, stream, image_size)
     decode = functools.partial(_decode, stream, image_size)
-    return workers.in_order(pool, decode, pipeline.parts(names, image_size))
+    return pool.in_order(decode, pipeline.parts(names, image_size))
 
 
-_found: stores.Pictures | None = None
+def _look(
+    store: stores.Pictures, names: Sequence[str]
+) -> list[tuple[str, headers.Header | str]]:
+    return list(labels.look(names, store))
 
 
-def _open_set(found: stores.Pictures) -> None:
-    global _found
-    _found = found
-
-
-def _opened() -> stores.Pictures:
-    if _found is None:
-        raise RuntimeError("the process was given no data set")
-    return _found
-
-
-def _look(names: Sequence[str]) -> list[tuple[str, headers.Header | str]]:
-    return list(labels.look(names, _opened()))
+def _warm_up(store: stores.Pictures) -> None:
+    startup.load_tensorflow()
 
 
 def _decode(
-    stream: streams.Stream, image_size: int, names: Sequence[str]
+    stream: streams.Stream,
+    image_size: int,
+    store: stores.Pictures,
+    names: Sequence[str],
 ) -> np.ndarray:
     startup.load_tensorflow()
     from maskdepth_tf.input import pipeline
 
-    return pipeline.decode_part(names, _opened(), stream, image_size)
+    return pipeline.decode_part(names, store, stream, image_size)
 
 
 def add_arguments(parser: cli.Parser) -> None:

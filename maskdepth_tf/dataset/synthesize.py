@@ -19,14 +19,10 @@ it and 95: a network should stand both. Masks and depths are PNG since they are 
 """
 
 import argparse
-import concurrent.futures
-import csv
 import functools
 import hashlib
 import importlib.metadata
-import io
 import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -35,16 +31,14 @@ import numpy as np
 import PIL
 
 import maskdepth_tf
-from maskdepth_tf import cli, errors, files, streams
-from maskdepth_tf.dataset import flags, progress, workers
-from maskdepth_tf.dataset.composing.pairing import generator
+from maskdepth_tf import cli, errors, files, streams, workers
+from maskdepth_tf.dataset import flags
+from maskdepth_tf.dataset.teachers import ranges
+from maskdepth_tf.draws import Rendered, generator
 from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
 
 ROOM_QUALITY = 95
-FINAL_FILES = ("labels.txt", "manifest.json", "files.sha256", "depth_range.csv")
-MARKER = ".unfinished"
-"""Empty file in a set that is being made: only what holds it is ever cleared."""
 FOLDERS = (
     "Background",
     "Foreground",
@@ -52,12 +46,10 @@ FOLDERS = (
     "data_1/Fg-Bg-Mask",
     "data_1/Depth",
 )
-ROOM, FIGURE, ROW, CUTOUT, ORDER = range(1, 6)
-"""Second number of each kind of random stream; the first is the seed."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RenderedSet:
     """Which data set is made.
 
     Attributes:
@@ -77,37 +69,28 @@ class Recipe:
     quality: int = 30
 
     def __post_init__(self) -> None:
-        if fault := streams.size_fault(self.image_size):
-            raise errors.UsageError(f"--image-size {fault}")
-        for name, least, most in (
-            ("rows", 1, None),
-            ("rooms", 1, None),
-            ("figures", 1, None),
-            ("seed", 0, None),
-            ("quality", 1, ROOM_QUALITY),
-        ):
-            value = getattr(self, name)
-            if value < least or (most is not None and value > most):
-                limits = f"{least} or more" if most is None else f"{least} to {most}"
-                flag = name.replace("_", "-")
-                raise errors.UsageError(f"--{flag} must be {limits}. Received: {value}")
+        errors.check_range("--rows", self.rows, 1)
+        errors.check_range("--image-size", self.image_size, *streams.IMAGE_SIZES)
+        errors.check_range("--rooms", self.rooms, 1)
+        errors.check_range("--figures", self.figures, 1)
+        errors.check_range("--seed", self.seed, 0)
+        errors.check_range("--quality", self.quality, 1, ROOM_QUALITY)
 
     def figure_of(self, row: int) -> int:
         """Number of the figure of a row, both counted from 0."""
         turn, place = divmod(row, self.figures)
-        order = generator(self.seed, ORDER, turn).permutation(self.figures)
+        order = generator(self.seed, Rendered.ORDER, turn).permutation(self.figures)
         return int(order[place])
 
-
-def row_paths(recipe: Recipe, row: int) -> labels.Row:
-    """Paths of a row's files; rows count from 0, names from 1."""
-    return labels.Row(
-        bg=f"Background/bg{row % recipe.rooms + 1}.jpg",
-        fg=f"Foreground/fg{recipe.figure_of(row) + 1}.png",
-        fg_bg=f"data_1/Fg-Bg/fg-bg{row + 1}.jpg",
-        mask=f"data_1/Fg-Bg-Mask/fg-bg-mask{row + 1}.png",
-        depth=f"data_1/Depth/depth{row + 1}.png",
-    )
+    def paths(self, row: int) -> labels.Row:
+        """Paths of a row's files; rows count from 0, names from 1."""
+        return labels.Row(
+            bg=f"Background/bg{row % self.rooms + 1}.jpg",
+            fg=f"Foreground/fg{self.figure_of(row) + 1}.png",
+            fg_bg=f"data_1/Fg-Bg/fg-bg{row + 1}.jpg",
+            mask=f"data_1/Fg-Bg-Mask/fg-bg-mask{row + 1}.png",
+            depth=f"data_1/Depth/depth{row + 1}.png",
+        )
 
 
 class Written(NamedTuple):
@@ -122,76 +105,84 @@ class Written(NamedTuple):
     ranges: dict[str, tuple[float, float]]
 
 
-def write_room(recipe: Recipe, output: Path, room: int) -> Written:
-    """Writes a room's background and all rows in it."""
-    # Here, not above: `--help` need not wait for the ray caster.
-    from maskdepth_tf.scenes import stage
+@dataclass(frozen=True)
+class Writer:
+    """Writes the pictures of a set; what a worker process is given.
 
-    scene = stage.Stage(recipe.seed, room, recipe.image_size)
-    written = Written({}, {})
-    picture = encoding.encode_jpeg(scene.background(), ROOM_QUALITY)
-    _write(output, f"Background/bg{room + 1}.jpg", picture, written)
-    for row in range(room, recipe.rows, recipe.rooms):
-        paths, draws = row_paths(recipe, row), generator(recipe.seed, ROW, row)
-        figure = _figure(recipe.seed, recipe.figure_of(row))
-        example = scene.example(figure, draws)
-        quality = recipe.quality
-        if draws.random() < 0.5:
-            quality = int(draws.integers(recipe.quality, ROOM_QUALITY, endpoint=True))
-        composite = encoding.encode_jpeg(example.fg_bg, quality)
-        _write(output, paths.fg_bg, composite, written)
-        _write_png(output, paths.mask, example.mask, written)
-        _write_png(output, paths.depth, example.depth, written)
-        written.ranges[paths.depth] = (example.near_m, example.far_m)
-    return written
+    Attributes:
+        data_set: The set.
+        folder: Where it is made.
+    """
 
+    data_set: RenderedSet
+    folder: Path
 
-def write_figure(recipe: Recipe, output: Path, figure: int) -> Written:
-    """Writes a figure alone, as a cut-out."""
-    from maskdepth_tf.scenes import stage
+    def write_room(self, room: int) -> Written:
+        """Writes a room's background and all rows in it."""
+        # Here, not above: `--help` need not wait for the ray caster.
+        from maskdepth_tf.scenes import stage
 
-    draws = generator(recipe.seed, CUTOUT, figure)
-    model = _figure(recipe.seed, figure)
-    cutout = stage.cutout(model, recipe.image_size, draws)
-    written = Written({}, {})
-    _write_png(output, f"Foreground/fg{figure + 1}.png", cutout, written)
-    return written
+        data_set = self.data_set
+        scene = stage.Stage(data_set.seed, room, data_set.image_size)
+        written = Written({}, {})
+        picture = encoding.encode_jpeg(scene.background(), ROOM_QUALITY)
+        self._write(f"Background/bg{room + 1}.jpg", picture, written)
+        for row in range(room, data_set.rows, data_set.rooms):
+            paths = data_set.paths(row)
+            draws = generator(data_set.seed, Rendered.ROW, row)
+            figure = _figure(data_set.seed, data_set.figure_of(row))
+            example = scene.example(figure, draws)
+            quality = data_set.quality
+            if draws.random() < 0.5:
+                quality = int(draws.integers(quality, ROOM_QUALITY, endpoint=True))
+            composite = encoding.encode_jpeg(example.fg_bg, quality)
+            self._write(paths.fg_bg, composite, written)
+            self._write_png(paths.mask, example.mask, written)
+            self._write_png(paths.depth, example.depth, written)
+            written.ranges[paths.depth] = (example.near_m, example.far_m)
+        return written
+
+    def write_figure(self, figure: int) -> Written:
+        """Writes a figure alone, as a cut-out."""
+        from maskdepth_tf.scenes import stage
+
+        draws = generator(self.data_set.seed, Rendered.CUTOUT, figure)
+        model = _figure(self.data_set.seed, figure)
+        cutout = stage.cutout(model, self.data_set.image_size, draws)
+        written = Written({}, {})
+        self._write_png(f"Foreground/fg{figure + 1}.png", cutout, written)
+        return written
+
+    def write_all(self, num_workers: int) -> Written:
+        """Writes all pictures, with a number of processes."""
+        num_rooms = min(self.data_set.rooms, self.data_set.rows)
+        rooms = {
+            (room,): len(range(room, self.data_set.rows, self.data_set.rooms))
+            for room in range(num_rooms)
+        }
+        figures = {self.data_set.figure_of(row) for row in range(self.data_set.rows)}
+        with workers.pool_or_here(min(num_workers, num_rooms), self) as pool:
+            written = pool.run(Writer.write_room, rooms, "synthesize", "rows")
+            cutouts = {(figure,): 1 for figure in sorted(figures)}
+            written += pool.run(Writer.write_figure, cutouts, "synthesize", "cut-outs")
+        return Written(
+            {path: part.sums[path] for part in written for path in part.sums},
+            {path: part.ranges[path] for part in written for path in part.ranges},
+        )
+
+    def _write(self, path: str, data: bytes, written: Written) -> None:
+        (self.folder / path).write_bytes(data)
+        written.sums[path] = hashlib.sha256(data).hexdigest()
+
+    def _write_png(self, path: str, pixels: np.ndarray, written: Written) -> None:
+        self._write(path, encoding.encode_png(pixels, compression=4), written)
 
 
 @functools.lru_cache(maxsize=256)
 def _figure(seed: int, number: int):
     from maskdepth_tf.scenes import people, shapes
 
-    return shapes.compact(people.figure(generator(seed, FIGURE, number)))
-
-
-def _write(output: Path, path: str, data: bytes, written: Written) -> None:
-    (output / path).write_bytes(data)
-    written.sums[path] = hashlib.sha256(data).hexdigest()
-
-
-def _write_png(output: Path, path: str, pixels: np.ndarray, written: Written) -> None:
-    _write(output, path, encoding.encode_png(pixels, compression=4), written)
-
-
-def _write_pictures(recipe: Recipe, output: Path, num_workers: int) -> Written:
-    """Writes all pictures with a pool of processes."""
-    num_rooms = min(recipe.rooms, recipe.rows)
-    figures = sorted({recipe.figure_of(row) for row in range(recipe.rows)})
-    everything = Written({}, {})
-    with (
-        workers.pool(min(num_workers, num_rooms)) as pool,
-        progress.track("synthesize", recipe.rows, "rows") as advance,
-    ):
-        jobs = [
-            *(pool.submit(write_room, recipe, output, k) for k in range(num_rooms)),
-            *(pool.submit(write_figure, recipe, output, k) for k in figures),
-        ]
-        for job in concurrent.futures.as_completed(jobs):
-            advance(len(job.result().ranges))
-            everything.sums.update(job.result().sums)
-            everything.ranges.update(job.result().ranges)
-    return everything
+    return shapes.compact(people.figure(generator(seed, Rendered.FIGURE, number)))
 
 
 def synthesize(
@@ -207,8 +198,7 @@ def synthesize(
     """Makes a data set of rendered rooms.
 
     Args:
-        output: Folder of the data set: absent, empty, or left by a run that was cut
-            off, which is cleared.
+        output: Folder of the data set: absent or empty; appears complete or not at all.
         rows: Examples.
         image_size: Side of all pictures [pixels].
         rooms: Rooms, each seen by one camera.
@@ -220,69 +210,40 @@ def synthesize(
     Raises:
         UsageError: A value is out of range or `output` holds something else.
     """
-    recipe = Recipe(rows, image_size, rooms, figures, seed, quality)
+    data_set = RenderedSet(rows, image_size, rooms, figures, seed, quality)
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
-    if workers < 1:
-        raise errors.UsageError(f"--workers must be 1 or more. Received: {workers}")
-    output = Path(output)
-    _prepare_output(output)
-    written = _write_pictures(recipe, output, workers)
-    sums = "".join(f"{written.sums[path]}  {path}\n" for path in sorted(written.sums))
-    files.write_atomically(output / "files.sha256", sums.encode())
-    ranges = [written.ranges[row_paths(recipe, row).depth] for row in range(rows)]
-    files.write_atomically(output / "depth_range.csv", _table(recipe, ranges))
-    manifest = _manifest(recipe, len(written.sums), ranges, output)
-    files.write_json(output / "manifest.json", manifest)
-    labels.write(output / "labels.txt", (row_paths(recipe, row) for row in range(rows)))
-    (output / MARKER).unlink()
-
-
-def _prepare_output(output: Path) -> None:
-    """Makes the folders; clears what a run that was cut off has left."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        found = {path.name for path in output.iterdir()}
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise errors.UsageError(
-            f"--output must be a folder that can be made: {error.strerror}. "
-            f"Received: {output}"
-        ) from error
-    if found and MARKER not in found:
+    errors.check_range("--workers", workers, 1)
+    output = Path(output).resolve()
+    if files.names_in_output(output):
         raise errors.UsageError(f"--output must be empty. Received: {output}")
-    (output / MARKER).touch()
-    for name in FINAL_FILES:
-        (output / name).unlink(missing_ok=True)
-    for folder in FOLDERS:
-        shutil.rmtree(output / folder, ignore_errors=True)
-        (output / folder).mkdir(parents=True)
+    with files.unfinished_folder(files.partial_of(output)) as folder:
+        for name in FOLDERS:
+            (folder / name).mkdir(parents=True)
+        written = Writer(data_set, folder).write_all(workers)
+        files.write_sums(folder, dict(sorted(written.sums.items())))
+        paths = [data_set.paths(row) for row in range(rows)]
+        limits = [(row.depth, *written.ranges[row.depth]) for row in paths]
+        table = ranges.to_csv(limits, is_metric=True, digits=".4f")
+        files.write_atomically(folder / ranges.RANGES, table)
+        manifest = _manifest(data_set, written, folder)
+        files.write_json(folder / files.MANIFEST, manifest)
+        labels.write(folder / "labels.txt", paths)
+        files.replace_folder(folder, output)
 
 
-def _table(recipe: Recipe, ranges: list[tuple[float, float]]) -> bytes:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("depth", "near_m", "far_m"))
-    for row, (near, far) in enumerate(ranges):
-        table.writerow((row_paths(recipe, row).depth, f"{near:.4f}", f"{far:.4f}"))
-    return text.getvalue().encode()
-
-
-def _manifest(recipe: Recipe, num_files: int, ranges, output: Path) -> dict:
+def _manifest(data_set: RenderedSet, written: Written, folder: Path) -> dict:
+    near, far = zip(*written.ranges.values(), strict=True)
     return {
-        "recipe": asdict(recipe) | {"name": "synthetic rooms"},
+        "recipe": asdict(data_set) | {"name": "synthetic rooms"},
         "counts": {
-            "rows": recipe.rows,
-            "foregrounds": min(recipe.figures, recipe.rows),
-            "backgrounds": min(recipe.rooms, recipe.rows),
-            "pictures": num_files,
+            "rows": data_set.rows,
+            "foregrounds": min(data_set.figures, data_set.rows),
+            "backgrounds": min(data_set.rooms, data_set.rows),
+            "pictures": len(written.sums),
         },
-        "depth": {
-            "source": "exact",
-            "near_m": min(near for near, _ in ranges),
-            "far_m": max(far for _, far in ranges),
-        },
+        "depth": {"source": "exact", "near_m": min(near), "far_m": max(far)},
         "files": {
-            name: files.sha256_of(output / name)
-            for name in ("files.sha256", "depth_range.csv")
+            name: files.sha256_of(folder / name) for name in (files.SUMS, ranges.RANGES)
         },
         "versions": {
             "maskdepth_tf": maskdepth_tf.__version__,

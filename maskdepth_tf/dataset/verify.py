@@ -24,9 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from maskdepth_tf import cli, errors, files, startup
-from maskdepth_tf.dataset import flags, workers
+from maskdepth_tf import cli, errors, files, workers
+from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.checking import consensus, findings
+from maskdepth_tf.dataset.checking.inspection import Inspector
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
 
@@ -44,7 +45,7 @@ KINDS = (
     "full_mask",
 )
 """Kinds of faults, in the order of the table."""
-EXAMPLES = 3
+SPELLED_OUT = 3
 """Faults of a kind that are spelled out."""
 
 
@@ -78,20 +79,20 @@ class Report(NamedTuple):
 
 def verify(
     labels_path: str | os.PathLike,
-    found: stores.Pictures,
+    source: stores.Pictures,
     num_workers: int = 1,
 ) -> Report:
     """Looks for all faults of all rows.
 
     Args:
         labels_path: The labels file.
-        found: The pictures that it names.
+        source: The pictures that it names.
         num_workers: Processes; the report does not depend on it.
 
     Raises:
         DataError: If the labels file is missing or empty.
     """
-    data = labels.read_member(labels_path, found)
+    data = labels.read_member(labels_path, source)
     numbered, faults = labels.read_lines(labels_path, data)
     if not numbered and not faults:
         raise errors.DataError(
@@ -104,7 +105,7 @@ def verify(
     bad.update(
         _picture_faults(
             [item for item in numbered if item[0] not in again],
-            found,
+            source,
             num_workers,
         )
     )
@@ -114,25 +115,6 @@ def verify(
         bad=sorted(bad, key=lambda item: (item.row, KINDS.index(item.fault), item)),
         good=[row for line, row in numbered if line not in lines],
     )
-
-
-def _open_set(found: stores.Pictures) -> None:
-    startup.load_tensorflow()
-    from maskdepth_tf.dataset.checking import inspection
-
-    inspection.open_set(found)
-
-
-def _inspect_rooms(paths: list[str]) -> list:
-    from maskdepth_tf.dataset.checking import inspection
-
-    return inspection.inspect_rooms(paths)
-
-
-def _inspect_rows(rows: list[labels.Row]) -> list[findings.Inspected]:
-    from maskdepth_tf.dataset.checking import inspection
-
-    return inspection.inspect_rows(rows)
 
 
 def _picture_faults(
@@ -147,25 +129,25 @@ def _picture_faults(
     num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))
     first_lines: dict[bytes, int] = {}
     judged: list[tuple[int, str, findings.Depth]] = []
-    with workers.pool_or_none(num_workers, _open_set, (source,)) as executor:
-        found = workers.map_chunks(executor, _inspect_rooms, names, "rooms", "pictures")
-        rooms = consensus.Rooms(dict(zip(names, found, strict=True)))
-        seen = workers.map_chunks(executor, _inspect_rows, rows, "verify", "rows")
-        for (line, row), inspected in zip(numbered, seen, strict=True):
+    with workers.pool_or_here(num_workers, source, Inspector) as pool:
+        cells = pool.map_chunks(Inspector.inspect_rooms, names, "rooms", "pictures")
+        rooms = consensus.Rooms(dict(zip(names, cells, strict=True)))
+        inspections = pool.map_chunks(Inspector.inspect_rows, rows, "verify", "rows")
+        for (line, row), inspected in zip(numbered, inspections, strict=True):
             faults = list(inspected.faults)
             if inspected.digest is not None:
                 first = first_lines.setdefault(inspected.digest, line)
                 if first != line:
                     text = f"expected an fg_bg of its own, received line {first}'s"
                     faults.append(findings.Fault("duplicate", text))
-            if inspected.view is not None:
-                faults += rooms.faults(row.bg, inspected.view)
+            if inspected.surroundings is not None:
+                faults += rooms.faults(row.bg, inspected.surroundings)
             if inspected.depth is not None and not faults:
                 judged.append((line, row.bg, inspected.depth))
             yield from (Bad(line, *fault) for fault in faults)
-    shown = [name for _, name, _ in judged]
+    backgrounds = [name for _, name, _ in judged]
     depths = [depth for _, _, depth in judged]
-    for number, fault in consensus.depth_faults(shown, depths):
+    for number, fault in consensus.depth_faults(backgrounds, depths):
         yield Bad(judged[number][0], *fault)
 
 
@@ -182,14 +164,14 @@ def table(report: Report, name: str) -> str:
         lines.append(f"\n{'fault':18}{'rows':>9}  lines")
     details = [""]
     for kind in KINDS:
-        found = [item for item in report.bad if item.fault == kind]
-        if not found:
+        faults = [item for item in report.bad if item.fault == kind]
+        if not faults:
             continue
-        rows = sorted({item.row for item in found})
-        more = ["..."] * (len(rows) > EXAMPLES)
-        first = ", ".join([*map(str, rows[:EXAMPLES]), *more])
+        rows = sorted({item.row for item in faults})
+        more = ["..."] * (len(rows) > SPELLED_OUT)
+        first = ", ".join([*map(str, rows[:SPELLED_OUT]), *more])
         lines.append(f"{kind:18}{len(rows):9,}  {first}")
-        details += [f"{name}:{i.row}: {kind}: {i.detail}" for i in found[:EXAMPLES]]
+        details += [f"{name}:{i.row}: {kind}: {i.detail}" for i in faults[:SPELLED_OUT]]
     return "\n".join(lines + details * bool(report.bad))
 
 

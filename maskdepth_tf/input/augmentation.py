@@ -15,6 +15,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from maskdepth_tf import streams
+from maskdepth_tf.draws import Column
 
 Streams = dict[str, tf.Tensor]
 """The four streams of a batch, by name."""
@@ -26,7 +27,7 @@ CUTOUT_VALUE = 153
 MAX_HOLES = 16
 """Most holes of a picture."""
 
-NUM_DRAWS = 11 + 4 * MAX_HOLES
+NUM_DRAWS = Column.HOLES + 4 * MAX_HOLES
 """Uniform numbers that an example's augmentation takes."""
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
@@ -191,21 +192,25 @@ def make_augmentation(
 
     def augment(batch: Streams, draws: tf.Tensor) -> Streams:
         if zoom_minimum < 1 or flip_probability:
-            share = zoom_minimum + (1 - zoom_minimum) * draws[:, 0]
-            share = tf.where(draws[:, 10] < zoom_probability, share, 1.0)
-            batch = frame(batch, share, draws[:, 1:3], draws[:, 3] < flip_probability)
+            share = zoom_minimum + (1 - zoom_minimum) * draws[:, Column.ZOOM]
+            share = tf.where(draws[:, Column.IS_ZOOMED] < zoom_probability, share, 1.0)
+            offset = draws[:, Column.OFFSET : Column.OFFSET + 2]
+            mirrored = draws[:, Column.FLIP] < flip_probability
+            batch = frame(batch, share, offset, mirrored)
         pictures = {stream.name: batch[stream.name] for stream in streams.INPUTS}
         if contrast_range or gain_range:
-            factor = 1 + contrast_range * (2 * draws[:, 4] - 1)
+            factor = 1 + contrast_range * (2 * draws[:, Column.CONTRAST] - 1)
             # Half of the gain is the light's strength, half its colour.
-            gain = 1 + gain_range * (draws[:, 5:6] + draws[:, 6:9] - 1)
+            strength = draws[:, Column.STRENGTH, tf.newaxis]
+            colour = draws[:, Column.COLOUR : Column.COLOUR + 3]
+            gain = 1 + gain_range * (strength + colour - 1)
             pictures = {k: contrast(v, factor, gain) for k, v in pictures.items()}
         if grey_probability:
-            chosen = draws[:, 9] < grey_probability
+            chosen = draws[:, Column.GREY] < grey_probability
             pictures = {name: grey(image, chosen) for name, image in pictures.items()}
         for place, name in enumerate(pictures if cutout_holes else ()):
             size = pictures[name].shape[1]
-            first = 11 + place * 2 * MAX_HOLES
+            first = Column.HOLES + place * 2 * MAX_HOLES
             drawn = draws[:, first : first + 2 * cutout_holes]
             centers = tf.reshape(drawn * size, [-1, cutout_holes, 2])
             pictures[name] = cutout_boxes(

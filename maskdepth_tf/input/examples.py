@@ -165,7 +165,7 @@ def fingerprint(labels_path: str, examples: Examples) -> str:
     A packed set has the SHA-256 of its manifest, which holds those of all its files.
     """
     if examples.packed:
-        return files.sha256_of(Path(labels_path, packed.MANIFEST))
+        return files.sha256_of(Path(labels_path, files.MANIFEST))
     digest = hashlib.sha256(Path(labels_path).read_bytes())
     names = {name for row in examples.rows for name in row._replace(fg=row.bg)}
     for name in sorted(names):

@@ -13,8 +13,6 @@ read: a set may be larger than that. A split is drawn when a set is packed, and 
 again. Files that the manifest does not name are never opened.
 """
 
-import concurrent.futures
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -31,7 +29,6 @@ from maskdepth_tf.input.labels import Row
 
 FORMAT = 2
 """Version of the format; in 1 the manifest had no sum of its own."""
-MANIFEST = "manifest.json"
 FILES = (
     *(f"{stream.name}.npy" for stream in streams.STREAMS),
     "places.npy",
@@ -93,28 +90,23 @@ def read_manifest(folder: Path) -> dict:
     Raises:
         DataError: If it is missing, damaged, or of another format.
     """
-    path = folder / MANIFEST
+    path = folder / files.MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
         version = manifest["packed"]
         stated = manifest.pop("sha256", None)
     except FileNotFoundError:
-        raise DataError(f"{folder}: a packed set must hold {MANIFEST}") from None
+        raise DataError(f"{folder}: a packed set must hold {files.MANIFEST}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{path}: must be the manifest of a packed set") from None
     if version not in (1, FORMAT):
         raise DataError(f"{path}: the format must be {FORMAT}. Received: {version}")
-    received = sum_of(manifest) if version == FORMAT else None
+    received = files.sha256_of_json(manifest) if version == FORMAT else None
     if received != stated:
         raise DataError(
             f"{path}: damaged: its SHA-256 must be {stated}. Received: {received}"
         )
     return manifest
-
-
-def sum_of(manifest: dict) -> str:
-    """Computes SHA-256 of all that a manifest says but this sum."""
-    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
 
 
 def check(folder: Path, manifest: dict) -> None:
@@ -125,25 +117,8 @@ def check(folder: Path, manifest: dict) -> None:
     """
     expected = manifest["files"]
     if not set(FILES) <= set(expected):
-        raise DataError(f"{folder / MANIFEST}: must name {', '.join(FILES)}")
-    # Sizes first: a file that was cut off is found without reading the others.
-    for name in expected:
-        path = folder / name
-        if not path.is_file():
-            raise DataError(f"{path}: missing from the packed set")
-        size = path.stat().st_size
-        if size != expected[name]["bytes"]:
-            raise DataError(
-                f"{path}: must have {expected[name]['bytes']} bytes. Received: {size}"
-            )
-    with concurrent.futures.ThreadPoolExecutor() as threads:
-        sums = threads.map(lambda name: files.sha256_of(folder / name), expected)
-        for name, received in zip(expected, sums, strict=True):
-            if received != expected[name]["sha256"]:
-                raise DataError(
-                    f"{folder / name}: damaged: its SHA-256 must be "
-                    f"{expected[name]['sha256']}. Received: {received}"
-                )
+        raise DataError(f"{folder / files.MANIFEST}: must name {', '.join(FILES)}")
+    files.check_described(folder, expected)
 
 
 def _loader(folder):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskdepth_tf.dataset.composing.pairing import generator
+from maskdepth_tf.draws import Rendered, generator
 from maskdepth_tf.scenes import film, layers, placement, render, rooms, shapes
 from maskdepth_tf.scenes.raycast import Camera, Scene
 
@@ -42,7 +42,7 @@ class Stage:
     """
 
     def __init__(self, seed: int, number: int, size: int) -> None:
-        draws = generator(seed, 1, number)
+        draws = generator(seed, Rendered.ROOM, number)
         self._room = rooms.make_room(draws)
         scene = Scene(shapes.compact(self._room.model))
         self._view = render.render_room(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -9,25 +10,26 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks import made_sets
+from benchmarks.made_sets import FloorTeacher, write_sources
 from maskdepth_tf import cli, errors, schema
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import build, compose, depth, pack, teachers, workers
+from maskdepth_tf.dataset import build, compose, depth, pack
 from maskdepth_tf.dataset.composing.recipe import Recipe
-from maskdepth_tf.dataset.packing import beam, shards
+from maskdepth_tf.dataset.packing import beam, preparation, shards
 from maskdepth_tf.input import packed
-from tests.support.made_sets import FloorTeacher, write_sources
 from tests.support.paths import ROOT
-from tests.support.threads import thread_pool
 
 RECIPE = {"image_size": 32, "scale": [0.4, 0.8], "views": 2, "quality": 80}
 NUM_ROWS = 50
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """A made-up teacher, and threads instead of processes."""
-    monkeypatch.setattr(teachers, "load_teacher", lambda *args: FloorTeacher())
-    monkeypatch.setattr(workers, "pool", thread_pool)
+def quick(request):
+    """A made-up teacher, threads instead of processes; in all tests but one, Pillow."""
+    is_whole = "three_commands" in request.fixturenames
+    with made_sets.stand_ins(with_pillow=not is_whole):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -57,37 +59,41 @@ def plan(folders, output, **more):
 
 
 @pytest.fixture(scope="module")
-def expected(folders, tmp_path_factory):
+def three_commands(folders, tmp_path_factory):
     """What the three commands make."""
-    root = tmp_path_factory.mktemp("expected")
-    patch = pytest.MonkeyPatch()
-    patch.setattr(teachers, "load_teacher", lambda *args: FloorTeacher())
-    patch.setattr(workers, "pool", thread_pool)
-    compose.compose(
-        folders / "cutouts",
-        folders / "rooms",
-        root / "set",
-        plan(folders, "x").recipe,
-        num_rows=NUM_ROWS,
-    )
-    depth.make_depth(root / "set", str(folders / "net.tflite"))
-    patch.undo()
-    pack.pack(root / "set" / "labels.txt", root / "packed", image_size=16)
-    return root
+    root = tmp_path_factory.mktemp("three")
+    with made_sets.stand_ins(with_pillow=False):
+        compose.compose(
+            folders / "cutouts",
+            folders / "rooms",
+            root / "set",
+            plan(folders, "x").recipe,
+            num_rows=NUM_ROWS,
+        )
+        depth.make_depth(root / "set", str(folders / "net.tflite"))
+        pack.pack(root / "set" / "labels.txt", root / "packed", image_size=16)
+    shutil.move(root / "set" / "depth_range.csv", root / "packed")
+    return root / "packed"
+
+
+@pytest.fixture(scope="module")
+def expected(folders, tmp_path_factory):
+    """What a build makes that nothing disturbs."""
+    output = tmp_path_factory.mktemp("expected") / "set"
+    with made_sets.stand_ins(with_pillow=True):
+        build.build(plan(folders, output))
+    return output
 
 
 def assert_as_expected(output, expected):
-    for name in packed.FILES:
-        received = (output / name).read_bytes()
-        assert received == (expected / "packed" / name).read_bytes(), name
-    ranges = (expected / "set" / "depth_range.csv").read_bytes()
-    assert (output / "depth_range.csv").read_bytes() == ranges
+    for name in (*packed.FILES, "depth_range.csv"):
+        assert (output / name).read_bytes() == (expected / name).read_bytes(), name
     assert not output.with_name(f"{output.name}.partial").exists()
 
 
-def test_arrays_are_those_of_three_commands(folders, expected, tmp_path):
+def test_arrays_are_those_of_three_commands(folders, three_commands, tmp_path):
     manifest = build.build(plan(folders, tmp_path / "set"), num_workers=2)
-    assert_as_expected(tmp_path / "set", expected)
+    assert_as_expected(tmp_path / "set", three_commands)
     assert manifest["build"]["rows"] == NUM_ROWS
     assert manifest["teacher"]["check"]["rows"] == 32
     assert manifest["sources"]["Foreground/fg1.png"]["name"] == "0.png"
@@ -131,7 +137,7 @@ def test_killed_build_goes_on(folders, expected, tmp_path, monkeypatch):
 @pytest.mark.parametrize("place", [100, 5000, -40])
 def test_flipped_shard_is_made_again(folders, expected, tmp_path, place):
     wanted = plan(folders, tmp_path / "set")
-    begun, _ = build.prepare(wanted)
+    begun, _ = preparation.prepare(wanted)
     build._make_all(begun, 1)
     path = begun.path(0)
     data = bytearray(path.read_bytes())
@@ -146,7 +152,7 @@ def test_flipped_shard_is_made_again(folders, expected, tmp_path, place):
 
 
 def test_another_plan_or_other_sources_are_refused(folders, tmp_path):
-    build.prepare(plan(folders, tmp_path / "set"))
+    preparation.prepare(plan(folders, tmp_path / "set"))
     other = plan(folders, tmp_path / "set", rows=40)
     message = "set.partial: a build of another plan is under way there, see build.yaml"
     with pytest.raises(errors.StateError, match=message):
@@ -194,7 +200,7 @@ def test_command(folders, expected, tmp_path, capsys):
     [
         (["--workers", "0"], "--workers must be 1 or more. Received: 0"),
         (["--set", "row=3"], "unknown configuration key: row. The nearest is: rows"),
-        (["--set", "rows=0"], "rows must be at least 1. Received: 0"),
+        (["--set", "rows=0"], "rows must be 1 or more. Received: 0"),
         (["--set", "depth_quality=99"], "depth_quality must be 1 to 95. Received: 99"),
         (["--set", "test_fraction=1"], "test_fraction must be between 0 and 1."),
         (["--set", "recipe.quality=0"], "--quality must be 1 to 100. Received: 0"),
@@ -227,13 +233,6 @@ def test_flags_of_beam(folders, expected, tmp_path, monkeypatch, flags, folder):
     argv = ["build", "--config", "plan.yaml", *flags, "--beam"]
     assert cli.run(dataset.main, [*argv, "--runner=Any", "--force", "x"]) == 0
     assert_as_expected(tmp_path / "set", expected)
-
-
-@pytest.mark.parametrize("work", [build._make, build._make_views])
-def test_a_process_without_shards(monkeypatch, work):
-    monkeypatch.setattr(build, "_shards", None)
-    with pytest.raises(RuntimeError, match="the worker was given no shards"):
-        work(0)
 
 
 def test_the_documented_plan_is_the_default():

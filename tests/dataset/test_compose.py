@@ -11,17 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import cli, errors
+from maskdepth_tf import cli, errors, workers
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import compose
 from maskdepth_tf.dataset.composing import rows, sources
 from maskdepth_tf.dataset.composing.recipe import Recipe
 from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.input import labels
-from tests.support.paths import DATA
 from tests.support.pictures import digests
-
-OFFICE = DATA / "office"
 
 
 def save(path, pixels):
@@ -194,7 +191,7 @@ def test_without_scale_cutouts_keep_their_size(pictures, tmp_path):
 
 
 def test_default_is_twenty_placements(pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(compose, "_write_pictures", lambda *_: [])
+    monkeypatch.setattr(compose, "_write_pictures", lambda *_: {})
     assert compose.compose(*pictures, tmp_path / "set", Recipe(32)) == 3 * 2 * 2 * 20
 
 
@@ -258,13 +255,31 @@ def test_cutouts_need_alpha(tmp_path):
 def test_output_must_be_empty_unless_forced(pictures, tmp_path):
     output = tmp_path / "set"
     compose.compose(*pictures, output, Recipe(32), num_rows=4)
-    (output / "mine.txt").write_text("kept")
     with pytest.raises(errors.UsageError, match="--output must be empty; --force"):
         compose.compose(*pictures, output, Recipe(32), num_rows=2)
     compose.compose(*pictures, output, Recipe(32), num_rows=2, force=True)
     assert len(labels.read(output / "labels.txt")) == 2
     assert not (output / "data_1/Fg-Bg/fg-bg3.jpg").exists()
-    assert (output / "mine.txt").read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_force_replaces_nothing_but_a_data_set(pictures, tmp_path):
+    output = tmp_path / "set"
+    compose.compose(*pictures, output, Recipe(32), num_rows=2)
+    (output / "mine.txt").write_text("kept")
+    before = digests(output)
+    message = "must hold nothing but a data set.* Received: .*/mine.txt"
+    with pytest.raises(errors.UsageError, match=message):
+        compose.compose(*pictures, output, Recipe(32), num_rows=1, force=True)
+    assert digests(output) == before
+
+
+def test_an_output_that_is_a_link_stays_one(pictures, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "set").symlink_to("disk")
+    compose.compose(*pictures, tmp_path / "set", Recipe(32), num_rows=1)
+    assert (tmp_path / "set").is_symlink()
+    assert (tmp_path / "disk" / "labels.txt").is_file()
 
 
 def test_force_keeps_the_old_set_if_a_source_is_bad(pictures, tmp_path):
@@ -329,18 +344,19 @@ def test_full_disk_leaves_nothing(pictures, tmp_path, capsys, monkeypatch):
     code, line = run(capsys, arguments(pictures, output))
     assert code == 5
     assert line.startswith("error: no space left on the disk")
-    assert not list(output.iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_disk_in_a_worker_reaches_the_command(tmp_path):
-    folder = tmp_path / "data_1" / "Fg-Bg"
-    folder.mkdir(parents=True)
-    (folder / "fg-bg1.jpg").symlink_to("/dev/full")
+    (tmp_path / "Fg-Bg").mkdir()
+    (tmp_path / "Fg-Bg" / "fg-bg1.jpg").symlink_to("/dev/full")
+    (tmp_path / "data_1").symlink_to(tmp_path)
     cutout, room = np.full((9, 9, 4), 255, np.uint8), np.zeros((32, 32, 3), np.uint8)
     composer = compose.Composer(Recipe(32), [cutout], [room], tmp_path)
-    with pytest.raises(OSError, match="No space left") as caught:
-        compose._write_pictures(composer, 1, 1)
+    with workers.pool(1, composer) as pool:
+        with pytest.raises(OSError, match="No space left") as caught:
+            pool.run(compose.Composer.write_rows, {(0, 1): 1}, "compose", "rows")
     assert caught.value.errno == errno.ENOSPC
 
 
@@ -364,13 +380,19 @@ def test_help_lists_the_flags(command, capsys):
         assert flag in shown
 
 
-@pytest.mark.skipif(not OFFICE.is_dir(), reason=f"no office pictures in {OFFICE}")
-def test_office(tmp_path):
-    recipe = Recipe(image_size=64, scale=(0.4, 0.8))
-    root = tmp_path / "set"
-    compose.compose(OFFICE / "fg", OFFICE / "bg", root, recipe, num_rows=64)
-    rows = labels.read(root / "labels.txt")
-    assert len({row.fg for row in rows}) == len({row.bg for row in rows}) == 64
-    shares = [(preprocessing.read_mask(root / row.mask) >= 128).mean() for row in rows]
-    assert 0.02 < min(shares)
-    assert max(shares) < 0.6
+def test_figures_cover_the_share_that_the_scale_allows(tmp_path):
+    rows, columns = np.mgrid[-1:1:90j, -1:1:60j]
+    alpha = 255 * (rows**2 + columns**2 < 1)
+    for number in range(8):
+        cutout = np.dstack([np.full((90, 60, 3), 20 * number), alpha])
+        save(tmp_path / "fg" / f"{number}.png", cutout)
+        save(tmp_path / "bg" / f"{number}.jpg", np.full((48, 64, 3), 30 * number))
+    recipe, root = Recipe(image_size=64, scale=(0.4, 0.8)), tmp_path / "set"
+    compose.compose(tmp_path / "fg", tmp_path / "bg", root, recipe, num_rows=8)
+    found = labels.read(root / "labels.txt")
+    assert len({row.fg for row in found}) == len({row.bg for row in found}) == 8
+    shares = [(preprocessing.read_mask(root / r.mask) >= 128).mean() for r in found]
+    # Of an ellipse two thirds as wide as high, 70 to 100 % of it in the picture.
+    area = np.pi / 4 * 2 / 3
+    assert 0.7 * 0.4**2 * area - 0.01 < min(shares)
+    assert max(shares) < 0.8**2 * area + 0.01

@@ -1,9 +1,7 @@
 """Depth maps for a data set, by a made-up teacher."""
 
-import contextlib
 import json
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskdepth_tf import cli, errors, files
+from benchmarks.threads import thread_pool
+from maskdepth_tf import cli, errors, files, workers
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import depth, index, teachers, workers
-from maskdepth_tf.dataset.teachers import plausibility, ranges
+from maskdepth_tf.dataset import depth, index
+from maskdepth_tf.dataset.teachers import loading, plausibility, ranges
 from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.headers import Header
 from maskdepth_tf.input import labels
@@ -31,22 +30,23 @@ class RedTeacher:
         self.seen = 0
 
     def predict(self, batch):
-        """See `teachers.Teacher`."""
+        """See `loading.Teacher`."""
         self.seen += len(batch)
         return np.float32(2) + batch[..., 0] / np.float32(51)
 
 
 @pytest.fixture
 def network(monkeypatch):
-    """The teacher that `load_teacher` gives."""
+    """The teacher that `load_teacher` gives; threads in place of processes."""
     made = RedTeacher()
+    monkeypatch.setattr(workers, "pool", thread_pool)
 
     def load_teacher(name, convention, normalize, input_size):
         made.sha256 = files.sha256_of(Path(name))
         made.input_size = input_size or 16
         return made
 
-    monkeypatch.setattr(teachers, "load_teacher", load_teacher)
+    monkeypatch.setattr(loading, "load_teacher", load_teacher)
     return made
 
 
@@ -104,7 +104,7 @@ def test_maps_ranges_and_manifest(data, network):
     assert not (data / "depth_range.partial.csv").exists()
 
 
-def test_same_bytes_for_any_number_of_workers(data, network):
+def test_same_bytes_for_any_number_of_workers(data, network, monkeypatch):
     def content():
         names = [*sorted((data / "depth").iterdir()), data / "depth_range.csv"]
         return [path.read_bytes() for path in names]
@@ -113,6 +113,13 @@ def test_same_bytes_for_any_number_of_workers(data, network):
     first = content()
     make(data, num_workers=3, force=True)
     assert content() == first
+    monkeypatch.undo()  # processes at last
+    mapper = depth.Mapper(data, RedTeacher(), bits=8, quality=75)
+    before = (data / "depth" / "3.jpg").read_bytes()
+    with workers.pool(1, mapper, workers.with_tensorflow) as pool:
+        jobs = {((("fg_bg/3.png", "depth/again.jpg"),),): 1}
+        assert pool.run(depth.Mapper.write_maps, jobs, "depth", "maps") == [1]
+    assert (data / "depth" / "again.jpg").read_bytes() == before
 
 
 def test_maps_that_exist_are_skipped(data, network):
@@ -170,22 +177,21 @@ def test_maps_of_the_user_are_left_alone(data, network):
     assert len(known) == 19
 
 
-@pytest.mark.parametrize(
-    "change", ["teacher", "convention", "quality", "normalize", "input_size", "bits"]
-)
-def test_two_teachers_are_not_mixed(change, data, network):
+def test_two_teachers_are_not_mixed(data, network):
     make(data)
     (data / "depth" / "4.jpg").unlink()
     others = {"convention": "relative_far", "quality": 50}
     others |= {"normalize": "imagenet", "input_size": 8, "bits": 16}
-    more = {change: others[change]} if change in others else {}
-    if change == "teacher":
-        (data.parent / "net.tflite").write_bytes(b"another")
-    with pytest.raises(
-        errors.StateError, match=f"begun with another {change}; --force"
-    ):
-        make(data, **more)
-    assert make(data, force=True, **more) == 20
+    for change, value in others.items():
+        message = f"begun with another {change}; --force"
+        with pytest.raises(errors.StateError, match=message):
+            make(data, **{change: value})
+    (data.parent / "net.tflite").write_bytes(b"another")
+    with pytest.raises(errors.StateError, match="begun with another teacher; --force"):
+        make(data)
+    assert make(data, force=True) == 20
+    assert make(data, force=True, **others) == 20
+    assert make(data, **others) == 0
 
 
 def test_depth_that_is_not_finite(data, network, monkeypatch):
@@ -293,15 +299,11 @@ def test_teachers_of_many_cores_get_processes(
 ):
     seen = []
 
-    @contextlib.contextmanager
-    def pool(num_workers, prepare, arguments):
+    def pool(num_workers, *arguments):
         seen.append(num_workers)
-        prepare(*arguments)
-        with ThreadPoolExecutor(1) as executor:
-            yield executor
+        return thread_pool(num_workers, *arguments)
 
     monkeypatch.setattr(workers, "pool", pool)
-    monkeypatch.setattr(depth, "_mapper", None)
     network.is_one_core = is_one_core
     assert make(data) == 20
     assert seen == started

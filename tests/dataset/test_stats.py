@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskdepth_tf import cli
+from benchmarks.threads import thread_pool
+from maskdepth_tf import cli, workers
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import stats as stats_module
-from maskdepth_tf.dataset import workers
-from maskdepth_tf.dataset.stats import Sums, measure
+from maskdepth_tf.dataset.checking import counting
+from maskdepth_tf.dataset.checking.counting import Sums, measure
 from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.stores import Folder
 from maskdepth_tf.input import labels
 from tests.support.labelled_sets import make_labelled_set
-from tests.support.threads import thread_pool
 
 
 def stats(path, folder, num_workers=1):
@@ -63,8 +63,8 @@ def test_by_hand(by_hand):
     assert found["foregrounds"] == 1
     rows = labels.read(by_hand / "labels.txt")
     unknown = [row._replace(fg=row.bg) for row in rows]
-    assert stats_module.count_pictures([*rows, *unknown])["foregrounds"] == 1
-    assert stats_module.count_pictures(unknown)["foregrounds"] == 0
+    assert counting.count_pictures([*rows, *unknown])["foregrounds"] == 1
+    assert counting.count_pictures(unknown)["foregrounds"] == 0
     # Red: 0, 1, 1, 1.
     assert found["bg"]["mean"] == [0.75, 0.2, 1.0]
     assert found["bg"]["deviation"] == pytest.approx([0.1875**0.5, 0, 0], abs=1e-12)
@@ -107,7 +107,7 @@ def test_sums_are_those_of_the_numbers(values):
 
 
 def test_bytes_are_counted_in_parts(monkeypatch):
-    monkeypatch.setattr(stats_module, "_COUNTED", 7)
+    monkeypatch.setattr(counting, "_COUNTED", 7)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3), "u1")
     squares = np.square(pixels.astype(int)).sum(axis=(0, 1))
     assert measure(pixels) == Sums(
@@ -123,10 +123,10 @@ def test_nothing_is_remembered(by_hand):
 
 
 def test_sums_do_not_overflow():
-    total = stats_module.Total()
+    total = Sums()
     bright = Sums(10**18, (65535 * 10**18,), (65535**2 * 10**18,))
     for _ in range(10):
-        total.add(bright)
+        total += bright
     assert total.moments(65535) == {"mean": [1.0], "deviation": [0.0]}
 
 

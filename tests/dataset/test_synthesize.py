@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-import os
 import subprocess
 import sys
 
@@ -11,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import cli, errors
+from maskdepth_tf import cli, errors, files
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import synthesize
-from maskdepth_tf.dataset.composing.pairing import generator
+from maskdepth_tf.draws import generator
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.input import labels
 from maskdepth_tf.scenes import people, shapes, stage
@@ -139,7 +138,7 @@ def test_another_seed_makes_other_pictures(made, tmp_path):
 
 
 def test_every_run_of_rows_shows_each_figure_once():
-    recipe = synthesize.Recipe(rows=100, figures=10)
+    recipe = synthesize.RenderedSet(rows=100, figures=10)
     turns = [[recipe.figure_of(10 * t + k) for k in range(10)] for t in range(10)]
     assert all(sorted(turn) == list(range(10)) for turn in turns)
     assert len({tuple(turn) for turn in turns}) > 5
@@ -224,15 +223,15 @@ def test_a_file_is_no_output_folder(tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_run_that_was_cut_off_is_begun_anew(made, tmp_path):
-    (tmp_path / "data_1" / "Fg-Bg").mkdir(parents=True)
-    (tmp_path / "data_1" / "Fg-Bg" / "fg-bg99.jpg").write_text("half")
-    (tmp_path / "files.sha256").write_text("old")
-    (tmp_path / synthesize.MARKER).touch()
-    synthesize.synthesize(tmp_path, **RECIPE | {"rows": 1}, workers=1)
-    assert not (tmp_path / "data_1" / "Fg-Bg" / "fg-bg99.jpg").exists()
-    assert len(labels.read(tmp_path / "labels.txt")) == 1
-    assert not (tmp_path / synthesize.MARKER).exists()
+def test_a_run_that_was_cut_off_is_begun_anew(tmp_path):
+    output = tmp_path / "set"
+    half = files.partial_of(output) / "unfinished" / "data_1" / "Fg-Bg" / "fg-bg99.jpg"
+    half.parent.mkdir(parents=True)
+    half.write_text("half")
+    synthesize.synthesize(output, **RECIPE | {"rows": 1}, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert len(labels.read(output / "labels.txt")) == 1
+    assert not list(output.rglob("fg-bg99.jpg"))
 
 
 def test_pictures_of_somebody_else_are_left_alone(tmp_path):
@@ -241,20 +240,6 @@ def test_pictures_of_somebody_else_are_left_alone(tmp_path):
     with pytest.raises(errors.UsageError, match="must be empty"):
         synthesize.synthesize(tmp_path, **RECIPE, workers=1)
     assert (tmp_path / "Background" / "mine.jpg").read_text() == "mine"
-
-
-def test_a_killed_worker_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(synthesize, "write_room", os._exit)
-    with pytest.raises(errors.StateError, match="try fewer --workers"):
-        synthesize._write_pictures(Broken(rows=1), tmp_path, 1)
-    assert not (tmp_path / "labels.txt").exists()
-
-
-class Broken(synthesize.Recipe):
-    """A recipe that ends the process that takes it up."""
-
-    def __reduce__(self):
-        return os._exit, (1,)
 
 
 def test_the_command(tmp_path, capsys):

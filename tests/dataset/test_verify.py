@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import cli, errors, files
+from benchmarks.threads import thread_pool
+from maskdepth_tf import cli, errors, files, workers
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import verify as verify_module
-from maskdepth_tf.dataset import workers
 from maskdepth_tf.dataset.checking import inspection
 from maskdepth_tf.dataset.verify import Bad
 from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.stores import Folder
 from maskdepth_tf.input import labels
 from tests.support import labelled_rooms
-from tests.support.threads import thread_pool
 
 NUM_ROWS = 100
 
@@ -114,7 +113,7 @@ def test_very_many_rooms_are_not_compared(copy, monkeypatch):
     rows = labels.read(copy / "labels.txt")
     rows[12] = rows[12]._replace(bg="bg/10.png")
     labels.write(copy / "labels.txt", rows)
-    monkeypatch.setattr(inspection, "inspect_rooms", None)
+    monkeypatch.setattr(inspection.Inspector, "inspect_rooms", None)
     monkeypatch.setattr(verify_module.consensus, "MOST_ROOMS", 11)
     assert verify(copy / "labels.txt", copy).bad == []
 
@@ -239,16 +238,10 @@ def test_the_report_does_not_depend_on_the_workers(copy, monkeypatch):
 
 def test_what_processes_hand_on_can_be_pickled(good_set):
     folder, rows = good_set
-    inspection.open_set(Folder(folder))
-    found = pickle.loads(pickle.dumps(inspection.inspect_rows(rows[:2])))
+    inspector = inspection.Inspector(Folder(folder))
+    found = pickle.loads(pickle.dumps(inspector.inspect_rows(rows[:2])))
     assert [(item.faults, len(item.digest)) for item in found] == [([], 32)] * 2
-    assert found[0].view.side == labelled_rooms.SIDE
-
-
-def test_a_process_without_a_data_set(monkeypatch):
-    monkeypatch.setattr(inspection, "_inspector", None)
-    with pytest.raises(RuntimeError, match="the process was given no data set"):
-        inspection.inspect_rooms(["bg.png"])
+    assert found[0].surroundings.side == labelled_rooms.SIDE
 
 
 def test_nothing_is_remembered(copy, rooms):

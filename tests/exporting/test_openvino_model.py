@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import export, serve
+from maskdepth_tf import export, files, serve
 from maskdepth_tf.errors import StateError, UsageError
 from maskdepth_tf.exporting import formats, openvino_model
 from maskdepth_tf.exporting.openvino_model import OpenVinoModel
@@ -116,7 +116,7 @@ def test_without_its_file(exported, kind):
 def test_another_networks_file(version, tmp_path, kind, most):
     other = make_version(tmp_path / "other", 1)
     copy = shutil.copytree(version, tmp_path / "1")
-    (copy / export.MANIFEST).unlink()
+    (copy / files.MANIFEST).unlink()
     for path in (other / formats.FOLDER).iterdir():
         shutil.copy(path, copy / formats.FOLDER)
     with pytest.raises(StateError, match=f"must equal the SavedModel's within {most}"):

@@ -120,7 +120,7 @@ def test_any_damage_is_found(copy, name):
     with pytest.raises(errors.DataError, match=f"{path}: must have .* bytes. Received"):
         packed.open_packed(copy)
     path.unlink()
-    with pytest.raises(errors.DataError, match=f"{path}: missing from the packed set"):
+    with pytest.raises(errors.DataError, match=f"{path}: missing, though manifest"):
         packed.open_packed(copy)
 
 
@@ -269,13 +269,13 @@ def test_a_disk_that_is_full_within_an_array_is_told_so(tmp_path):
 def two_workers(monkeypatch):
     """Sets as small as those here are packed by two processes."""
     monkeypatch.setattr(packing, "_ROWS_OF_A_PROCESS", 4)
-    pool_or_none, counts = packing.workers.pool_or_none, []
+    pool_or_here, counts = packing.workers.pool_or_here, []
 
     def counted(num_workers, *arguments):
         counts.append(num_workers)
-        return pool_or_none(num_workers, *arguments)
+        return pool_or_here(num_workers, *arguments)
 
-    monkeypatch.setattr(packing.workers, "pool_or_none", counted)
+    monkeypatch.setattr(packing.workers, "pool_or_here", counted)
     yield
     assert counts == [2]
 

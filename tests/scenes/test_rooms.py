@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from maskdepth_tf.dataset.composing.pairing import generator
+from maskdepth_tf.draws import generator
 from maskdepth_tf.scenes import (
     colours,
     furniture,

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 
-from maskdepth_tf.dataset import teachers
+from maskdepth_tf.dataset.teachers import loading
 
 
 def pictures(side):
@@ -14,7 +14,7 @@ def pictures(side):
 
 def load(path, **more):
     """The teacher in a file or folder."""
-    return teachers.load_teacher(str(path), **more)
+    return loading.load_teacher(str(path), **more)
 
 
 def survives_pickling(network, batch):

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from maskdepth_tf.dataset.checking import measures
-from maskdepth_tf.dataset.checking.findings import Depth, Fault, View
+from maskdepth_tf.dataset.checking.findings import Depth, Fault, Surroundings
 
 NEIGHBOURS = 8
 """Rooms that a row's own is compared with."""
@@ -68,22 +68,22 @@ class Rooms:
         vectors = np.array(list(self._cells.values())).reshape(-1, size)
         self._nearest = dict(zip(self._names, _nearest(vectors), strict=True))
 
-    def faults(self, name: str, view: View) -> list[Fault]:
+    def faults(self, name: str, surroundings: Surroundings) -> list[Fault]:
         """Whether a row shows another room than the one that it names.
 
         Args:
             name: Path of the row's background.
-            view: What the row shows.
+            surroundings: What the row shows of it.
         """
         if name not in self._cells:
             return []
-        own = self._cells[name][view.outside]
-        change = view.fg_bg[view.outside] - own
-        noise = NOISE * max(1.0, QUIET_SIDE / view.side)
+        own = self._cells[name][surroundings.outside]
+        change = surroundings.fg_bg[surroundings.outside] - own
+        noise = NOISE * max(1.0, QUIET_SIDE / surroundings.side)
         rests = {}
         for place in self._nearest[name]:
             other = self._names[place]
-            step = self._cells[other][view.outside] - own
+            step = self._cells[other][surroundings.outside] - own
             rests[other] = _rest_if_better(change, step, noise)
         best = min(rests, key=rests.__getitem__, default=name)
         if rests.get(best, np.inf) == np.inf:
@@ -112,7 +112,7 @@ def _nearest(vectors: np.ndarray) -> np.ndarray:
     count = min(NEIGHBOURS, len(vectors))
     vectors = vectors - 128  # less to round
     squares = np.square(vectors).sum(axis=1)
-    found = []
+    nearest = []
     for start in range(0, len(vectors), 256):
         block = slice(start, start + 256)
         distances = squares[block, None] + squares - 2 * vectors[block] @ vectors.T
@@ -120,8 +120,8 @@ def _nearest(vectors: np.ndarray) -> np.ndarray:
         # All of a row in order would take longer than the distances.
         near = np.sort(np.argpartition(distances, count - 1, axis=1)[:, :count])
         order = np.argsort(np.take_along_axis(distances, near, 1), kind="stable")
-        found.append(np.take_along_axis(near, order, 1))
-    return np.concatenate(found) if found else np.empty((0, 0), int)
+        nearest.append(np.take_along_axis(near, order, 1))
+    return np.concatenate(nearest) if nearest else np.empty((0, 0), int)
 
 
 def depth_faults(
@@ -193,14 +193,14 @@ def _likeness(rooms, maps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     sums = np.zeros((len(ids), *maps.shape[1:]), np.int64)
     np.add.at(sums, places, maps)
     total = sums.sum(axis=0)
-    found = np.empty((2, len(maps)))
+    likeness = np.empty((2, len(maps)))
     for start in range(0, len(maps), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         own = has_own[part, None, None]
         others = np.where(own, sums[places[part]], total) - maps[part]
-        found[0, part] = _correlations(maps[part], others)
-        found[1, part] = _correlations(maps[part].swapaxes(1, 2), others)
-    return *found, has_own
+        likeness[0, part] = _correlations(maps[part], others)
+        likeness[1, part] = _correlations(maps[part].swapaxes(1, 2), others)
+    return *likeness, has_own
 
 
 def _correlations(a, b) -> np.ndarray:

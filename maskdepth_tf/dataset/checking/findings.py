@@ -12,7 +12,7 @@ class Fault(NamedTuple):
     text: str
 
 
-class View(NamedTuple):
+class Surroundings(NamedTuple):
     """What a row shows of its room.
 
     Attributes:
@@ -46,11 +46,12 @@ class Inspected(NamedTuple):
     Attributes:
         faults: Those that the row alone shows.
         digest: SHA-256 of fg_bg; None if it cannot be read.
-        view: None where `faults` speak of background or sizes, or of no picture.
+        surroundings: None where `faults` speak of background or sizes, or
+            of no picture.
         depth: None where a picture is missing or has a wrong size.
     """
 
     faults: list[Fault]
     digest: bytes | None
-    view: View | None = None
+    surroundings: Surroundings | None = None
     depth: Depth | None = None

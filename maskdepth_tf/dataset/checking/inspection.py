@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from maskdepth_tf import streams
+from maskdepth_tf import startup, streams
 from maskdepth_tf.dataset.checking import measures
-from maskdepth_tf.dataset.checking.findings import Depth, Fault, Inspected, View
+from maskdepth_tf.dataset.checking.findings import Depth, Fault, Inspected, Surroundings
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import headers, preprocessing
+from maskdepth_tf.images import headers
 from maskdepth_tf.images.headers import Header
 from maskdepth_tf.images.stores import Pictures
 from maskdepth_tf.input import labels
@@ -24,7 +23,6 @@ from maskdepth_tf.input import labels
 LEAST_DEPTH_RANGE = 0.02
 """Depth maps with less between nearest and farthest are constant; good ones: 0.98."""
 _PICTURES_KEPT = 4096
-_SIGNATURE = [tf.TensorSpec([], tf.string)]
 
 
 class _Picture(NamedTuple):
@@ -33,55 +31,59 @@ class _Picture(NamedTuple):
     pixels: tuple[np.ndarray, ...]
 
 
-@tf.function(input_signature=_SIGNATURE)
-def _small_rgb(data):
-    return (preprocessing.load(data, streams.BG, measures.SIZE),)
-
-
-@tf.function(input_signature=_SIGNATURE)
-def _small_mask(data):
-    mask = preprocessing.decode_mask(data)
-    small = tf.cast(tf.round(preprocessing.resize(mask, measures.SIZE)), tf.uint8)
-    return tf.reduce_min(mask), tf.reduce_max(mask), small[..., 0]
-
-
-@tf.function(input_signature=_SIGNATURE)
-def _small_depth(data):
-    depth = preprocessing.decode_depth(data)
-    small = preprocessing.resize(depth, measures.SIZE)
-    return tf.reduce_min(depth), tf.reduce_max(depth), small[..., 0]
-
-
-@tf.function(input_signature=_SIGNATURE)
-def _no_pixels(data):
-    return (tf.shape(preprocessing.decode_rgba(data)),)
-
-
 @functools.cache
-def _small(column: str) -> Callable:
-    """The graph that reads a column's pictures; tracing all of them takes seconds."""
-    function = {"fg": _no_pixels, "mask": _small_mask, "depth": _small_depth}
+def _small_function(column: str) -> Callable:
+    """Traces the graph from a column's bytes to what is looked at, when first asked."""
+    startup.load_tensorflow()
+    import tensorflow as tf
+
+    from maskdepth_tf.images import preprocessing
+
+    def rgb(data):
+        return (preprocessing.load(data, streams.BG, measures.SIZE),)
+
+    def mask(data):
+        mask = preprocessing.decode_mask(data)
+        small = tf.cast(tf.round(preprocessing.resize(mask, measures.SIZE)), tf.uint8)
+        return tf.reduce_min(mask), tf.reduce_max(mask), small[..., 0]
+
+    def depth(data):
+        depth = preprocessing.decode_depth(data)
+        small = preprocessing.resize(depth, measures.SIZE)
+        return tf.reduce_min(depth), tf.reduce_max(depth), small[..., 0]
+
+    def no_pixels(data):
+        return (tf.shape(preprocessing.decode_rgba(data)),)
+
+    functions = {"bg": rgb, "fg": no_pixels, "fg_bg": rgb, "mask": mask, "depth": depth}
     # Concrete: checking the one argument would take as long as a picture.
-    return function.get(column, _small_rgb).get_concrete_function()
+    function = tf.function(functions[column])
+    return function.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
-class _Inspector:
+class Inspector:
     """Looks at the rows of one data set."""
 
-    def __init__(self, found: Pictures) -> None:
-        self._found = found
+    def __init__(self, source: Pictures) -> None:
+        self._source = source
         # Rows share backgrounds and cut-outs.
         self._try_shared = functools.lru_cache(_PICTURES_KEPT)(self._try)
 
-    def room(self, path: str) -> np.ndarray | None:
-        """Cells of a background; None if it cannot be read."""
+    def inspect_rooms(self, paths: Sequence[str]) -> list[np.ndarray | None]:
+        """Cells of backgrounds, float32 [CELLS, CELLS, 3]; None for unreadable ones."""
+        return [self._room(path) for path in paths]
+
+    def inspect_rows(self, rows: Sequence[labels.Row]) -> list[Inspected]:
+        """What is found in rows."""
+        return [self._row(row) for row in rows]
+
+    def _room(self, path: str) -> np.ndarray | None:
         picture = self._try_shared("bg", path)
         if isinstance(picture, Fault):
             return None
         return measures.cells(picture.pixels[0], measures.CELLS)
 
-    def row(self, row: labels.Row) -> Inspected:
-        """What is found in a row."""
+    def _row(self, row: labels.Row) -> Inspected:
         pictures: dict[str, _Picture] = {}
         faults = []
         for column, path in row._asdict().items():
@@ -101,42 +103,21 @@ class _Inspector:
         try:
             return self._read(column, path)
         except DataError as error:
-            kind = "unreadable" if path in self._found else "missing"
+            kind = "unreadable" if path in self._source else "missing"
             return Fault(kind, str(error))
 
     def _read(self, column: str, path: str) -> _Picture:
-        data, name = self._found.read(path), self._found.place(path)
+        import tensorflow as tf
+
+        data, name = self._source.read(path), self._source.place(path)
         header = headers.check_bytes(data, name)
         try:
-            pixels = tuple(x.numpy() for x in _small(column)(tf.constant(data)))
+            pixels = tuple(
+                x.numpy() for x in _small_function(column)(tf.constant(data))
+            )
         except tf.errors.OpError:
             raise DataError(f"{name}: cannot be decoded, is damaged") from None
         return _Picture(header, hashlib.sha256(data).digest(), pixels)
-
-
-_inspector: _Inspector | None = None
-
-
-def open_set(found: Pictures) -> None:
-    """Makes this process look at a data set's pictures, with nothing remembered."""
-    global _inspector
-    _inspector = _Inspector(found)
-
-
-def inspect_rows(rows: Sequence[labels.Row]) -> list[Inspected]:
-    """Looks at rows of the open data set."""
-    return [_opened().row(row) for row in rows]
-
-
-def inspect_rooms(paths: Sequence[str]) -> list[np.ndarray | None]:
-    """Cells of backgrounds, float32 [CELLS, CELLS, 3]; None for unreadable ones."""
-    return [_opened().room(path) for path in paths]
-
-
-def _opened() -> _Inspector:
-    if _inspector is None:
-        raise RuntimeError("the process was given no data set")
-    return _inspector
 
 
 def _size_faults(row, pictures) -> list[Fault]:
@@ -160,15 +141,15 @@ def _judge(pictures) -> Inspected:
     (bg,), (fg_bg,) = pictures["bg"].pixels, pictures["fg_bg"].pixels
     mask = pictures["mask"].pixels[-1]
     depth = pictures["depth"].pixels[-1]
-    room, shown = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
+    room, whole = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
     side = min(pictures["fg_bg"].header[1:3])
     outside = measures.outside_cells(mask)
     faults = _range_faults(pictures)
-    agrees = measures.agree(room, shown, outside, side)
+    agrees = measures.agree(room, whole, outside, side)
     # A mask that is empty or full says nothing of where the room must show.
     if not any(fault.kind in ("empty_mask", "full_mask") for fault in faults):
         gain = measures.gain_by_transposing(bg, fg_bg, mask)
-        fits = measures.agree(room, shown, outside.T, side)
+        fits = measures.agree(room, whole, outside.T, side)
         if fits and gain > measures.TRANSPOSED_GAIN:
             text = f"the transposed mask fits better what differs: IoU +{gain:.2f}"
             faults.append(Fault("transposed", text))
@@ -178,7 +159,7 @@ def _judge(pictures) -> Inspected:
     return Inspected(
         faults,
         pictures["fg_bg"].digest,
-        View(shown, outside, side) if agrees else None,
+        Surroundings(whole, outside, side) if agrees else None,
         Depth(
             np.rint(255 * measures.cells(depth, measures.DEPTH_CELLS)).astype("uint8"),
             measures.depth_contrast(depth, mask),

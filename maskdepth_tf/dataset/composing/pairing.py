@@ -2,12 +2,7 @@
 
 import math
 
-import numpy as np
-
-
-def generator(*entropy: int) -> np.random.Generator:
-    """A stream of random numbers that the given whole numbers alone decide."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
+from maskdepth_tf.draws import Composed, generator
 
 
 class Pairing:
@@ -24,8 +19,10 @@ class Pairing:
 
     def __init__(self, num_foregrounds: int, num_backgrounds: int, seed: int) -> None:
         self._seed = seed
-        self._foregrounds = generator(seed, 1).permutation(num_foregrounds).tolist()
-        self._backgrounds = generator(seed, 2).permutation(num_backgrounds).tolist()
+        foregrounds = generator(seed, Composed.FOREGROUND_ORDER)
+        backgrounds = generator(seed, Composed.BACKGROUND_ORDER)
+        self._foregrounds = foregrounds.permutation(num_foregrounds).tolist()
+        self._backgrounds = backgrounds.permutation(num_backgrounds).tolist()
         self._num_pairs = num_foregrounds * num_backgrounds
         self._cycle = math.lcm(num_foregrounds, num_backgrounds)
 
@@ -43,5 +40,5 @@ class Pairing:
     def __getitem__(self, index: int) -> tuple[int, int, bool]:
         """Cut-out, room (both counted from 0) and mirroring of row `index`."""
         turn, pair = divmod(index, self._num_pairs)
-        first = int(generator(self._seed, 3, pair).integers(2))
+        first = int(generator(self._seed, Composed.MIRRORING, pair).integers(2))
         return *self.sources(index), bool((first + turn) % 2)

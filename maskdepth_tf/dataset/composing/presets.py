@@ -80,9 +80,9 @@ def from_arguments(args: argparse.Namespace) -> Recipe:
     Raises:
         UsageError: A value is out of its range.
     """
-    given = {key: value for key, value in vars(args).items() if key in FIELDS}
-    values = PRESETS[args.preset] | given
+    options = {key: value for key, value in vars(args).items() if key in FIELDS}
+    values = PRESETS[args.preset] | options
     for pair in ("scale", "figures"):
-        if pair in given:
-            values[pair] = tuple(given[pair])
+        if pair in options:
+            values[pair] = tuple(options[pair])
     return Recipe(**values)

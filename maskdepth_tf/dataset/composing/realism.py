@@ -41,10 +41,10 @@ CAST_SIGMA = (0.015, 0.04)
 CAST_DARKNESS = (0.2, 0.45)
 
 
-def _shown(cutout: np.ndarray) -> tuple[int, int]:
+def _extent(cutout: np.ndarray) -> tuple[int, int]:
     """Row below the foot, and extent [pixels], of what counts as foreground."""
-    shown = cutout[..., 3] >= streams.MASK_THRESHOLD
-    rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+    solid = cutout[..., 3] >= streams.MASK_THRESHOLD
+    rows, columns = (np.flatnonzero(solid.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         return cutout.shape[0], max(cutout.shape[:2])
     return int(rows[-1]) + 1, int(max(np.ptp(rows), np.ptp(columns))) + 1
@@ -52,7 +52,7 @@ def _shown(cutout: np.ndarray) -> tuple[int, int]:
 
 def foot(layer: Layer) -> int:
     """Row of the picture below a figure's lowest one."""
-    return layer[2] + _shown(layer[0])[0]
+    return layer[2] + _extent(layer[0])[0]
 
 
 def stand(cutout: np.ndarray, size: int, draws: np.random.Generator) -> int:
@@ -66,7 +66,7 @@ def stand(cutout: np.ndarray, size: int, draws: np.random.Generator) -> int:
     Returns:
         Row of the cut-out's upper edge; its foot lies in the picture.
     """
-    below, extent = _shown(cutout)
+    below, extent = _extent(cutout)
     height = FOOT[0] + FOOT[1] * extent / size + draws.normal(0, FOOT_DEVIATION)
     return min(round(height * size), size) - below
 
@@ -116,7 +116,7 @@ def motion_blur(layer: Layer, draws: np.random.Generator) -> Layer:
         The layer, larger by half the length of the blur on each side.
     """
     cutout, left, top = layer
-    length = draws.uniform(*BLUR) * _shown(cutout)[1]
+    length = draws.uniform(*BLUR) * _extent(cutout)[1]
     angle = draws.uniform(0, np.pi)
     reach = int(np.ceil(length / 2))
     # Points along the way, each shared among its pixels by a bilinear weight.
@@ -138,10 +138,10 @@ def motion_blur(layer: Layer, draws: np.random.Generator) -> Layer:
 def contact_shadow(layer: Layer, size: int) -> np.ndarray:
     """Where a figure meets the floor, softened: float32 [S, S] from 0 to 1."""
     cutout, left, top = layer
-    below, extent = _shown(cutout)
-    shown = cutout[..., 3] >= streams.MASK_THRESHOLD
-    columns = np.flatnonzero(shown.any(axis=0))
-    rows = shown.shape[0] - 1 - shown[::-1, columns].argmax(axis=0)
+    below, extent = _extent(cutout)
+    solid = cutout[..., 3] >= streams.MASK_THRESHOLD
+    columns = np.flatnonzero(solid.any(axis=0))
+    rows = solid.shape[0] - 1 - solid[::-1, columns].argmax(axis=0)
     touches = rows >= below - 1 - CONTACT_REACH * extent
     rows, columns = rows[touches] + top, columns[touches] + left
     inside = (rows >= 0) & (rows < size) & (columns >= 0) & (columns < size)
@@ -167,7 +167,7 @@ def cast_shadow(
         sigma: Softness, a share of the extent.
     """
     cutout, left, top = layer
-    below, extent = _shown(cutout)
+    below, extent = _extent(cutout)
     edge = below - 0.5  # of the foot, where 0 is the middle of a pixel
     # x + shear * (edge - y), edge - length * (edge - y)
     matrix = np.array(

@@ -8,6 +8,8 @@ import numpy as np
 from maskdepth_tf import errors, streams
 from maskdepth_tf.dataset.composing import sources
 
+PLACEMENTS = 20
+"""Placements of the reference for each cut-out, room and mirroring."""
 POSITION_FRACTION = 120 / 224
 """Greatest corner of an unscaled cut-out, as in the reference: 120 of 224."""
 MIN_INSIDE = 0.7
@@ -44,18 +46,11 @@ class Recipe:
     motion_blur: float = 0.0
 
     def __post_init__(self) -> None:
-        if fault := streams.size_fault(self.image_size):
-            raise errors.UsageError(f"--image-size {fault}")
-        if not 1 <= self.quality <= 100:
-            raise errors.UsageError(
-                f"--quality must be 1 to 100. Received: {self.quality}"
-            )
-        if self.seed < 0:
-            raise errors.UsageError(f"--seed must be 0 or more. Received: {self.seed}")
-        if self.views < 0:
-            raise errors.UsageError(
-                f"--views must be 0 or more. Received: {self.views}"
-            )
+        errors.check_range("--image-size", self.image_size, *streams.IMAGE_SIZES)
+        errors.check_range("--quality", self.quality, 1, 100)
+        errors.check_range("--seed", self.seed, 0)
+        errors.check_range("--views", self.views, 0)
+        errors.check_range("--motion-blur", self.motion_blur, 0, 1)
         if self.scale and not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise errors.UsageError(
                 "--scale must be two numbers with 0 < MIN <= MAX <= 1. "
@@ -65,10 +60,6 @@ class Recipe:
             raise errors.UsageError(
                 "--figures must be two whole numbers with 1 <= MIN <= MAX. "
                 f"Received: {self.figures[0]} {self.figures[1]}"
-            )
-        if not 0 <= self.motion_blur <= 1:
-            raise errors.UsageError(
-                f"--motion-blur must be 0 to 1. Received: {self.motion_blur}"
             )
 
 

@@ -9,16 +9,13 @@ import numpy as np
 
 from maskdepth_tf import startup
 from maskdepth_tf.dataset.composing import realism, sources, views
-from maskdepth_tf.dataset.composing.pairing import Pairing, generator
+from maskdepth_tf.dataset.composing.pairing import Pairing
 from maskdepth_tf.dataset.composing.realism import Layer
 from maskdepth_tf.dataset.composing.recipe import Recipe, paste, place
+from maskdepth_tf.draws import Composed, generator
 from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
 
-# Streams of random numbers: what one option draws changes nothing of another. The
-# pairing has 1 to 3.
-PLACE, IS_VIEW, VIEW = 0, 4, 5
-COUNT, OTHERS, CONTACT, MATCH, MOTION, SHADOW = range(6, 12)
 ATTEMPTS = 8
 """Figures tried for each one beside the first: some would hide it."""
 
@@ -71,38 +68,34 @@ class Composer:
         """Which view of its room row `index` shows; 0 is the room as it is."""
         if self.recipe.views == 0:
             return 0
-        draws = self._draws(IS_VIEW, index)
+        draws = self._draws(Composed.IS_VIEW, index)
         return int(draws.integers(1, self.recipe.views + 1) * draws.integers(2))
 
-    def write_views(self, background: int) -> list[str]:
-        """Writes all views of a room.
-
-        Returns:
-            Lines of `files.sha256`, one a view.
-        """
-        lines = []
+    def write_views(self, background: int) -> dict[str, str]:
+        """Writes all views of a room; returns their SHA-256 by path."""
+        sums = {}
         for number in range(1, self.recipe.views + 1):
-            draws = self._draws(VIEW, background, number)
+            draws = self._draws(Composed.VIEW, background, number)
             data = sources.encode_room(views.view(self.rooms[background], draws))
             path = room_path(background, number)
             (self.output / path).write_bytes(data)
-            lines.append(f"{hashlib.sha256(data).hexdigest()}  {path}")
-        return lines
+            sums[path] = hashlib.sha256(data).hexdigest()
+        return sums
 
-    def write_rows(self, first: int, last: int) -> list[str]:
+    def write_rows(self, first: int, last: int) -> dict[str, str]:
         """Writes composites and masks of rows `first` to `last`, excluded.
 
         Returns:
-            Lines of `files.sha256`, two a row.
+            SHA-256 by path, two a row.
         """
-        lines = []
+        sums = {}
         for index in range(first, last):
             row, composite, mask = self.encode_row(index)
             for path, data in ((row.fg_bg, composite), (row.mask, mask)):
                 with open(f"{self.output}/{path}", "wb") as file:
                     file.write(data)
-                lines.append(f"{hashlib.sha256(data).hexdigest()}  {path}")
-        return lines
+                sums[path] = hashlib.sha256(data).hexdigest()
+        return sums
 
     def encode_row(self, index: int) -> tuple[labels.Row, bytes, bytes]:
         """A row's paths, and its composite and mask as JPEG."""
@@ -126,13 +119,13 @@ class Composer:
         self, index: int, room: np.ndarray, foreground: int, mirrored: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Composite, uint8 [S, S, 3], and mask, uint8 [S, S], of a row."""
-        draws = self._draws(PLACE, index)
+        draws = self._draws(Composed.PLACE, index)
         layers = [self._layer(foreground, mirrored, room, draws, (index, 0))]
         layers += self._others(index, room, layers[0])
         if self.recipe.contact:  # what stands further down stands nearer
             layers.sort(key=realism.foot)
         if self.recipe.shadow:
-            room = realism.shade(room, layers, self._draws(SHADOW, index))
+            room = realism.shade(room, layers, self._draws(Composed.SHADOW, index))
         composite, mask = paste(room, *layers[0])
         for layer in layers[1:]:
             composite, above = paste(composite, *layer)
@@ -145,13 +138,13 @@ class Composer:
         layers: list[Layer] = []
         if most == 1:
             return layers  # at once: the draw takes as long as placing the figure
-        count = self._draws(COUNT, index).integers(fewest, most, endpoint=True)
+        count = self._draws(Composed.COUNT, index).integers(fewest, most, endpoint=True)
         if count == 1:
             return layers
         own = paste(room, *first)[1].astype(np.int64)
         cover = np.zeros_like(room[..., 0])
         for attempt in range(ATTEMPTS * (int(count) - 1)):
-            draws = self._draws(OTHERS, index, attempt)
+            draws = self._draws(Composed.OTHERS, index, attempt)
             foreground, mirrored = draws.integers((len(self.cutouts), 2))
             key = (index, attempt + 1)
             layer = self._layer(foreground, bool(mirrored), room, draws, key)
@@ -175,17 +168,17 @@ class Composer:
         cutout = cutout[:, ::-1] if mirrored else cutout
         cutout, left, top = place(cutout, recipe, draws)
         if recipe.contact:
-            draws = self._draws(CONTACT, *key)
+            draws = self._draws(Composed.CONTACT, *key)
             top = realism.stand(cutout, recipe.image_size, draws)
         if recipe.match:
-            cutout = realism.match(cutout, room, self._draws(MATCH, *key))
+            cutout = realism.match(cutout, room, self._draws(Composed.MATCH, *key))
         if recipe.motion_blur:
-            draws = self._draws(MOTION, *key)
+            draws = self._draws(Composed.MOTION, *key)
             if draws.random() < recipe.motion_blur:
                 return realism.motion_blur((cutout, left, top), draws)
         return cutout, left, top
 
-    def _draws(self, stream: int, *key: int) -> np.random.Generator:
+    def _draws(self, stream: Composed, *key: int) -> np.random.Generator:
         return generator(self.recipe.seed, stream, *key)
 
     def _read_view(self, path: str) -> np.ndarray:

@@ -38,10 +38,10 @@ def list_pictures(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise errors.DataError(f"{folder}: must be a folder of pictures, not found")
-    found = [p for p in folder.iterdir() if p.is_file() and p.name[0] != "."]
-    if not found:
+    pictures = [p for p in folder.iterdir() if p.is_file() and p.name[0] != "."]
+    if not pictures:
         raise errors.DataError(f"{folder}: must hold at least one picture, is empty")
-    return sorted(found, key=lambda path: path.name)
+    return sorted(pictures, key=lambda path: path.name)
 
 
 def read_cutout(path: Path, largest: int | None = None) -> np.ndarray:

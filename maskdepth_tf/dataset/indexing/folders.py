@@ -33,15 +33,15 @@ def match(root: Path, names: Mapping[str, str]) -> Iterator[tuple[str, Pictures]
     Raises:
         DataError: If a folder has no pictures, or some match none or several.
     """
-    found = {column: list_pictures(root, name) for column, name in names.items()}
-    for column in found.keys() & SHARED:
-        found[column] = _match_above(root, column, found)
+    pictures = {column: list_pictures(root, name) for column, name in names.items()}
+    for column in pictures.keys() & SHARED:
+        pictures[column] = _match_above(root, column, pictures)
     for column in names:
-        _check_matched(root, "fg_bg", column, found)
+        _check_matched(root, "fg_bg", column, pictures)
         if column not in SHARED:
-            _check_matched(root, column, "fg_bg", found)
-    for key, where in found["fg_bg"].items():
-        yield where, {column: found[column][key] for column in names}
+            _check_matched(root, column, "fg_bg", pictures)
+    for key, where in pictures["fg_bg"].items():
+        yield where, {column: pictures[column][key] for column in names}
 
 
 def list_pictures(root: Path, name: str) -> Pictures:
@@ -54,22 +54,22 @@ def list_pictures(root: Path, name: str) -> Pictures:
     for folder, inner, here in os.walk(root / name, onerror=stop):
         inner[:] = [entry for entry in inner if entry[0] != "."]
         paths += [Path(folder, entry) for entry in here if entry[0] != "."]
-    found: Pictures = {}
+    pictures: Pictures = {}
     for path in sorted(paths):
         if path.suffix.lower() in pairs.SUFFIXES:
             own = path.relative_to(root).as_posix()
             key = path.relative_to(root / name).with_suffix("").as_posix()
-            if found.setdefault(key, own) != own:
+            if pictures.setdefault(key, own) != own:
                 raise errors.DataError(
                     f"{root}: expected names that differ by more than the suffix, "
-                    f"received {found[key]} and {own}"
+                    f"received {pictures[key]} and {own}"
                 )
-    if not found:
+    if not pictures:
         suffixes = ", ".join(pairs.SUFFIXES)
         raise errors.DataError(
             f"{root / name}: expected pictures ({suffixes}), received none"
         )
-    return found
+    return pictures
 
 
 def few(names: list[str]) -> str:
@@ -78,14 +78,14 @@ def few(names: list[str]) -> str:
     return f"{len(names)}: {', '.join(names[:MOST_NAMED] + more)}"
 
 
-def _match_above(root: Path, column: str, found: Mapping[str, Pictures]) -> Pictures:
+def _match_above(root: Path, column: str, pictures: Mapping[str, Pictures]) -> Pictures:
     """Pictures of a shared column by the paths of `fg_bg`, those that have one."""
-    shown = found[column]
-    near = {key: _same_or_above(key, shown) for key in found["fg_bg"]}
-    if len(shown) == 1 and not any(near.values()):
-        (only,) = shown.values()
+    candidates = pictures[column]
+    near = {key: _same_or_above(key, candidates) for key in pictures["fg_bg"]}
+    if len(candidates) == 1 and not any(near.values()):
+        (only,) = candidates.values()
         return dict.fromkeys(near, only)
-    several = [found["fg_bg"][key] for key, paths in near.items() if len(paths) > 1]
+    several = [pictures["fg_bg"][key] for key, paths in near.items() if len(paths) > 1]
     if several:
         raise errors.DataError(
             f"{root}: expected for each fg_bg one {column} of the same path or that of "
@@ -94,16 +94,17 @@ def _match_above(root: Path, column: str, found: Mapping[str, Pictures]) -> Pict
     return {key: path for key, paths in near.items() for path in paths}
 
 
-def _same_or_above(key: str, shown: Pictures) -> list[str]:
+def _same_or_above(key: str, candidates: Pictures) -> list[str]:
     parts = key.split("/")
     above = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
-    return [shown[path] for path in above if path in shown]
+    return [candidates[path] for path in above if path in candidates]
 
 
 def _check_matched(
-    root: Path, column: str, other: str, found: Mapping[str, Pictures]
+    root: Path, column: str, other: str, pictures: Mapping[str, Pictures]
 ) -> None:
-    alone = [path for key, path in found[column].items() if key not in found[other]]
+    matched = pictures[other]
+    alone = [path for key, path in pictures[column].items() if key not in matched]
     if alone:
         above = " or that of a folder above it" if other in SHARED else ""
         raise errors.DataError(

@@ -51,17 +51,17 @@ def read(path: Path, names: Mapping[str, str]) -> list[tuple[int, dict[str, str]
     Raises:
         DataError: If the table is damaged, empty, or lacks a path; names the lines.
     """
-    found, faults = [], []
+    rows, faults = [], []
     for line, record in _records(path):
         paths = _paths(record, names)
         if isinstance(paths, str):
             faults.append((line, paths))
         else:
-            found.append((line, paths))
+            rows.append((line, paths))
     labels.raise_faults(path, faults)
-    if not found:
+    if not rows:
         raise errors.DataError(f"{path}: expected at least one row, received none")
-    return found
+    return rows
 
 
 def _open(path: Path, on_error: str) -> io.TextIOWrapper:

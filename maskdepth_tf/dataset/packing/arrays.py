@@ -1,7 +1,6 @@
 """Writes packed sets: arrays, splits and manifest, see `maskdepth_tf.input.packed`.
 
-All is written in `OUTPUT.partial/packed`, which takes the output's name when it is
-complete.
+All is written in a folder beside the output, which takes its name when it is complete.
 """
 
 import math
@@ -12,29 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from maskdepth_tf import errors, files, startup, streams
-from maskdepth_tf.dataset import progress, stats
+from maskdepth_tf import errors, files, startup, streams, workers
+from maskdepth_tf.dataset.checking import counting
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
 from maskdepth_tf.input.labels import Row
 
-PLAN = "build.yaml"
-"""In the partial folder of a build, its plan."""
 Batches = Callable[[streams.Stream, list[str]], Iterable[np.ndarray]]
 """From a stream and its pictures' names to their pixels, [B, S, S, C] at a time."""
-
-
-def partial_of(output: Path) -> Path:
-    """The folder beside an output that all is in until it is complete."""
-    return output.with_name(f"{output.name}.partial")
-
-
-def make_folder(output: Path) -> Path:
-    """Makes the folder that a set is written in, without what a killed run left."""
-    folder = partial_of(output) / "packed"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
 
 
 def check_output(output: Path, force: bool) -> None:
@@ -46,9 +30,8 @@ def check_output(output: Path, force: bool) -> None:
     if not output.exists():
         return
     startup.load_tensorflow()
-    from maskdepth_tf.input import packed
 
-    if not (force and (output / packed.MANIFEST).is_file()):
+    if not (force and (output / files.MANIFEST).is_file()):
         raise errors.UsageError(
             "--output must not exist; --force replaces a packed set in it. "
             f"Received: {output}"
@@ -62,20 +45,10 @@ def write_arrays(
     depth_dtype: str,
     batches: Batches,
 ) -> dict:
-    """Writes all `.npy` files.
-
-    Args:
-        rows: Labels.
-        folder: Where to.
-        image_size: Side of the pictures, in pixels.
-        depth_dtype: "uint16", or "uint8" if no map has more than 8 bits.
-        batches: The pixels, in the streams' types.
+    """Writes all `.npy` files, as `write_set` does.
 
     Returns:
         Mean and deviation of each stream's channels, by its name.
-
-    Raises:
-        DiskFullError: There is no room for them.
     """
     names = {
         stream: list(dict.fromkeys(getattr(row, stream.name) for row in rows))
@@ -86,17 +59,18 @@ def write_arrays(
     sizes = [np.dtype(dtypes[s]).itemsize * math.prod(shapes[s]) for s in names]
     _check_room(folder, sum(sizes))
     statistics = {}
-    with progress.track("pack", sum(map(len, names.values())), "pictures") as advance:
+    with workers.track("pack", sum(map(len, names.values())), "pictures") as advance:
         for stream in streams.STREAMS:
-            total = stats.Total()
+            sums: list[counting.Sums] = []
             narrowed = _narrowed(batches(stream, names[stream]), dtypes[stream])
             _write_array(
                 folder / f"{stream.name}.npy",
                 shapes[stream],
                 dtypes[stream],
-                _measured(narrowed, total, advance),
+                _measured(narrowed, sums, advance),
             )
             scale = 1 if stream == streams.MASK else np.iinfo(dtypes[stream]).max
+            total = sum(sums, counting.Sums())
             statistics[stream.name] = total.moments(int(scale))
     places = [{name: i for i, name in enumerate(names[s])} for s in streams.STREAMS]
     where = [
@@ -123,10 +97,10 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-def _measured(batches, total: stats.Total, advance: Callable[[int], None]):
+def _measured(batches, sums: list, advance: Callable[[int], None]) -> Iterator:
     for batch in batches:
         yield batch
-        total.add(stats.measure(batch))
+        sums.append(counting.measure(batch))
         advance(len(batch))
 
 
@@ -143,21 +117,8 @@ def _write_array(path: Path, shape: tuple, dtype: str, batches) -> None:
             file.write(batch.tobytes())
 
 
-def write_splits(
-    rows: Sequence[Row],
-    found: stores.Pictures,
-    folder: Path,
-    test_fraction: float,
-    seed: int,
-) -> dict:
+def _write_splits(rows, store, folder, test_fraction, seed) -> dict:
     """Draws both splits and writes them.
-
-    Args:
-        rows: Labels.
-        found: Their pictures, of which backgrounds and cut-outs are compared.
-        folder: Where to.
-        test_fraction: Share that tests.
-        seed: Seed of both.
 
     Returns:
         Their entry in the manifest; a split that cannot be drawn is there with the
@@ -169,7 +130,7 @@ def write_splits(
     not_drawn = {}
     for kind in splits.KINDS:
         try:
-            sides = splits.draw_split(rows, found, kind, test_fraction, seed)
+            sides = splits.draw_split(rows, store, kind, test_fraction, seed)
             named |= {f"{kind}/{side}": ids for side, ids in sides.items()}
         except errors.DataError as error:  # too few rows, or no cut-outs to compare
             not_drawn[kind] = str(error)
@@ -182,63 +143,58 @@ def write_splits(
     }
 
 
-def finish(
+def write_set(
     rows: Sequence[Row],
+    store: stores.Pictures,
+    batches: Batches,
     folder: Path,
-    output: Path,
+    *,
     image_size: int,
-    statistics: dict,
-    drawn: dict,
+    depth_dtype: str,
+    test_fraction: float,
+    seed: int,
     **more: object,
 ) -> dict:
-    """Writes labels and manifest, and gives the folder its name.
+    """Writes a packed set into a folder, in which other files may be already.
 
     Args:
         rows: Labels.
-        folder: What has been written so far; what else lies beside it is removed.
-        output: The name; a packed set that has it is replaced.
+        store: Their pictures, of which backgrounds and cut-outs are compared.
+        batches: The pixels, in the streams' types.
+        folder: Where to.
         image_size: Side of the pictures, in pixels.
-        statistics: From `write_arrays`.
-        drawn: From `write_splits`.
+        depth_dtype: "uint16", or "uint8" if no map has more than 8 bits.
+        test_fraction: Share that tests, of both splits.
+        seed: Seed of both.
         **more: Further entries of the manifest.
 
     Returns:
         The manifest.
+
+    Raises:
+        DiskFullError: There is no room for the arrays.
     """
+    startup.load_tensorflow()
     from maskdepth_tf.input import packed
 
+    drawn_splits = _write_splits(rows, store, folder, test_fraction, seed)
+    statistics = write_arrays(rows, folder, image_size, depth_dtype, batches)
     more_files = sorted(path.name for path in folder.iterdir())
     labels.write(folder / "labels.txt", rows)
     manifest = {
         "packed": packed.FORMAT,
         "image_size": image_size,
-        "counts": stats.count_pictures(rows),
+        "counts": counting.count_pictures(rows),
         "statistics": statistics,
-        "splits": drawn,
-        "files": {
-            name: _describe(folder / name)
-            for name in dict.fromkeys((*packed.FILES, *more_files))
-        },
+        "splits": drawn_splits,
+        "files": files.describe_files(
+            folder, dict.fromkeys((*packed.FILES, *more_files))
+        ),
         **more,
     }
-    manifest["sha256"] = packed.sum_of(manifest)
-    files.write_json(folder / packed.MANIFEST, manifest)
-    _put(folder, output)
+    manifest["sha256"] = files.sha256_of_json(manifest)
+    files.write_json(folder / files.MANIFEST, manifest)
     return manifest
-
-
-def _put(folder: Path, output: Path) -> None:
-    """Gives a folder its name; at no time is a part of it or of an older one there."""
-    old = folder.with_name("old")
-    shutil.rmtree(old, ignore_errors=True)
-    if output.exists():
-        output.rename(old)
-    folder.rename(output)
-    shutil.rmtree(folder.parent)
-
-
-def _describe(path: Path) -> dict[str, int | str]:
-    return {"bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
 
 
 def report(manifest: dict, output: Path) -> str:

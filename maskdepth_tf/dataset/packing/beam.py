@@ -21,13 +21,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from maskdepth_tf import errors, files, schema
-from maskdepth_tf.dataset import build, compose, progress, teachers
-from maskdepth_tf.dataset.composing import sources
-from maskdepth_tf.dataset.packing import beam_worker, exchange
+from maskdepth_tf import errors, files, schema, workers
+from maskdepth_tf.dataset.composing import sources, storing
+from maskdepth_tf.dataset.packing import beam_worker, exchange, preparation
 from maskdepth_tf.dataset.packing.exchange import Exchange
 from maskdepth_tf.dataset.packing.shards import Build, Shards
-from maskdepth_tf.dataset.teachers import networks
+from maskdepth_tf.dataset.teachers import loading, networks
 
 
 def connect(flags: Sequence[str], folder: str) -> Callable[[Shards], None]:
@@ -96,21 +95,21 @@ def _options(flags: Sequence[str]) -> Any:
         raise errors.UsageError(f"--beam: {reason}") from None
     if unknown:
         name = unknown[0].partition("=")[0]
-        known = [f"--{key}" for key in vars(parsers[0].parse_args([]))]
-        (near,) = difflib.get_close_matches(name, known, n=1, cutoff=0)
+        names = [f"--{key}" for key in vars(parsers[0].parse_args([]))]
+        (near,) = difflib.get_close_matches(name, names, n=1, cutoff=0)
         raise errors.UsageError(f"unknown flag of Beam: {name}. The nearest is: {near}")
     return pipeline_options.PipelineOptions(flags)
 
 
 def _make_shards(pipeline: Any, folder: str, shards: Shards) -> None:
-    given = {
+    inputs = {
         "plan": schema.to_dict(shards.plan),
-        "sources": build.read_sources(shards),
-        "versions": compose.versions(),
+        "sources": preparation.read_sources(shards),
+        "versions": storing.versions(),
     }
-    text = json.dumps(given, sort_keys=True)
+    text = json.dumps(inputs, sort_keys=True)
     place = Exchange(folder, hashlib.sha256(text.encode()).hexdigest())
-    with progress.track("build", shards.num_rows, "rows") as advance, _named(folder):
+    with workers.track("build", shards.num_rows, "rows") as advance, _named(folder):
         left = _fetch(place, shards, range(shards.count), advance)
         if left:
             sha256 = _offer(place, shards, text)
@@ -161,14 +160,14 @@ def _fetch(
     return left
 
 
-def _offer(place: Exchange, shards: Shards, given: str) -> str:
+def _offer(place: Exchange, shards: Shards, inputs: str) -> str:
     """Puts what workers need in the exchange; its SHA-256."""
     place.remove(exchange.FAULT)
     place.remove(exchange.INPUTS)
     with tempfile.TemporaryDirectory(dir=shards.composer.output) as folder:
         path = Path(folder, "inputs.zip")
         with zipfile.ZipFile(path, "w", strict_timestamps=False) as archive:
-            archive.writestr(zipfile.ZipInfo(exchange.GIVEN), given)
+            archive.writestr(zipfile.ZipInfo(exchange.GIVEN), inputs)
             for name, source in _inputs(shards.plan):
                 archive.write(source, name)
         with path.open("rb") as file:
@@ -185,9 +184,9 @@ def _inputs(plan: Build) -> Iterator[tuple[str, Path]]:
     for name, folder in folders.items():
         for picture in sources.list_pictures(Path(folder)):
             yield f"{name}/{picture.name}", picture
-    teacher = Path(os.path.abspath(plan.teacher.removeprefix(teachers.PRESET)))
-    found = sorted(teacher.rglob("*")) if teacher.is_dir() else [teacher]
-    for path in found:
+    teacher = Path(os.path.abspath(plan.teacher.removeprefix(loading.PRESET)))
+    paths = sorted(teacher.rglob("*")) if teacher.is_dir() else [teacher]
+    for path in paths:
         if path.is_file():  # a preset may be a name alone
             yield f"{exchange.TEACHER}/{path.relative_to(teacher.parent)}", path
 

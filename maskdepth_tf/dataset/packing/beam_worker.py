@@ -13,14 +13,14 @@ import json
 import shutil
 import tempfile
 import threading
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from maskdepth_tf import errors, files, schema
-from maskdepth_tf.dataset import build, compose, teachers, workers
-from maskdepth_tf.dataset.packing import exchange
+from maskdepth_tf import errors, files, schema, workers
+from maskdepth_tf.dataset.composing import storing
+from maskdepth_tf.dataset.packing import exchange, preparation
 from maskdepth_tf.dataset.packing.exchange import Exchange
-from maskdepth_tf.dataset.packing.shards import Build
+from maskdepth_tf.dataset.packing.shards import Build, Shards
+from maskdepth_tf.dataset.teachers import loading
 
 _lock = threading.Lock()
 _opened = contextlib.ExitStack()
@@ -62,7 +62,7 @@ def _make(number: int, place: Exchange, sha256: str) -> Path:
 
 
 @functools.lru_cache(1)
-def _child(place: Exchange, sha256: str) -> ProcessPoolExecutor:
+def _child(place: Exchange, sha256: str) -> workers.Pool:
     """A process that makes shards of an archive, as any worker's of `workers.pool`."""
     _opened.close()
     temporary = tempfile.TemporaryDirectory(prefix="maskdepth_beam_")
@@ -75,9 +75,7 @@ def _child(place: Exchange, sha256: str) -> ProcessPoolExecutor:
         )
     shutil.unpack_archive(archive, folder)
     archive.unlink()
-    child = _opened.enter_context(workers.pool(1))
-    child.submit(_receive, folder).result()
-    return child
+    return _opened.enter_context(workers.pool(1, folder, _receive))
 
 
 @atexit.register
@@ -87,32 +85,32 @@ def close() -> None:
     _opened.close()
 
 
-def _receive(folder: Path) -> None:
+def _receive(folder: Path) -> Shards:
     """Reads in the child what was unpacked."""
-    given = json.loads((folder / exchange.GIVEN).read_bytes())
-    here = compose.versions()
-    for name, version in given["versions"].items():
+    inputs = json.loads((folder / exchange.GIVEN).read_bytes())
+    here = storing.versions()
+    for name, version in inputs["versions"].items():
         if here[name] != version:
             raise errors.StateError(
                 f"must have {name} {version}, as who launched the build. "
                 f"Received: {here[name]}"
             )
-    plan = schema.build(Build, given["plan"])
-    shards, _ = build.prepare(_moved(plan, folder))
-    if build.read_sources(shards) != given["sources"]:
+    plan = schema.build(Build, inputs["plan"])
+    shards, _ = preparation.prepare(_moved(plan, folder))
+    if preparation.read_sources(shards) != inputs["sources"]:
         raise errors.StateError(
             "sees other pictures or another teacher in the same files"
         )
     for room in range(len(shards.composer.rooms)):
         shards.composer.write_views(room)
-    build.receive(shards)
+    return shards
 
 
 def _moved(plan: Build, folder: Path) -> Build:
     """The plan of what was unpacked in a folder."""
     teacher = plan.teacher
     for path in (folder / exchange.TEACHER).glob("*"):
-        prefix = teachers.PRESET if teacher.startswith(teachers.PRESET) else ""
+        prefix = loading.PRESET if teacher.startswith(loading.PRESET) else ""
         teacher = f"{prefix}{path}"
     return dataclasses.replace(
         plan,
@@ -123,7 +121,6 @@ def _moved(plan: Build, folder: Path) -> Build:
     )
 
 
-def _make_in_child(number: int) -> Path:
-    shards = build.received()
+def _make_in_child(shards: Shards, number: int) -> Path:
     shards.make(number)
     return shards.path(number)

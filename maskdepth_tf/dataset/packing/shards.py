@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import errors, files, streams
-from maskdepth_tf.dataset import compose, depth, teachers
-from maskdepth_tf.dataset.composing.recipe import Recipe
+from maskdepth_tf.dataset.composing.recipe import PLACEMENTS, Recipe
 from maskdepth_tf.dataset.composing.rows import Composer
-from maskdepth_tf.dataset.teachers import conventions, plausibility
+from maskdepth_tf.dataset.teachers import conventions, loading, plausibility
 from maskdepth_tf.images import encoding, headers
 from maskdepth_tf.input import labels
 
@@ -49,7 +48,7 @@ class Build:
     backgrounds: str = "backgrounds"
     output: str = "data/build"
     rows: int | None = None
-    placements: int = compose.PLACEMENTS
+    placements: int = PLACEMENTS
     recipe: Recipe = Recipe()
     teacher: str = "teacher.tflite"
     convention: str = "metric"
@@ -61,49 +60,31 @@ class Build:
     shard_rows: int = 1000
 
     def __post_init__(self) -> None:
-        if fault := streams.size_fault(self.image_size):
-            raise errors.UsageError(f"image_size {fault}")
-        for name, least, most in (
-            ("rows", 1, None),
-            ("placements", 1, None),
-            ("depth_quality", 1, 95),
-            ("shard_rows", 1, None),
-        ):
-            value = getattr(self, name)
-            if value is not None and not least <= value <= (most or value):
-                limit = f"at least {least}" if most is None else f"{least} to {most}"
-                raise errors.UsageError(f"{name} must be {limit}. Received: {value}")
+        errors.check_range("rows", self.rows, 1)
+        errors.check_range("placements", self.placements, 1)
+        errors.check_range("depth_quality", self.depth_quality, 1, 95)
+        errors.check_range("image_size", self.image_size, *streams.IMAGE_SIZES)
+        errors.check_range("shard_rows", self.shard_rows, 1)
         if not 0 < self.test_fraction < 1:
             raise errors.UsageError(
                 f"test_fraction must be between 0 and 1. Received: {self.test_fraction}"
             )
 
 
-class Encoded:
-    """Pictures in memory, as `stores.Pictures`."""
-
-    def __init__(self) -> None:
-        """Starts empty."""
-        self._data: dict[str, bytes] = {}
-
-    def add(self, name: str, data: bytes) -> None:
-        """Takes an encoded picture."""
-        self._data[name] = data
+class Encoded(dict[str, bytes]):
+    """Encoded pictures in memory by name, as `stores.Pictures`."""
 
     def read(self, name: str) -> bytes:
         """Its bytes."""
-        return self._data[name]
+        return self[name]
 
     def header(self, name: str) -> headers.Header:
         """What they say of the picture."""
-        return headers.check_bytes(self._data[name], name)
+        return headers.check_bytes(self[name], name)
 
     def place(self, name: str) -> str:
         """Its name."""
         return name
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._data
 
 
 @dataclass(frozen=True)
@@ -121,7 +102,7 @@ class Shards:
     plan: Build
     num_rows: int
     composer: Composer
-    teacher: teachers.Teacher
+    teacher: loading.Teacher
     folder: Path
 
     @property
@@ -144,24 +125,24 @@ class Shards:
             with zipfile.ZipFile(self.path(number)) as archive:
                 # Whole members: their sums are compared at the end.
                 data = {name: archive.read(name) for name in archive.namelist()}
-            found = {
+            arrays = {
                 name.removesuffix(".npy"): np.load(io.BytesIO(array))
                 for name, array in data.items()
             }
-            is_ours = found.pop("number") == number
+            is_ours = arrays.pop("number") == number
         # zipfile raises whatever a damaged archive makes it stumble over.
         except Exception:
             return None
-        return found if is_ours else None
+        return arrays if is_ours else None
 
     def make(self, number: int) -> int:
         """Writes a shard; its rows."""
-        found = self.rows(self.rows_of(number))
+        arrays = self.rows(self.rows_of(number))
         path = self.path(number)
 
         def write(partial):
             with open(partial, "xb") as file:
-                np.savez(file, number=np.int64(number), **found)
+                np.savez(file, number=np.int64(number), **arrays)
 
         files.save_durably(path, write)
         return len(self.rows_of(number))
@@ -173,13 +154,13 @@ class Shards:
         encoded, rows, ranges = Encoded(), [], []
         for index in indices:
             row, composite, mask = self.composer.encode_row(index)
-            encoded.add(row.fg_bg, composite)
-            encoded.add(row.mask, mask)
+            encoded[row.fg_bg] = composite
+            encoded[row.mask] = mask
             data, near, far = self._depth(row, composite)
-            encoded.add(row.depth, data)
+            encoded[row.depth] = data
             rows.append(row)
             ranges.append((near, far))
-        found = {
+        arrays = {
             stream.name: pipeline.decode(
                 [getattr(row, stream.name) for row in rows],
                 encoded,
@@ -188,7 +169,7 @@ class Shards:
             )
             for stream in SHARD_STREAMS
         }
-        return found | {"ranges": np.array(ranges, np.float64)}
+        return arrays | {"ranges": np.array(ranges, np.float64)}
 
     def distance(self, composite: bytes) -> np.ndarray:
         """The teacher's answer to a composite, float32 [S, S]."""
@@ -198,7 +179,7 @@ class Shards:
 
         picture = preprocessing.decode_rgb(tf.constant(composite))
         return self.teacher.predict(
-            depth.to_input(picture, self.teacher.input_size)[None]
+            loading.to_input(picture, self.teacher.input_size)[None]
         )[0]
 
     def _depth(self, row: labels.Row, composite: bytes) -> tuple[bytes, float, float]:

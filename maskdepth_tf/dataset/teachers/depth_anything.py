@@ -1,11 +1,9 @@
 """Teachers of KerasHub, by the name of a preset."""
 
-import functools
 import hashlib
 
 import numpy as np
 
-from maskdepth_tf import errors
 from maskdepth_tf.dataset.teachers import networks
 from maskdepth_tf.dataset.teachers.keras_file import KerasNetwork
 
@@ -22,33 +20,23 @@ class DepthAnythingNetwork(KerasNetwork):
         DataError: There is no such preset, it cannot be fetched or is of another kind.
     """
 
+    fault = "no preset of DepthAnything, or it cannot be loaded"
+
     def __init__(self, preset: str) -> None:
-        super().__init__(preset)
+        super().__init__(preset, f"keras_hub:{preset}")
         self.takes_bytes = True  # and its preprocessor makes them what the model takes
 
     def sha256(self) -> str:
         """SHA-256 of the weights."""
         digest = hashlib.sha256()
-        for weight in self._model.weights:
+        for weight in self._loaded.weights:
             digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
         return digest.hexdigest()
 
     def predict(self, picture: np.ndarray) -> list[np.ndarray]:
         """See `Network`."""
-        return super().predict(self._model.preprocessor(picture))
+        return super().predict(self._loaded.preprocessor(picture))
 
-    @functools.cached_property
-    def _model(self):
-        try:
-            import keras_hub
-        except ImportError as error:
-            raise errors.UsageError(
-                f"a keras_hub: teacher needs the package keras-hub: {networks.INSTALL}"
-            ) from error
-        try:
-            return keras_hub.models.DepthAnythingDepthEstimator.from_preset(self._path)
-        except Exception as error:  # of many kinds: network, files, another model
-            raise errors.DataError(
-                f"keras_hub:{self._path}: no preset of DepthAnything, or it cannot "
-                f"be loaded: {networks.in_one_line(error)}"
-            ) from error
+    def _load(self):
+        hub = networks.import_package("keras_hub", "keras-hub", "a keras_hub:")
+        return hub.models.DepthAnythingDepthEstimator.from_preset(self._path)

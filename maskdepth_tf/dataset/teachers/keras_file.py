@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import errors
 from maskdepth_tf.dataset.teachers import networks
 
 
@@ -49,7 +48,7 @@ class BilinearUpSampling2D(keras.layers.Layer):
         return super().get_config() | {"size": self.size}
 
 
-class KerasNetwork:
+class KerasNetwork(networks.Network):
     """A Keras model of one input; see `Network`.
 
     Files are loaded in safe mode and without their losses and optimizers.
@@ -63,11 +62,12 @@ class KerasNetwork:
     """
 
     is_one_core = False
+    fault = "not a Keras model, a damaged one or one of unknown layers"
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, name: str | None = None) -> None:
+        super().__init__(path, name)
         # A Sequential that was never built has none, and says so with an error.
-        inputs = getattr(self._model, "inputs", [])
+        inputs = getattr(self._loaded, "inputs", [])
         shapes = [tuple(tensor.shape) for tensor in inputs]
         self.input_size, _ = networks.read_input(path, shapes)
         self.takes_bytes = inputs[0].dtype == "uint8"
@@ -79,35 +79,19 @@ class KerasNetwork:
 
     @functools.cached_property
     def _function(self):
-        model = self._model
+        model = self._loaded
         # Autograph would put lines of this file before an error's own text.
         return tf.function(lambda image: model(image, training=False), autograph=False)
 
-    @functools.cached_property
-    def _model(self):
-        try:
-            return _load(self._path)
-        except Exception as error:  # of many kinds, by what is damaged
-            raise errors.DataError(
-                f"{self._path}: not a Keras model, a damaged one or one of unknown "
-                f"layers: {networks.in_one_line(error)}"
-            ) from error
-
-    def __getstate__(self):
-        """All but the model, which each process loads for itself."""
-        loaded = ("_model", "_function")
-        return {k: v for k, v in self.__dict__.items() if k not in loaded}
-
-
-def _load(path: str) -> keras.Model:
-    layers = {"BilinearUpSampling2D": BilinearUpSampling2D}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Old files have old names of arguments, which Keras still takes.
-        warnings.filterwarnings("ignore", "Argument .* is deprecated")
-        if path.endswith(".h5") and (names := _names_with_slashes(path)):
-            path = shutil.copyfile(path, os.path.join(folder, "renamed.h5"))
-            _rename_layers(path, names)
-        return keras.saving.load_model(path, custom_objects=layers, compile=False)
+    def _load(self) -> keras.Model:
+        path, layers = self._path, {"BilinearUpSampling2D": BilinearUpSampling2D}
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            # Old files have old names of arguments, which Keras still takes.
+            warnings.filterwarnings("ignore", "Argument .* is deprecated")
+            if path.endswith(".h5") and (names := _names_with_slashes(path)):
+                path = shutil.copyfile(path, os.path.join(folder, "renamed.h5"))
+                _rename_layers(path, names)
+            return keras.saving.load_model(path, custom_objects=layers, compile=False)
 
 
 def _names_with_slashes(path: str) -> list[bytes]:

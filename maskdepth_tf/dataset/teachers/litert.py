@@ -1,6 +1,5 @@
 """Teachers in LiteRT's format, `.tflite`."""
 
-import functools
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ from maskdepth_tf import errors, startup
 from maskdepth_tf.dataset.teachers import networks
 
 
-class LiteRTNetwork:
+class LiteRTNetwork(networks.Network):
     """A `.tflite` network, float or quantised; see `Network`.
 
     Scale and zero point of a quantised input or output are read from the file. uint8
@@ -24,23 +23,12 @@ class LiteRTNetwork:
     """
 
     is_one_core = True
+    fault = "not a LiteRT model, or a damaged one"
 
     def __init__(self, path: str) -> None:
-        try:
-            from ai_edge_litert import interpreter
-        except ImportError as error:
-            raise errors.UsageError(
-                f"a .tflite teacher needs the package ai-edge-litert: "
-                f"{networks.INSTALL}"
-            ) from error
-        self._class = interpreter.Interpreter
+        super().__init__(path)
         self._content = Path(path).read_bytes()
-        try:
-            first = self._interpreter
-        except (ValueError, RuntimeError) as error:
-            raise errors.DataError(
-                f"{path}: not a LiteRT model, or a damaged one"
-            ) from error
+        first = self._loaded
         inputs, self._outputs = first.get_input_details(), first.get_output_details()
         # -1 in a signature is a size that is free.
         shapes = [
@@ -59,7 +47,7 @@ class LiteRTNetwork:
 
     def predict(self, picture: np.ndarray) -> list[np.ndarray]:
         """See `Network`."""
-        interpreter, index = self._interpreter, self._input["index"]
+        interpreter, index = self._loaded, self._input["index"]
         if self.input_size is None:
             interpreter.resize_tensor_input(index, picture.shape)
             interpreter.allocate_tensors()
@@ -70,16 +58,14 @@ class LiteRTNetwork:
             for details in self._outputs
         ]
 
-    @functools.cached_property
-    def _interpreter(self):
-        made = self._class(model_content=self._content, num_threads=1)
+    def _load(self):
+        package = networks.import_package(
+            "ai_edge_litert.interpreter", "ai-edge-litert", "a .tflite"
+        )
+        interpreter = package.Interpreter(model_content=self._content, num_threads=1)
         with startup.quietly():  # it tells each process of its delegate
-            made.allocate_tensors()
-        return made
-
-    def __getstate__(self):
-        """All but the interpreter, which each process makes for itself."""
-        return {k: v for k, v in self.__dict__.items() if k != "_interpreter"}
+            interpreter.allocate_tensors()
+        return interpreter
 
 
 def _quantise(values: np.ndarray, details: dict) -> np.ndarray:

@@ -1,8 +1,10 @@
 """What every kind of network offers a teacher, and how its shapes are read."""
 
+import functools
+import importlib
 import re
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,21 +16,30 @@ Shape = Sequence[int | None]
 """Sizes of an input; None where any will do."""
 
 
-class Network(Protocol):
-    """A depth network of one kind of file.
+class Network:
+    """A depth network in a file of some kind.
 
-    It can be pickled, for use by other processes: each loads it anew.
+    It can be pickled, for use by other processes: each loads the file anew.
+
+    Args:
+        path: The file.
+        name: What errors call it; the path if None.
 
     Attributes:
+        fault: What is wrong with a file that cannot be loaded.
         input_size: Side of the pictures that it takes; None if it takes any.
         takes_bytes: Whether it takes RGB as 0 to 255 and scales that itself.
         is_one_core: Whether it keeps to one core in any process, so that its values
             are the same everywhere. Others run in processes that have one core.
     """
 
+    fault: str
     input_size: int | None
     takes_bytes: bool
     is_one_core: bool
+
+    def __init__(self, path: str, name: str | None = None) -> None:
+        self._path, self._name = path, name or path
 
     def predict(self, picture: np.ndarray) -> list[np.ndarray]:
         """All that it puts out for one picture.
@@ -36,7 +47,38 @@ class Network(Protocol):
         Args:
             picture: [1, S, S, 3], RGB; uint8 if it takes bytes, else float32.
         """
-        ...
+        raise NotImplementedError
+
+    def _load(self) -> Any:
+        raise NotImplementedError
+
+    @functools.cached_property
+    def _loaded(self) -> Any:
+        try:
+            return self._load()
+        except errors.MaskDepthError:
+            raise
+        except Exception as error:  # of many kinds, by what is damaged
+            text = f"{self._name}: {self.fault}: {in_one_line(error)}"
+            raise errors.DataError(text) from error
+
+    def __getstate__(self):
+        loaded = ("_loaded", "_function")
+        return {k: v for k, v in self.__dict__.items() if k not in loaded}
+
+
+def import_package(module: str, package: str, kind: str) -> Any:
+    """Imports what a kind of teacher needs.
+
+    Raises:
+        UsageError: The package is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise errors.UsageError(
+            f"{kind} teacher needs the package {package}: {INSTALL}"
+        ) from error
 
 
 def read_input(

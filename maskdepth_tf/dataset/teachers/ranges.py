@@ -21,10 +21,12 @@ Ranges = dict[str, tuple[float, float]]
 """Path of a map -> near and far."""
 
 
-def to_csv(known: Iterable[tuple[str, float, float]], is_metric: bool) -> bytes:
-    """A whole file, of paths with near and far."""
+def to_csv(
+    limits: Iterable[tuple[str, float, float]], is_metric: bool, digits: str = ".6g"
+) -> bytes:
+    """Returns a whole file, of paths with near and far."""
     unit = "_m" if is_metric else ""
-    return f"{FIRST_COLUMN},near{unit},far{unit}\n".encode() + _lines(known)
+    return f"{FIRST_COLUMN},near{unit},far{unit}\n".encode() + _lines(limits, digits)
 
 
 def read(path: Path) -> Ranges:
@@ -35,19 +37,19 @@ def read(path: Path) -> Ranges:
     """
     if not path.exists():
         return {}
-    found = {}
+    ranges = {}
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
         try:
             ((depth, near, far),) = csv.reader([line.decode()])
             # A path has a suffix: it is not mistaken for the header.
             if depth != FIRST_COLUMN:
-                found[depth] = (float(near), float(far))
+                ranges[depth] = (float(near), float(far))
         except (ValueError, csv.Error):
             raise errors.DataError(
                 f"{path}:{number}: expected a path and two numbers, "
                 f"received {line[:200]!r}"
             ) from None
-    return found
+    return ranges
 
 
 def note(root: Path, depth: str, near: float, far: float) -> None:
@@ -70,13 +72,15 @@ def mend_journal(root: Path) -> None:
 
 def complete(root: Path, maps: Iterable[str], is_metric: bool) -> None:
     """Writes the ranges of all maps, from those known before and the journal."""
-    known = read(root / RANGES) | read(root / JOURNAL)
-    lines = [(path, *known[path]) for path in maps if path in known]
+    ranges = read(root / RANGES) | read(root / JOURNAL)
+    lines = [(path, *ranges[path]) for path in maps if path in ranges]
     files.write_atomically(root / RANGES, to_csv(lines, is_metric))
 
 
-def _lines(known) -> bytes:
+def _lines(limits, digits=".6g") -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows((depth, f"{near:.6g}", f"{far:.6g}") for depth, near, far in known)
+    writer.writerows(
+        (path, format(near, digits), format(far, digits)) for path, near, far in limits
+    )
     return text.getvalue().encode()

@@ -1,6 +1,5 @@
 """Teachers in TensorFlow's format, a SavedModel folder."""
 
-import functools
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from maskdepth_tf.dataset.teachers import networks
 SIGNATURE = "serving_default"
 
 
-class SavedModelNetwork:
+class SavedModelNetwork(networks.Network):
     """The signature `serving_default` of a SavedModel; see `Network`.
 
     Args:
@@ -24,16 +23,17 @@ class SavedModelNetwork:
     """
 
     is_one_core = False
+    fault = "not a SavedModel, or a damaged one"
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        super().__init__(path)
         if not (Path(path) / "saved_model.pb").is_file():
             raise errors.DataError(f"{path}: a SavedModel must hold saved_model.pb")
         self.input_size, _ = networks.read_input(
             path,
             [list(spec.shape) if spec.shape else [] for spec in self._inputs.values()],
         )
-        ((self._name, spec),) = self._inputs.items()
+        ((self._input, spec),) = self._inputs.items()
         if spec.dtype not in (tf.float32, tf.uint8):
             raise errors.DataError(
                 f"{path}: the teacher must take float32 or uint8. "
@@ -43,7 +43,7 @@ class SavedModelNetwork:
 
     def predict(self, picture: np.ndarray) -> list[np.ndarray]:
         """See `Network`."""
-        outputs = self._signature(**{self._name: tf.constant(picture)})
+        outputs = self._signature(**{self._input: tf.constant(picture)})
         return [output.numpy() for output in outputs.values()]
 
     @property
@@ -54,22 +54,11 @@ class SavedModelNetwork:
     def _signature(self):
         return self._loaded.signatures[SIGNATURE]
 
-    @functools.cached_property
-    def _loaded(self):
-        try:
-            loaded = tf.saved_model.load(self._path)
-        except Exception as error:  # of many kinds, by what is damaged
-            raise errors.DataError(
-                f"{self._path}: not a SavedModel, or a damaged one: "
-                f"{networks.in_one_line(error)}"
-            ) from error
+    def _load(self):
+        loaded = tf.saved_model.load(self._path)
         if SIGNATURE not in loaded.signatures:
             raise errors.DataError(
                 f"{self._path}: a SavedModel must have the signature {SIGNATURE}. "
                 f"Received: {list(loaded.signatures)}"
             )
         return loaded
-
-    def __getstate__(self):
-        """All but the model, which each process loads for itself."""
-        return {k: v for k, v in self.__dict__.items() if k != "_loaded"}

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskdepth_tf.dataset.checking import consensus, measures
-from maskdepth_tf.dataset.checking.findings import Depth, View
+from maskdepth_tf.dataset.checking.findings import Depth, Surroundings
 
 SIZE, CELLS = measures.SIZE, measures.CELLS
 EVERYWHERE = np.ones((CELLS, CELLS), bool)
@@ -114,7 +114,7 @@ class TestRooms:
     rooms = consensus.Rooms({"a": base, "b": twin, "c": base + 90, "d": None})
 
     def faults(self, name, shown, side=224):
-        view = View(np.float32(shown), EVERYWHERE, side)
+        view = Surroundings(np.float32(shown), EVERYWHERE, side)
         return [fault.text for fault in self.rooms.faults(name, view)]
 
     def test_the_nearer_room_is_found_below_the_noise(self):
@@ -146,7 +146,7 @@ class TestRooms:
 
     def test_equal_rooms_are_one(self):
         rooms = consensus.Rooms({"a": self.base, "b": self.base + 0.3})
-        assert rooms.faults("a", View(self.base + 0.3, EVERYWHERE, 224)) == []
+        assert rooms.faults("a", Surroundings(self.base + 0.3, EVERYWHERE, 224)) == []
 
     def test_of_strangers_nothing_is_said(self):
         assert self.faults("e", self.twin) == []

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskdepth_tf.dataset.composing.pairing import Pairing, generator
+from maskdepth_tf.dataset.composing.pairing import Pairing
 
 SIZES = st.integers(1, 9)
 
@@ -50,8 +50,3 @@ def test_seed_decides_the_order():
     orders = [[Pairing(5, 7, seed)[i] for i in range(35)] for seed in (0, 0, 1)]
     assert orders[0] == orders[1]
     assert orders[0] != orders[2]
-
-
-def test_streams_of_draws_differ_by_index():
-    draws = [tuple(generator(0, 0, index).integers(1000, size=4)) for index in range(9)]
-    assert len(set(draws)) == 9

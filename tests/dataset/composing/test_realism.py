@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskdepth_tf.dataset.composing import presets, realism, rows
-from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.dataset.composing.recipe import Recipe, paste
+from maskdepth_tf.draws import Composed, generator
 
 
 class Fixed:
@@ -242,7 +242,7 @@ def picture(made, index):
 def layers_of(made, index):
     """The row's figures, the one that the labels name first."""
     foreground, background, mirrored = made.pairing[index]
-    room, draws = made.rooms[background], generator(0, rows.PLACE, index)
+    room, draws = made.rooms[background], generator(0, Composed.PLACE, index)
     first = made._layer(foreground, mirrored, room, draws, (index, 0))
     return [first, *made._others(index, room, first)]
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskdepth_tf import errors
-from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.dataset.composing.recipe import MIN_INSIDE, Recipe, paste, place
+from maskdepth_tf.draws import generator
 
 
 def cutout(height, width, alpha=255, colour=(200, 100, 0)):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from maskdepth_tf.dataset import compose
 from maskdepth_tf.dataset.composing import views
-from maskdepth_tf.dataset.composing.pairing import generator
 from maskdepth_tf.dataset.composing.recipe import Recipe
+from maskdepth_tf.draws import generator
 from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.input import labels
 

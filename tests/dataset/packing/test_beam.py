@@ -11,14 +11,21 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf import cli, errors
+from benchmarks.made_sets import write_sources
+from benchmarks.threads import thread_pool
+from maskdepth_tf import cli, errors, workers
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import build, compose, workers
+from maskdepth_tf.dataset import build
+from maskdepth_tf.dataset.composing import storing
 from maskdepth_tf.dataset.composing.recipe import Recipe
-from maskdepth_tf.dataset.packing import beam, beam_worker, exchange, shards
+from maskdepth_tf.dataset.packing import (
+    beam,
+    beam_worker,
+    exchange,
+    preparation,
+    shards,
+)
 from maskdepth_tf.input import packed
-from tests.support.made_sets import write_sources
-from tests.support.threads import thread_pool
 
 IN_PROCESS = ["--runner=FnApiRunner"]
 TWO_PROCESSES = [
@@ -169,7 +176,7 @@ def test_launcher_that_was_killed_after_the_pipeline(
 def test_another_build_in_the_same_folder(folders, expected, tmp_path, threads):
     folder = tmp_path / "exchange"
     other = beam.connect(IN_PROCESS, str(folder))
-    begun, _ = build.prepare(plan(folders, tmp_path / "other", depth_quality=20))
+    begun, _ = preparation.prepare(plan(folders, tmp_path / "other", depth_quality=20))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(beam, "_fetch", lambda place, shards, numbers, _: list(numbers))
         with pytest.raises(errors.StateError, match="damaged or missing"):
@@ -266,15 +273,15 @@ def damage_teacher(patch):
 
 
 def change_version(patch):
-    versions = compose.versions()
+    versions = storing.versions()
     found = iter([versions, versions | {"numpy": "1.0"}])
-    patch.setattr(compose, "versions", lambda: next(found))
+    patch.setattr(storing, "versions", lambda: next(found))
 
 
 def change_sources(patch):
-    read = build.read_sources
+    read = preparation.read_sources
     found = iter([read, lambda s: read(s) | {"teacher": "another"}])
-    patch.setattr(build, "read_sources", lambda s: next(found)(s))
+    patch.setattr(preparation, "read_sources", lambda s: next(found)(s))
 
 
 def lose_shards(patch):

@@ -7,15 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from maskdepth_tf import errors
-from maskdepth_tf.dataset import teachers
-from maskdepth_tf.dataset.teachers import plausibility
+from maskdepth_tf.dataset import synthesize
+from maskdepth_tf.dataset.teachers import plausibility, ranges
 from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.input import labels
-from tests.support.paths import DATA
 
 SIDE = 28
-OFFICE = DATA
-NETWORK = OFFICE / "teacher" / "fast_depth_224.tflite"
 
 
 def room():
@@ -146,29 +143,21 @@ def test_mask_that_is_missing_is_named(root):
         check(root, [room()])
 
 
-@pytest.mark.skipif(not NETWORK.is_file(), reason=f"no depth network in {NETWORK}")
-def test_depth_of_offices_is_told_from_its_negative(tmp_path):
-    from maskdepth_tf.dataset import compose
-    from maskdepth_tf.dataset.composing.recipe import Recipe
-
-    recipe = Recipe(image_size=224, scale=(0.4, 0.8))
-    office = OFFICE / "office"
-    compose.compose(office / "fg", office / "bg", tmp_path, recipe, num_rows=32)
-    network = teachers.load_teacher(str(NETWORK))
-    found = labels.read(tmp_path / "labels.txt")
-    pictures = [preprocessing.read_rgb(tmp_path / row.fg_bg) for row in found]
-    metres = dict(
-        zip(
-            (row.fg_bg for row in found),
-            network.predict(np.stack(pictures)),
-            strict=True,
-        )
-    )
-    kept = plausibility.check_teacher(tmp_path, found, metres.get, "metric")
+def test_depth_of_rooms_is_told_from_its_negative(tmp_path):
+    root = tmp_path / "rooms"
+    synthesize.synthesize(root, rows=8, image_size=32, rooms=4, figures=4, workers=1)
+    rooms = labels.read(root / "labels.txt")
+    limits = ranges.read(root / ranges.RANGES)
+    metres = {}
+    for row in rooms:
+        near, far = limits[row.depth]
+        depth = preprocessing.read_depth(root / row.depth)[..., 0]
+        metres[row.fg_bg] = near + (far - near) * depth
+    kept = plausibility.check_teacher(root, rooms, metres.__getitem__, "metric")
     assert kept["figure_nearer"] + kept["floor_nearer"] > 0.25
     for upside_down in (
         lambda path: 1 / (1 + metres[path]),
         lambda path: 99 - metres[path],
     ):
         with pytest.raises(errors.DataError, match="upside down.*inverse or disparity"):
-            plausibility.check_teacher(tmp_path, found, upside_down, "metric")
+            plausibility.check_teacher(root, rooms, upside_down, "metric")

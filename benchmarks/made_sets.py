@@ -11,20 +11,19 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 from PIL import Image
 
-from maskdepth_tf import cli, streams
+from benchmarks.threads import thread_pool
+from maskdepth_tf import cli, files, streams, workers
 from maskdepth_tf.dataset import __main__ as dataset
-from maskdepth_tf.dataset import teachers, workers
 from maskdepth_tf.dataset.packing import shards
+from maskdepth_tf.dataset.teachers import loading
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.input import pipeline, splits
-from tests.support.pictures import digests
 
 ARGUMENTS = {
     "compose": "compose --foregrounds ../cutouts --backgrounds ../rooms --output set "
@@ -59,14 +58,9 @@ class FloorTeacher:
     sha256 = "0" * 64
 
     def predict(self, batch):
-        """See `teachers.Teacher`."""
+        """See `loading.Teacher`."""
         falling = np.linspace(9, 3, 16, dtype=np.float32)[:, np.newaxis]
         return falling - batch[..., 0] / np.float32(255)
-
-
-def _thread_pool(num_workers, prepare, arguments):
-    prepare(*arguments)
-    return ThreadPoolExecutor(num_workers)
 
 
 class _Tensor(np.ndarray):
@@ -92,18 +86,18 @@ def _read(path, mode):
     return _pixels(Path(path).read_bytes(), mode)
 
 
-def _batches(names, found, stream, image_size):
+def _batches(names, store, stream, image_size):
     mode = "L" if stream.channels == 1 else "RGB"
     for name in names:
-        pixels = np.rint(_resize(_pixels(found.read(name), mode), image_size))
+        pixels = np.rint(_resize(_pixels(store.read(name), mode), image_size))
         if stream == streams.MASK:
             pixels = pixels >= streams.MASK_THRESHOLD
         scale = streams.DEPTH_STEP if stream == streams.DEPTH else 1
         yield np.asarray(pixels[None] * scale).astype(stream.dtype)
 
 
-def _thumbnails(names, found):
-    resized = [_resize(_pixels(found.read(n), "L"), 17)[:16, :, 0] for n in names]
+def _thumbnails(names, store):
+    resized = [_resize(_pixels(store.read(n), "L"), 17)[:16, :, 0] for n in names]
     return np.rint(np.stack(resized)).astype(np.uint8)
 
 
@@ -113,8 +107,8 @@ def _distance(self, composite):
 
 
 STAND_INS = (
-    (teachers, "load_teacher", lambda *args: FloorTeacher()),
-    (workers, "pool", _thread_pool),
+    (loading, "load_teacher", lambda *args: FloorTeacher()),
+    (workers, "pool", thread_pool),
 )
 DECODERS = (
     (preprocessing, "resize", _resize),
@@ -188,6 +182,12 @@ def begin(root: Path, command: str, name: str) -> Path:
     if command in BEFORE:
         shutil.copytree(root / BEFORE[command], folder, dirs_exist_ok=True)
     return folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below a folder, by its path."""
+    described = files.describe_files(folder)
+    return {name: entry["sha256"] for name, entry in described.items()}
 
 
 def run(command: str, folder: Path, *flags: str) -> int:

@@ -1,0 +1,43 @@
+"""Random streams by name: sets that exist must come out the same for ever."""
+
+import pytest
+
+from maskdepth_tf.draws import Column, Composed, Rendered, generator
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        ((0, Composed.PLACE, 0), [135, 14, 937, 257]),
+        ((7, Composed.MIRRORING, 41), [859, 971, 287, 608]),
+        ((2, Rendered.CUTOUT, 1), [431, 384, 976, 421]),
+    ],
+)
+def test_streams_are_those_that_were_recorded(stream, expected):
+    assert generator(*stream).integers(1000, size=4).tolist() == expected
+
+
+def test_streams_of_draws_differ_by_index():
+    draws = [tuple(generator(0, 0, index).integers(1000, size=4)) for index in range(9)]
+    assert len(set(draws)) == 9
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"), [(Composed, range(12)), (Rendered, range(1, 6))]
+)
+def test_every_kind_of_stream_has_a_number_of_its_own(names, expected):
+    assert [kind.value for kind in names] == list(expected)
+
+
+def test_columns_are_those_of_the_draws_of_recorded_trainings():
+    assert {column.name: column.value for column in Column} == {
+        "ZOOM": 0,
+        "OFFSET": 1,
+        "FLIP": 3,
+        "CONTRAST": 4,
+        "STRENGTH": 5,
+        "COLOUR": 6,
+        "GREY": 9,
+        "IS_ZOOMED": 10,
+        "HOLES": 11,
+    }
