@@ -210,58 +210,38 @@ def _seconds(shards: Shards, count: int) -> float:
 
 def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `build`."""
-    files_text = "YAML file of the plan; given more than once, later ones go over"
-    parser.add(
-        "--config", "FILE", f"{files_text} earlier ones", action="append", default=[]
-    )
-    parser.add(
-        "--set",
-        "KEY=VALUE",
-        "replaces one value of the plan; may be given more than once",
-        action="append",
-        default=[],
-        dest="overrides",
-    )
+    text = "YAML file of the plan; of several, later ones go over earlier ones"
+    parser.add("--config", "FILE", text, action="append", default=[])
+    text = "replaces one value of the plan; may be given more than once"
+    parser.add("--set", "KEY=VALUE", text, action="append", default=[])
     flags.add_workers(parser)
     parser.switch("--dry-run", "tell rows, bytes and time, make nothing")
-    parser.switch(
-        "--force",
-        "replace a packed set, and a build of another plan that is under way",
-    )
-    text = (
-        "with --beam: what all machines reach, a path or a URL "
-        "(OUTPUT.partial/exchange)"
-    )
-    parser.add("--exchange", "FOLDER", text)
+    text = "replace a packed set, and a build of another plan that is under way"
+    parser.switch("--force", text)
+    text = "with --beam: what all machines reach, a path or a URL"
+    parser.add("--exchange", "FOLDER", f"{text} (OUTPUT.partial/exchange)")
     text = "have the shards made by Apache Beam; all that follow are its flags"
     parser.add("--beam", "FLAG", text, nargs=argparse.REMAINDER)
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `build` with parsed flags."""
-    plan = load_plan(args.config, args.overrides)
+    plan = load_plan(args.config, args.set)
     if args.dry_run:
-        print(describe(plan, args.workers))
+        print(describe(plan, args.num_workers))
         return
+    make_shards = None
+    if args.beam is not None:
+        from maskdepth_tf.dataset.packing import beam
+
+        own = files.partial_of(Path(plan.output)) / "exchange"
+        make_shards = beam.connect(args.beam, args.exchange or str(own))
+    elif args.exchange is not None:
+        raise errors.UsageError(
+            f"--exchange goes with --beam. Received: {args.exchange}"
+        )
     manifest = build(
-        plan,
-        num_workers=args.workers,
-        force=args.force,
-        make_shards=_elsewhere(args, plan),
+        plan, num_workers=args.num_workers, force=args.force, make_shards=make_shards
     )
     print(arrays.report(manifest, Path(plan.output)))
     flags.suggest_training(Path(plan.output), manifest)
-
-
-def _elsewhere(args: argparse.Namespace, plan: Build) -> Callable | None:
-    """What has shards made by other machines, if that is asked for."""
-    if args.beam is None:
-        if args.exchange is not None:
-            raise errors.UsageError(
-                f"--exchange goes with --beam. Received: {args.exchange}"
-            )
-        return None
-    from maskdepth_tf.dataset.packing import beam
-
-    own = files.partial_of(Path(plan.output)) / "exchange"
-    return beam.connect(args.beam, args.exchange or str(own))

@@ -9,14 +9,15 @@ import argparse
 import os
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from maskdepth_tf import cli, errors, files, startup
 from maskdepth_tf.dataset import flags, show, stats
-from maskdepth_tf.dataset.checking import counting, decoding
+from maskdepth_tf.dataset.checking import decoding
 from maskdepth_tf.images import stores
+from maskdepth_tf.reports import page
 
 SECTIONS = {
     "recipe": "Recipe",
@@ -26,14 +27,6 @@ SECTIONS = {
     "license": "Licence",
 }
 """Key of the manifest -> heading."""
-FORMAT = """\
-Each line of the labels file names five pictures, separated by tabs: background,
-cut-out, background with the cut-out, mask and depth, as paths from the folder of the
-set with forward slashes. Masks are grey, white where the cut-out is; depth maps are
-grey of 8 or 16 bits and relative to their own picture, black nearest and white
-farthest.
-"""
-
 # An underscore between letters is one; at the end of a word it would slant the word.
 _SPECIAL = re.compile(r"[\\`*<>\[\]|~$&#]|(?<![^\W_])_|_(?![^\W_])")
 
@@ -70,49 +63,22 @@ def write_text(
     Returns:
         Markdown.
     """
-    sections = [
-        f"# Data set {_escape(name)}\n",
-        "Pictures of places with something put into them, each with the place alone, "
-        "the mask of\nwhat was put in and a depth map.\n",
-        f"![Rows of the set]({urllib.parse.quote(picture)})\n",
-        "Rows spread over the set, by their lines in the labels file. Depth is in "
-        "colour: red is\nnear, blue is far.\n",
-        "## Contents\n",
-        _table(("what", "count"), _counts(summary)),
-        _table(("channels", "mean", "deviation"), _moments(summary)),
-        "Values are in [0, 1], over all pixels of all rows.\n",
-        "## Mask area and depth\n",
-        _table(("from", "to", "rows by mask area", "pixels by depth"), _bins(summary)),
-        "The mask area is a share of the picture.\n",
-    ]
+    sections = []
     for key, heading in SECTIONS.items():
         part = manifest.get(key)
         facts = list(_facts(part if isinstance(part, dict) else {key: part}))
         if facts:
-            sections += [f"## {heading}\n", _table(("key", "value"), facts)]
-    sections += ["## Format\n", FORMAT]
-    return "\n".join(sections)
-
-
-def _counts(summary) -> Iterator[tuple[str, str]]:
-    for key in ("rows", "backgrounds", "views", "foregrounds"):
-        yield key, f"{summary[key]:,}"
-
-
-def _moments(summary) -> Iterator[tuple[str, ...]]:
-    for column in decoding.COLUMNS:
-        values = (summary[column][key] for key in ("mean", "deviation"))
-        yield column, *(" ".join(f"{x:.4f}" for x in channels) for channels in values)
-
-
-def _bins(summary) -> Iterator[tuple[str, ...]]:
-    for place in range(counting.BINS):
-        shares = (summary[key][place] for key in stats.HISTOGRAMS)
-        bounds = (f"{bound / counting.BINS:.1f}" for bound in (place, place + 1))
-        yield (
-            *bounds,
-            *(f"{100 * x:.1f} % {'█' * round(40 * x)}".strip() for x in shares),
-        )
+            sections.append((heading, facts))
+    return page.render(
+        "data_set_card.md",
+        name=_escape(name),
+        picture=urllib.parse.quote(picture),
+        summary=summary,
+        counts=stats.COUNTS,
+        columns=decoding.COLUMNS,
+        histograms=stats.HISTOGRAMS,
+        sections=sections,
+    )
 
 
 def _facts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -137,12 +103,6 @@ def _escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    heads = list(heads)
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `card`."""
     flags.add_labelled_set(parser)
@@ -162,7 +122,7 @@ def main(args: argparse.Namespace) -> None:
             raise errors.UsageError(f"{path}: exists; --force replaces it")
     source = flags.open_pictures(args)
     manifest = read_manifest(args.labels, source)
-    summary = stats.stats(args.labels, source, args.workers)
+    summary = stats.stats(args.labels, source, args.num_workers)
     startup.load_tensorflow()
     from maskdepth_tf.dataset.checking import sheets
     from maskdepth_tf.images import encoding

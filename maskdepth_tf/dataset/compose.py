@@ -180,7 +180,7 @@ def main(args: argparse.Namespace) -> None:
         presets.from_arguments(args),
         num_rows=args.rows,
         placements=args.placements,
-        num_workers=args.workers,
+        num_workers=args.num_workers,
         force=args.force,
     )
     print(f"{num_rows} rows in {args.output}")

@@ -9,7 +9,7 @@ they are.
 
 import argparse
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -21,7 +21,7 @@ from maskdepth_tf.dataset.teachers import conventions, loading, plausibility, ra
 from maskdepth_tf.input import labels
 
 CHUNK = 8
-"""Pictures of one call of the teacher."""
+"""Maps of one piece of work."""
 
 
 class Mapper:
@@ -46,7 +46,10 @@ class Mapper:
 
     def predict(self, fg_bg: str) -> np.ndarray:
         """Distances in one composite, float32 [S, S]."""
-        return self._network.predict(self._read(fg_bg)[0][None])[0]
+        from maskdepth_tf.images import preprocessing
+
+        picture = preprocessing.read_rgb(self._root / fg_bg)
+        return loading.estimate(self._network, picture)
 
     def write_maps(self, jobs: Sequence[tuple[str, str]]) -> int:
         """Maps of (path of fg_bg, path of depth) each; their number.
@@ -54,13 +57,13 @@ class Mapper:
         Raises:
             DataError: A picture is missing or damaged, or its depth is not finite.
         """
-        from maskdepth_tf.images import encoding
+        from maskdepth_tf.images import encoding, preprocessing
 
-        pictures, sizes = zip(*(self._read(fg_bg) for fg_bg, _ in jobs), strict=True)
-        maps = self._network.predict(np.stack(pictures))
-        for (fg_bg, depth), size, distance in zip(jobs, sizes, maps, strict=True):
+        for fg_bg, depth in jobs:
+            picture = preprocessing.read_rgb(self._root / fg_bg)
+            distance = loading.estimate(self._network, picture)
             plausibility.check_finite(self._root / fg_bg, distance)
-            shaped = to_shape(distance, *size)
+            shaped = to_shape(distance, *picture.shape[:2])
             relative, near, far = conventions.to_relative(shaped)
             # Before the map: a map that exists then always has its range.
             ranges.note(self._root, depth, near, far)
@@ -70,14 +73,6 @@ class Mapper:
             encoding.write_image(path, pixels, quality=self._quality)
         return len(jobs)
 
-    def _read(self, fg_bg: str) -> tuple[np.ndarray, tuple[int, int]]:
-        """What the teacher is shown, and the picture's own height and width."""
-        from maskdepth_tf.images import preprocessing
-
-        picture = preprocessing.read_rgb(self._root / fg_bg)
-        height, width = picture.shape[:2]
-        return loading.to_input(picture, self._network.input_size), (height, width)
-
 
 def to_shape(distance: np.ndarray, height: int, width: int) -> np.ndarray:
     """float32 [S, S] -> that of a picture [height, width] whose longer side is S."""
@@ -86,10 +81,8 @@ def to_shape(distance: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(distance, size, interpolation=cv2.INTER_AREA)
 
 
-def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
+def _check_same_teacher(old: dict, new: dict, path: Path) -> None:
     """Maps of two teachers must not get mixed."""
-    if old is None:
-        return
     # What maps were that were made before these could be chosen.
     old = {"normalize": "none", "input_size": new["input_size"], "bits": 8} | old
     for key in ("teacher", "convention", "normalize", "input_size", "bits", "quality"):
@@ -102,10 +95,10 @@ def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
 
 def _write_all(mapper: Mapper, jobs: list[tuple[str, str]], num_workers: int) -> None:
     chunks = [tuple(jobs[i : i + CHUNK]) for i in range(0, len(jobs), CHUNK)]
-    num_workers = min(num_workers, len(chunks))
+    num_workers = max(1, min(num_workers, len(chunks)))
     # Others have one core in a process of their own, and more in this one.
     start = workers.pool_or_here if mapper.is_one_core else workers.pool
-    with start(max(num_workers, 1), mapper, workers.with_tensorflow) as pool:
+    with start(num_workers, mapper, workers.with_tensorflow) as pool:
         counts = {(chunk,): len(chunk) for chunk in chunks}
         pool.run(Mapper.write_maps, counts, "depth", "maps")
 
@@ -142,13 +135,6 @@ def _describe(network: loading.Teacher, name: str, convention: str, more: dict):
         "ranges": ranges.RANGES,
         "complete": False,
     }
-
-
-def _remove_remains(root: Path, maps: Iterable[str]) -> None:
-    """Removes what a run that was killed left half-written."""
-    for folder in {root, *((root / path).parent for path in maps)}:
-        files.remove_partials(folder)
-    ranges.mend_journal(root)
 
 
 def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
@@ -207,12 +193,16 @@ def make_depth(
     path = root / files.MANIFEST
     manifest = files.parse_json(path.read_bytes(), path) if path.exists() else {}
     old = None if force else manifest.get("depth")
-    _check_same_teacher(old, entry, root)
+    if old is not None:
+        _check_same_teacher(old, entry, root)
     wanted = {row.depth: row.fg_bg for row in rows}
     jobs = [(f, d) for d, f in wanted.items() if force or not (root / d).exists()]
     if not jobs and not (root / ranges.JOURNAL).exists():
         return 0
-    _remove_remains(root, wanted)
+    # What a run that was killed left half-written.
+    for folder in {root, *((root / path).parent for path in wanted)}:
+        files.remove_partials(folder)
+    ranges.mend_journal(root)
     mapper = Mapper(root, network, bits, quality)
     entry["check"] = (old or {}).get("check") or plausibility.check_teacher(
         root, rows, mapper.predict, convention
@@ -231,30 +221,18 @@ def make_depth(
 def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `depth`."""
     text = "folder of a data set, with labels.txt in it"
-    parser.add("--data", "DIR", text, type=Path, required=True)
+    parser.add("--data", "DIR", text, type=Path, required=True, dest="root")
     text = "file (.tflite, .onnx, .keras, .h5), SavedModel folder or keras_hub:PRESET"
     parser.add("--teacher", "NAME", text, required=True)
-    parser.add(
-        "--convention",
-        "NAME",
-        "what the teacher puts out: %(choices)s",
-        choices=conventions.CONVENTIONS,
-        default="metric",
-    )
-    parser.add(
-        "--normalize",
-        "NAME",
-        "of RGB in [0, 1], before the teacher: %(choices)s",
-        choices=loading.NORMALIZATIONS,
-        default="none",
-    )
-    parser.add(
-        "--input-size",
-        "PIXELS",
-        f"side of the teacher's pictures (its own, {loading.FREE_SIZE} if it takes "
-        "any)",
-        type=cli.number(int, 1),
-    )
+    text = "what the teacher puts out: %(choices)s"
+    choices = conventions.CONVENTIONS
+    parser.add("--convention", "NAME", text, choices=choices, default="metric")
+    text = "of RGB in [0, 1], before the teacher: %(choices)s"
+    names = loading.NORMALIZATIONS
+    parser.add("--normalize", "NAME", text, choices=names, default="none")
+    size = cli.number(int, 1)
+    text = f"side of the teacher's pictures (its own, {loading.FREE_SIZE} if it takes "
+    parser.add("--input-size", "PIXELS", f"{text}any)", type=size)
     text = "of a map's pixel, 8 or 16; 16 are written as PNG"
     parser.add("--bits", "N", text, type=int, choices=(8, 16), default=8)
     quality = cli.number(int, 1, 95)
@@ -265,16 +243,6 @@ def add_arguments(parser: cli.Parser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Runs `depth` with parsed flags."""
-    count = make_depth(
-        args.data,
-        args.teacher,
-        convention=args.convention,
-        normalize=args.normalize,
-        input_size=args.input_size,
-        bits=args.bits,
-        quality=args.quality,
-        num_workers=args.workers,
-        force=args.force,
-    )
-    print(f"{count} depth maps written in {args.data}")
-    cli.suggest("dataset", "verify", "--labels", args.data / "labels.txt")
+    count = make_depth(**vars(args))
+    print(f"{count} depth maps written in {args.root}")
+    cli.suggest("dataset", "verify", "--labels", args.root / "labels.txt")

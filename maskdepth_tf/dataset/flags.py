@@ -29,7 +29,8 @@ def add_workers(parser: cli.Parser) -> None:
     """Adds `--workers`; by default as many as there are cores."""
     cores = len(os.sched_getaffinity(0))
     count = cli.number(int, 1)
-    parser.add("--workers", "N", "processes", type=count, default=cores)
+    name = "num_workers"
+    parser.add("--workers", "N", "processes", type=count, default=cores, dest=name)
 
 
 def suggest_training(labels: Path, packed: dict | None = None) -> None:

@@ -151,15 +151,7 @@ def add_arguments(parser: cli.Parser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Runs `pack` with parsed flags."""
-    manifest = pack(
-        args.labels,
-        args.output,
-        roots=args.root,
-        image_size=args.image_size,
-        test_fraction=args.test_fraction,
-        seed=args.seed,
-        force=args.force,
-        num_workers=args.workers,
-    )
+    options = dict(vars(args))
+    manifest = pack(options.pop("labels"), roots=options.pop("root"), **options)
     print(arrays.report(manifest, args.output))
     flags.suggest_training(args.output, manifest)

@@ -14,27 +14,23 @@ def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `show`."""
     flags.add_labelled_set(parser)
     parser.add("--output", "FILE.png", "where to draw", type=Path, required=True)
-    parser.add(
-        "--rows",
-        "N",
-        f"rows that are shown, spread over all ({ROWS})",
-        type=cli.number(int, 1, MOST_ROWS),
-    )
+    text = f"rows that are shown, spread over all ({ROWS})"
+    parser.add("--rows", "N", text, type=cli.number(int, 1, MOST_ROWS))
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument(
-        "--row", type=int, metavar="LINE", help="show this row alone, large"
-    )
-    choice.add_argument(
-        "--worst",
-        type=Path,
-        metavar="FAULTS.json",
-        help="show the rows that `verify --json` calls bad",
-    )
+    text = "show this row alone, large"
+    choice.add_argument("--row", type=int, metavar="LINE", help=text)
+    text = "show the rows that `verify --json` calls bad"
+    choice.add_argument("--worst", type=Path, metavar="FAULTS.json", help=text)
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `show` with parsed flags."""
-    _check(args)
+    flags.check_suffix("--output", args.output, ".png")
+    files.check_output("--output", args.output, args.labels)
+    if args.rows is not None and args.row is not None:
+        raise errors.UsageError(
+            f"--rows must be left out where --row is given. Received: {args.rows}"
+        )
     store = flags.open_pictures(args)
     startup.load_tensorflow()
     from maskdepth_tf.dataset.checking import sheets
@@ -49,12 +45,3 @@ def main(args: argparse.Namespace) -> None:
         pixels = sheets.spread_sheet(args.labels, store, count)
     encoding.write_image(args.output, pixels)
     print(f"wrote {args.output}")
-
-
-def _check(args) -> None:
-    flags.check_suffix("--output", args.output, ".png")
-    files.check_output("--output", args.output, args.labels)
-    if args.rows is not None and args.row is not None:
-        raise errors.UsageError(
-            f"--rows must be left out where --row is given. Received: {args.rows}"
-        )

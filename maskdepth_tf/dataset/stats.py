@@ -22,6 +22,7 @@ from maskdepth_tf.dataset.checking.counting import BINS, Sums, measure
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
 
+COUNTS = ("rows", "backgrounds", "views", "foregrounds")
 HISTOGRAMS = ("mask_area", "depth_histogram")
 _PICTURES_KEPT = 4096
 
@@ -37,14 +38,11 @@ class _Reader:
 
     def read_rows(self, rows: Sequence[labels.Row]) -> list[list[Sums]]:
         """Sums of each column's picture, row by row."""
-        return [self._read_row(row) for row in rows]
-
-    def _read_row(self, row: labels.Row) -> list[Sums]:
+        measures = dict.fromkeys(decoding.COLUMNS, self._measure)
+        measures["bg"] = self._measure_shared
         return [
-            (self._measure_shared if column == "bg" else self._measure)(
-                column, getattr(row, column)
-            )
-            for column in decoding.COLUMNS
+            [measures[column](column, getattr(row, column)) for column in measures]
+            for row in rows
         ]
 
     def _measure(self, column, name) -> Sums:
@@ -92,10 +90,7 @@ def stats(
     depth = totals["depth"]
     return {
         **counting.count_pictures(rows),
-        **{
-            column: totals[column].moments(scales[column])
-            for column in decoding.COLUMNS
-        },
+        **{column: sums.moments(scales[column]) for column, sums in totals.items()},
         "mask_area": [areas[place] / len(rows) for place in range(BINS)],
         "depth_histogram": [depth.bins[i] / depth.pixels for i in range(BINS)],
     }
@@ -108,12 +103,8 @@ def table(summary: dict[str, Any], name: str) -> str:
         summary: What `stats` returns.
         name: What the labels file is called.
     """
-    counts = ("rows", "backgrounds", "views", "foregrounds")
-    lines = [
-        f"{name}: " + ", ".join(f"{summary[key]:,} {key}" for key in counts),
-        "",
-    ]
-    lines.append(f"{'':10}{'mean':27}deviation")
+    counts = ", ".join(f"{summary[key]:,} {key}" for key in COUNTS)
+    lines = [f"{name}: {counts}", "", f"{'':10}{'mean':27}deviation"]
     for column in decoding.COLUMNS:
         mean, deviation = (
             " ".join(f"{value:.6f}" for value in summary[column][key])
@@ -142,7 +133,7 @@ def main(args: argparse.Namespace) -> None:
     if args.json:
         files.check_output("--json", args.json, args.labels)
     source = flags.open_pictures(args)
-    summary = stats(args.labels, source, args.workers)
+    summary = stats(args.labels, source, args.num_workers)
     print(table(summary, os.fspath(args.labels)))
     if args.json:
         files.write_json(args.json, summary)

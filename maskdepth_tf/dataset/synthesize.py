@@ -188,38 +188,32 @@ def _figure(seed: int, number: int):
 def synthesize(
     output: str | os.PathLike,
     rows: int,
-    image_size: int = 128,
-    rooms: int = 160,
-    figures: int = 160,
-    seed: int = 0,
-    quality: int = 30,
-    workers: int | None = None,
+    *,
+    num_workers: int | None = None,
+    **options: int,
 ) -> None:
     """Makes a data set of rendered rooms.
 
     Args:
         output: Folder of the data set: absent or empty; appears complete or not at all.
         rows: Examples.
-        image_size: Side of all pictures [pixels].
-        rooms: Rooms, each seen by one camera.
-        figures: Figures.
-        seed: Decides everything.
-        quality: Least JPEG quality of the composites.
-        workers: Processes; the files do not depend on it. None for one a core.
+        num_workers: Processes; the files do not depend on it. None for one a core.
+        **options: Other attributes of `RenderedSet`.
 
     Raises:
         UsageError: A value is out of range or `output` holds something else.
     """
-    data_set = RenderedSet(rows, image_size, rooms, figures, seed, quality)
-    workers = len(os.sched_getaffinity(0)) if workers is None else workers
-    errors.check_range("--workers", workers, 1)
+    data_set = RenderedSet(rows, **options)
+    if num_workers is None:
+        num_workers = len(os.sched_getaffinity(0))
+    errors.check_range("--workers", num_workers, 1)
     output = Path(output).resolve()
     if files.names_in_output(output):
         raise errors.UsageError(f"--output must be empty. Received: {output}")
     with files.unfinished_folder(files.partial_of(output)) as folder:
         for name in FOLDERS:
             (folder / name).mkdir(parents=True)
-        written = Writer(data_set, folder).write_all(workers)
+        written = Writer(data_set, folder).write_all(num_workers)
         files.write_sums(folder, dict(sorted(written.sums.items())))
         paths = [data_set.paths(row) for row in range(rows)]
         limits = [(row.depth, *written.ranges[row.depth]) for row in paths]
@@ -259,28 +253,20 @@ def add_arguments(parser: cli.Parser) -> None:
     text = "folder of the data set: absent, empty, or left by a run that was cut off"
     parser.add("--output", "DIR", text, type=Path, required=True)
     parser.add("--rows", "N", "examples", type=int, required=True)
-    for flag, metavar, default, text in (
-        ("--image-size", "PIXELS", 128, "side of the pictures"),
-        ("--rooms", "N", 160, "rooms, each seen by one camera"),
-        ("--figures", "N", 160, "figures, which stand in the rooms"),
-        ("--seed", "N", 0, "decides everything"),
-        ("--quality", "Q", 30, "least JPEG quality"),
+    for name, metavar, text in (
+        ("image_size", "PIXELS", "side of the pictures"),
+        ("rooms", "N", "rooms, each seen by one camera"),
+        ("figures", "N", "figures, which stand in the rooms"),
+        ("seed", "N", "decides everything"),
+        ("quality", "Q", "least JPEG quality"),
     ):
+        flag, default = f"--{name.replace('_', '-')}", getattr(RenderedSet, name)
         parser.add(flag, metavar, text, type=int, default=default)
     flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `synthesize` with parsed flags."""
-    synthesize(
-        args.output,
-        rows=args.rows,
-        image_size=args.image_size,
-        rooms=args.rooms,
-        figures=args.figures,
-        seed=args.seed,
-        quality=args.quality,
-        workers=args.workers,
-    )
+    synthesize(**vars(args))
     print(f"{args.rows} rows in {args.output}")
     flags.suggest_training(args.output / "labels.txt")

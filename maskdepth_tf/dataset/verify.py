@@ -32,18 +32,9 @@ from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
 
 KINDS = (
-    "bad_line",
-    "duplicate",
-    "missing",
-    "unreadable",
-    "wrong_size",
-    "transposed",
-    "wrong_background",
-    "inverted_depth",
-    "constant_depth",
-    "empty_mask",
-    "full_mask",
-)
+    "bad_line duplicate missing unreadable wrong_size transposed wrong_background "
+    "inverted_depth constant_depth empty_mask full_mask"
+).split()
 """Kinds of faults, in the order of the table."""
 SPELLED_OUT = 3
 """Faults of a kind that are spelled out."""
@@ -99,16 +90,10 @@ def verify(
             f"{os.fspath(labels_path)}: expected at least one row, received none"
         )
     bad = {Bad(line, "bad_line", text) for line, text in faults}
-    repeated = list(labels.repeated_rows(numbered))
-    bad.update(Bad(line, "duplicate", text) for line, text in repeated)
-    again = {line for line, _ in repeated}
-    bad.update(
-        _picture_faults(
-            [item for item in numbered if item[0] not in again],
-            source,
-            num_workers,
-        )
-    )
+    repeated = dict(labels.repeated_rows(numbered))
+    bad.update(Bad(line, "duplicate", text) for line, text in repeated.items())
+    first_ones = [item for item in numbered if item[0] not in repeated]
+    bad.update(_picture_faults(first_ones, source, num_workers))
     lines = {item.row for item in bad}
     return Report(
         num_rows=len(numbered) + len(faults),
@@ -145,10 +130,10 @@ def _picture_faults(
             if inspected.depth is not None and not faults:
                 judged.append((line, row.bg, inspected.depth))
             yield from (Bad(line, *fault) for fault in faults)
-    backgrounds = [name for _, name, _ in judged]
-    depths = [depth for _, _, depth in judged]
-    for number, fault in consensus.depth_faults(backgrounds, depths):
-        yield Bad(judged[number][0], *fault)
+    if judged:
+        lines, backgrounds, depths = zip(*judged, strict=True)
+        for number, fault in consensus.depth_faults(backgrounds, depths):
+            yield Bad(lines[number], *fault)
 
 
 def table(report: Report, name: str) -> str:
@@ -190,12 +175,13 @@ def main(args: argparse.Namespace) -> int:
         if path is not None:
             files.check_output(flag, path, args.labels)
     folder = args.labels.absolute().parent
-    if args.drop_bad and not args.root and _differ(args.drop_bad.parent, folder):
+    is_elsewhere = args.drop_bad and args.drop_bad.parent.resolve() != folder.resolve()
+    if is_elsewhere and not args.root:
         raise errors.UsageError(
             "--drop-bad must be in the folder of --labels, which its paths start from, "
             f"unless --root is given. Received: {args.drop_bad}"
         )
-    report = verify(args.labels, flags.open_pictures(args), args.workers)
+    report = verify(args.labels, flags.open_pictures(args), args.num_workers)
     print(table(report, os.fspath(args.labels)))
     if args.json:
         bad = [item._asdict() for item in report.bad]
@@ -221,7 +207,3 @@ def _suggest(args, has_bad) -> None:
         cli.suggest("dataset", "pack", *source, "--output", "data/packed")
     else:
         flags.suggest_training(args.drop_bad or args.labels)
-
-
-def _differ(a: Path, b: Path) -> bool:
-    return a.resolve() != b.resolve()

@@ -182,7 +182,9 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
             return _load(labelled, rows[places.astype(int)]), "test rows"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "rooms")
-        synthesize.synthesize(root, NUM_PICTURES, image_size, rooms=8, figures=8)
+        synthesize.synthesize(
+            root, NUM_PICTURES, image_size=image_size, rooms=8, figures=8
+        )
         labelled = examples.open_examples(
             str(root / "labels.txt"), image_size=image_size, memory_gb=0.0
         )

@@ -152,9 +152,8 @@ def test_run_that_was_cut_off_goes_on(data, network, monkeypatch):
     write = stop_at_13(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         make(data)
-    assert (
-        json.loads((data / "manifest.json").read_text())["depth"]["complete"] is False
-    )
+    manifest = json.loads((data / "manifest.json").read_text())
+    assert manifest["depth"]["complete"] is False
     # As if the process had died in the middle of a line.
     with (data / "depth_range.partial.csv").open("a") as file:
         file.write("depth/14.jpg,2.")
@@ -194,10 +193,8 @@ def test_two_teachers_are_not_mixed(data, network):
     assert make(data, **others) == 0
 
 
-def test_depth_that_is_not_finite(data, network, monkeypatch):
-    monkeypatch.setattr(
-        network, "predict", lambda batch: np.full(batch.shape[:3], np.nan)
-    )
+def test_depth_that_is_not_finite(data, network):
+    network.predict = lambda batch: np.full(batch.shape[:3], np.nan)
     with pytest.raises(errors.DataError, match=r"fg_bg/\d+.png: the teacher's depth"):
         make(data)
     assert list((data / "depth").glob("*") if (data / "depth").exists() else []) == []
@@ -215,9 +212,8 @@ def test_nothing_is_written_of_an_upside_down_teacher(force, data, network):
     before = content_of(data)
     red = network.predict
     network.predict = lambda batch: 10 - red(batch)
-    with pytest.raises(
-        errors.DataError, match="upside down: .* of 20 pictures .*-0.16"
-    ):
+    message = "upside down: .* of 20 pictures .*-0.16"
+    with pytest.raises(errors.DataError, match=message):
         make(data, force=force)
     assert content_of(data) == before
 
@@ -365,10 +361,7 @@ def test_map_of_a_wide_picture_by_hand():
         (["--workers", "0"], "--workers must be 1 or more. Received: 0"),
         (["--input-size", "0"], "--input-size must be 1 or more. Received: 0"),
         (["--quality", "96"], "--quality must be 1 to 95. Received: 96"),
-        (
-            ["--teacher", "net.pth"],
-            "must end in .tflite, .onnx, .keras, .h5, be a folder",
-        ),
+        (["--teacher", "net.pth"], "end in .tflite, .onnx, .keras, .h5, be a folder"),
     ],
 )
 def test_command_line_refuses(flags, text, data, capsys):

@@ -26,7 +26,7 @@ RECIPE = {"rows": 7, "image_size": 32, "rooms": 3, "figures": 4, "seed": 2}
 def made(tmp_path_factory):
     """A small set, made by two processes."""
     output = tmp_path_factory.mktemp("synthetic") / "set"
-    synthesize.synthesize(output, **RECIPE, workers=2)
+    synthesize.synthesize(output, **RECIPE, num_workers=2)
     return output
 
 
@@ -36,7 +36,7 @@ def scene():
 
 
 def test_any_number_of_processes_makes_the_same_files(made, tmp_path):
-    synthesize.synthesize(tmp_path / "one", **RECIPE, workers=1)
+    synthesize.synthesize(tmp_path / "one", **RECIPE, num_workers=1)
     assert digests(tmp_path / "one") == digests(made)
 
 
@@ -123,7 +123,7 @@ def test_checksums(made):
 
 
 def test_fewer_rows_are_a_prefix(made, tmp_path):
-    synthesize.synthesize(tmp_path / "set", **RECIPE | {"rows": 2}, workers=1)
+    synthesize.synthesize(tmp_path / "set", **RECIPE | {"rows": 2}, num_workers=1)
     few, many = digests(tmp_path / "set"), digests(made)
     pictures = [path for path in few if path.endswith((".jpg", ".png"))]
     assert len(pictures) == 2 * 3 + 2 + 2
@@ -132,7 +132,7 @@ def test_fewer_rows_are_a_prefix(made, tmp_path):
 
 def test_another_seed_makes_other_pictures(made, tmp_path):
     changed = RECIPE | {"rows": 1, "seed": 3}
-    synthesize.synthesize(tmp_path / "set", **changed, workers=1)
+    synthesize.synthesize(tmp_path / "set", **changed, num_workers=1)
     name = "data_1/Fg-Bg/fg-bg1.jpg"
     assert digests(tmp_path / "set")[name] != digests(made)[name]
 
@@ -198,28 +198,28 @@ def test_cutouts_are_trimmed():
 )
 def test_values_out_of_range(tmp_path, change, message):
     with pytest.raises(errors.UsageError, match=message):
-        synthesize.synthesize(tmp_path / "set", **{"workers": 1} | RECIPE | change)
+        synthesize.synthesize(tmp_path / "set", **{"num_workers": 1} | RECIPE | change)
     assert not (tmp_path / "set").exists()
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(errors.UsageError, match="must be empty. Received: .*"):
-        synthesize.synthesize(tmp_path, **RECIPE, workers=1)
+        synthesize.synthesize(tmp_path, **RECIPE, num_workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_a_finished_set_is_left_alone(made):
     before = digests(made)
     with pytest.raises(errors.UsageError, match="must be empty"):
-        synthesize.synthesize(made, **RECIPE, workers=1)
+        synthesize.synthesize(made, **RECIPE, num_workers=1)
     assert digests(made) == before
 
 
 def test_a_file_is_no_output_folder(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(errors.UsageError, match="must be a folder that can be made"):
-        synthesize.synthesize(tmp_path / "file", **RECIPE, workers=1)
+        synthesize.synthesize(tmp_path / "file", **RECIPE, num_workers=1)
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -228,7 +228,7 @@ def test_a_run_that_was_cut_off_is_begun_anew(tmp_path):
     half = files.partial_of(output) / "unfinished" / "data_1" / "Fg-Bg" / "fg-bg99.jpg"
     half.parent.mkdir(parents=True)
     half.write_text("half")
-    synthesize.synthesize(output, **RECIPE | {"rows": 1}, workers=1)
+    synthesize.synthesize(output, **RECIPE | {"rows": 1}, num_workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert len(labels.read(output / "labels.txt")) == 1
     assert not list(output.rglob("fg-bg99.jpg"))
@@ -238,7 +238,7 @@ def test_pictures_of_somebody_else_are_left_alone(tmp_path):
     (tmp_path / "Background").mkdir()
     (tmp_path / "Background" / "mine.jpg").write_text("mine")
     with pytest.raises(errors.UsageError, match="must be empty"):
-        synthesize.synthesize(tmp_path, **RECIPE, workers=1)
+        synthesize.synthesize(tmp_path, **RECIPE, num_workers=1)
     assert (tmp_path / "Background" / "mine.jpg").read_text() == "mine"
 
 

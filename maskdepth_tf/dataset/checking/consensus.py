@@ -42,8 +42,8 @@ QUIET_SIDE = 192
 """Smaller pictures are noisier cell by cell: `NOISE` grows as they shrink."""
 LEAST_ROWS = 4
 """Rows of a room whose mean depth says how depth looks there."""
-INVERTED = {True: -0.75, False: -1.1}
-"""Least corr + contrast; by whether the room has `LEAST_ROWS`."""
+INVERTED = (-0.75, -1.1)
+"""Least corr + contrast, in rooms with `LEAST_ROWS` and in others."""
 TRANSPOSED = -0.8
 """Least corr - corr transposed + 0.4 edge, in rooms with `LEAST_ROWS`."""
 EDGE_WEIGHT = 0.4
@@ -146,34 +146,29 @@ def depth_faults(
     for kind, text in bad_sets:
         for number in range(len(depths)):
             yield number, Fault(kind, f"in most rows {text}")
-    if depths and not bad_sets:
-        maps = np.array([depth.cells for depth in depths])
-        yield from _single_depth_faults(rooms, maps, contrast, edge)
+    if bad_sets or not depths:
+        return
+    maps = np.array([depth.cells for depth in depths])
+    upright, transposed, has_own = _likeness(rooms, maps)
+    is_inverted = upright + contrast < np.where(has_own, *INVERTED)
+    for place in np.flatnonzero(is_inverted):
+        text = (
+            f"correlation with other maps {upright[place]:.2f}, the figure is "
+            f"{-contrast[place]:.2f} farther than what surrounds it"
+        )
+        yield int(place), Fault("inverted_depth", text)
+    gain = upright - transposed + EDGE_WEIGHT * edge
+    for place in np.flatnonzero(has_own & ~is_inverted & (gain < TRANSPOSED)):
+        text = (
+            f"correlation with other maps {upright[place]:.2f}, on its side "
+            f"{transposed[place]:.2f}"
+        )
+        yield int(place), Fault("transposed", text)
 
 
 def _speak_against(votes: np.ndarray) -> bool:
     cast = votes[votes != 0]
     return len(cast) >= LEAST_VOTES and bool(np.mean(cast < 0) >= WHOLE_SET)
-
-
-def _single_depth_faults(rooms, maps, contrast, edge) -> Iterator[tuple[int, Fault]]:
-    upright, transposed, has_own = _likeness(rooms, maps)
-    is_inverted = upright + contrast < np.where(
-        has_own, INVERTED[True], INVERTED[False]
-    )
-    for number in np.flatnonzero(is_inverted):
-        text = (
-            f"correlation with other maps {upright[number]:.2f}, the figure is "
-            f"{-contrast[number]:.2f} farther than what surrounds it"
-        )
-        yield int(number), Fault("inverted_depth", text)
-    gain = upright - transposed + EDGE_WEIGHT * edge
-    for number in np.flatnonzero(has_own & ~is_inverted & (gain < TRANSPOSED)):
-        text = (
-            f"correlation with other maps {upright[number]:.2f}, on its side "
-            f"{transposed[number]:.2f}"
-        )
-        yield int(number), Fault("transposed", text)
 
 
 def _likeness(rooms, maps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,5 +1,8 @@
 """Pictures of a labelled set as pixels, by the column that names them."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from maskdepth_tf import errors
@@ -24,14 +27,26 @@ def decode(source: stores.Pictures, column: str, name: str) -> np.ndarray:
     Raises:
         DataError: If it is missing, damaged or too much work, see `headers`.
     """
-    import tensorflow as tf
-
     from maskdepth_tf.images import preprocessing
 
     decoders = {"depth": preprocessing.decode_depth, "mask": preprocessing.decode_mask}
+    return read(source, name, decoders.get(column, preprocessing.decode_rgb))[2]
+
+
+def read(
+    source: stores.Pictures, name: str, decode_bytes: Callable
+) -> tuple[bytes, headers.Header, Any]:
+    """Reads a picture: its bytes, its header, and NumPy arrays of what is decoded.
+
+    Raises:
+        DataError: If it is missing, damaged or too much work, see `headers`.
+    """
+    import tensorflow as tf
+
     data, where = source.read(name), source.place(name)
-    headers.check_bytes(data, where)
+    header = headers.check_bytes(data, where)
     try:
-        return decoders.get(column, preprocessing.decode_rgb)(tf.constant(data)).numpy()
+        decoded = decode_bytes(tf.constant(data))
     except tf.errors.OpError:
         raise errors.DataError(f"{where}: cannot be decoded, is damaged") from None
+    return data, header, tf.nest.map_structure(lambda x: x.numpy(), decoded)

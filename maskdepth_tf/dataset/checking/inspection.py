@@ -12,10 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from maskdepth_tf import startup, streams
-from maskdepth_tf.dataset.checking import measures
+from maskdepth_tf.dataset.checking import decoding, measures
 from maskdepth_tf.dataset.checking.findings import Depth, Fault, Inspected, Surroundings
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import headers
 from maskdepth_tf.images.headers import Header
 from maskdepth_tf.images.stores import Pictures
 from maskdepth_tf.input import labels
@@ -71,17 +70,17 @@ class Inspector:
 
     def inspect_rooms(self, paths: Sequence[str]) -> list[np.ndarray | None]:
         """Cells of backgrounds, float32 [CELLS, CELLS, 3]; None for unreadable ones."""
-        return [self._room(path) for path in paths]
+        pictures = [self._try_shared("bg", path) for path in paths]
+        return [
+            measures.cells(picture.pixels[0], measures.CELLS)
+            if isinstance(picture, _Picture)
+            else None
+            for picture in pictures
+        ]
 
     def inspect_rows(self, rows: Sequence[labels.Row]) -> list[Inspected]:
         """What is found in rows."""
         return [self._row(row) for row in rows]
-
-    def _room(self, path: str) -> np.ndarray | None:
-        picture = self._try_shared("bg", path)
-        if isinstance(picture, Fault):
-            return None
-        return measures.cells(picture.pixels[0], measures.CELLS)
 
     def _row(self, row: labels.Row) -> Inspected:
         pictures: dict[str, _Picture] = {}
@@ -95,28 +94,15 @@ class Inspector:
                 pictures[column] = picture
         digest = pictures["fg_bg"].digest if "fg_bg" in pictures else None
         faults = faults or _size_faults(row, pictures)
-        if faults:
-            return Inspected(faults, digest)
-        return Inspected(*_judge(pictures))
+        return Inspected(faults, digest) if faults else _judge(pictures)
 
     def _try(self, column: str, path: str) -> _Picture | Fault:
         try:
-            return self._read(column, path)
+            small = _small_function(column)
+            data, header, pixels = decoding.read(self._source, path, small)
         except DataError as error:
             kind = "unreadable" if path in self._source else "missing"
             return Fault(kind, str(error))
-
-    def _read(self, column: str, path: str) -> _Picture:
-        import tensorflow as tf
-
-        data, name = self._source.read(path), self._source.place(path)
-        header = headers.check_bytes(data, name)
-        try:
-            pixels = tuple(
-                x.numpy() for x in _small_function(column)(tf.constant(data))
-            )
-        except tf.errors.OpError:
-            raise DataError(f"{name}: cannot be decoded, is damaged") from None
         return _Picture(header, hashlib.sha256(data).digest(), pixels)
 
 
@@ -128,10 +114,8 @@ def _size_faults(row, pictures) -> list[Fault]:
     for column, text in labels.size_faults(row, by_path):
         header = by_path[getattr(row, column)]
         # A square has the shape of a turned square, too.
-        upright, on_its_side = (
-            labels.have_same_shape(header, shape) for shape in (whole, turned)
-        )
-        is_turned = on_its_side and not upright
+        is_upright = labels.have_same_shape(header, whole)
+        is_turned = not is_upright and labels.have_same_shape(header, turned)
         faults.append(Fault("transposed" if is_turned else "wrong_size", text))
     return faults
 
@@ -139,15 +123,21 @@ def _size_faults(row, pictures) -> list[Fault]:
 def _judge(pictures) -> Inspected:
     """What the pixels of a row show."""
     (bg,), (fg_bg,) = pictures["bg"].pixels, pictures["fg_bg"].pixels
-    mask = pictures["mask"].pixels[-1]
-    depth = pictures["depth"].pixels[-1]
+    low, high, mask = pictures["mask"].pixels
+    near, far, depth = pictures["depth"].pixels
     room, whole = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
     side = min(pictures["fg_bg"].header[1:3])
     outside = measures.outside_cells(mask)
-    faults = _range_faults(pictures)
+    faults = []
     agrees = measures.agree(room, whole, outside, side)
     # A mask that is empty or full says nothing of where the room must show.
-    if not any(fault.kind in ("empty_mask", "full_mask") for fault in faults):
+    if high < streams.MASK_THRESHOLD:
+        text = f"expected a figure, received {low} to {high}"
+        faults.append(Fault("empty_mask", text))
+    elif low >= streams.MASK_THRESHOLD:
+        text = f"expected some background, received {low} to {high}"
+        faults.append(Fault("full_mask", text))
+    else:
         gain = measures.gain_by_transposing(bg, fg_bg, mask)
         fits = measures.agree(room, whole, outside.T, side)
         if fits and gain > measures.TRANSPOSED_GAIN:
@@ -156,6 +146,9 @@ def _judge(pictures) -> Inspected:
         elif not agrees:
             text = "bg and fg_bg differ outside the mask"
             faults.append(Fault("wrong_background", text))
+    if far - near < LEAST_DEPTH_RANGE:
+        text = f"expected depths from 0 to 1, received {near:.3f} to {far:.3f}"
+        faults.append(Fault("constant_depth", text))
     return Inspected(
         faults,
         pictures["fg_bg"].digest,
@@ -166,19 +159,3 @@ def _judge(pictures) -> Inspected:
             measures.depth_edge(depth, mask),
         ),
     )
-
-
-def _range_faults(pictures) -> list[Fault]:
-    faults = []
-    low, high, _ = pictures["mask"].pixels
-    if high < streams.MASK_THRESHOLD:
-        text = f"expected a figure, received {low} to {high}"
-        faults.append(Fault("empty_mask", text))
-    if low >= streams.MASK_THRESHOLD:
-        text = f"expected some background, received {low} to {high}"
-        faults.append(Fault("full_mask", text))
-    near, far, _ = pictures["depth"].pixels
-    if far - near < LEAST_DEPTH_RANGE:
-        text = f"expected depths from 0 to 1, received {near:.3f} to {far:.3f}"
-        faults.append(Fault("constant_depth", text))
-    return faults

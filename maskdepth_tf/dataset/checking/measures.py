@@ -85,9 +85,8 @@ def agree(bg: np.ndarray, fg_bg: np.ndarray, where: np.ndarray, side: int) -> bo
     noise = max(1.0, NOISY_SIDE / side)
     median = np.median(np.abs(change).max(axis=1))
     brightening = np.sqrt(np.square(np.maximum(change, 0)).mean())
-    return bool(median <= noise * MEDIAN_DIFFERENCE) and bool(
-        brightening <= noise * BRIGHTENING
-    )
+    is_alike = median <= noise * MEDIAN_DIFFERENCE
+    return bool(is_alike and brightening <= noise * BRIGHTENING)
 
 
 def gain_by_transposing(bg: np.ndarray, fg_bg: np.ndarray, mask: np.ndarray) -> float:
@@ -141,14 +140,9 @@ def depth_edge(depth: np.ndarray, mask: np.ndarray) -> float:
         Above 0 where the mask fits better as it is.
     """
     step = np.hypot(*np.gradient(depth))
+    figure = (mask >= 128).astype(np.uint8)
+    edge = cv2.morphologyEx(figure, cv2.MORPH_GRADIENT, _NEIGHBOURHOOD) > 0
     upright, transposed = (
-        float(step[edge].mean()) if edge.any() else 0.0
-        for edge in (_edge(mask), _edge(mask.T))
+        float(step[where].mean()) if where.any() else 0.0 for where in (edge, edge.T)
     )
     return float(np.log2((upright + _EDGE_FLOOR) / (transposed + _EDGE_FLOOR)))
-
-
-def _edge(mask) -> np.ndarray:
-    figure = (mask >= 128).astype(np.uint8)
-    grown = cv2.dilate(figure, _NEIGHBOURHOOD)
-    return grown > cv2.erode(figure, _NEIGHBOURHOOD)

@@ -52,11 +52,10 @@ def spread_sheet(
 
     def rows():
         for line, row in spread(numbered, count):
-            try:
-                cells = [_cell(store, row, column) for column in decoding.COLUMNS]
-            except errors.DataError as error:
-                where = f"{os.fspath(labels_path)}:{line}"
-                raise errors.DataError(f"{where}: {error}") from None
+            cells, texts = _pictures(store, row)
+            for cell, text in zip(cells, texts, strict=True):
+                if cell is None:
+                    raise errors.DataError(f"{os.fspath(labels_path)}:{line}: {text}")
             yield sheet.Row(cells, [f"line {line:,}"])
 
     return sheet.draw(rows(), CAPTIONS, columns=2)
@@ -81,17 +80,9 @@ def row_sheet(
     row = _rows_of_lines(labels_path, store, [line])[line]
     if isinstance(row, str):
         raise errors.DataError(f"{os.fspath(labels_path)}:{line}: {row}")
-    cells: list[np.ndarray | None] = []
+    cells, texts = _pictures(store, row)
     lines = [f"line {line:,} of {os.fspath(labels_path)}"]
-    for caption, column in zip(CAPTIONS, decoding.COLUMNS, strict=True):
-        try:
-            cell = _cell(store, row, column)
-            height, width = cell.shape[:2]
-            text = f"{getattr(row, column)}, {width} x {height}"
-        except errors.DataError as error:
-            cell, text = None, str(error)
-        cells.append(cell)
-        lines.append(f"{caption}: {text}")
+    lines += [f"{name}: {text}" for name, text in zip(CAPTIONS, texts, strict=True)]
     lines.append(f"cut-out: {row.fg if labels.knows_cutout(row) else 'not known'}")
     own = max((max(cell.shape) for cell in cells if cell is not None), default=0)
     side = min(max(own, LEAST_SIDE), MOST_SIDE)
@@ -123,23 +114,15 @@ def fault_sheet(
     lines = spread(sorted(faults), count)
     rows = _rows_of_lines(labels_path, store, lines)
 
-    def cell(row, column):
-        try:
-            return None if isinstance(row, str) else _cell(store, row, column)
-        except errors.DataError:
-            return None
+    def cells(row):
+        no_row = [None] * len(CAPTIONS)
+        return no_row if isinstance(row, str) else _pictures(store, row)[0]
 
-    return sheet.draw(
-        (
-            sheet.Row(
-                [cell(rows[line], column) for column in decoding.COLUMNS],
-                [f"line {line:,}", *faults[line]],
-            )
-            for line in lines
-        ),
-        CAPTIONS,
-        columns=2,
+    parts = (
+        sheet.Row(cells(rows[line]), [f"line {line:,}", *faults[line]])
+        for line in lines
     )
+    return sheet.draw(parts, CAPTIONS, columns=2)
 
 
 def spread(items: Sequence[_Item], count: int) -> list[_Item]:
@@ -193,9 +176,25 @@ def _rows_of_lines(labels_path, store, lines) -> dict[int, labels.Row | str]:
     return {line: rows[line] for line in lines}
 
 
-def _cell(store: stores.Pictures, row: labels.Row, column: str) -> np.ndarray:
-    """Returns a picture as it is drawn, uint8 [H, W, 3] or, of a mask, [H, W]."""
-    pixels = decoding.decode(store, column, getattr(row, column))
-    if column == "depth":
-        return sheet.depth_to_color(pixels[..., 0])
-    return pixels[..., 0] if column == "mask" else pixels
+def _pictures(
+    store: stores.Pictures, row: labels.Row
+) -> tuple[list[np.ndarray | None], list[str]]:
+    """Returns a row's pictures and what they are, or None and what is wrong.
+
+    Pictures are as they are drawn, uint8 [H, W, 3] or, of a mask, [H, W].
+    """
+    cells: list[np.ndarray | None] = []
+    texts = []
+    for column in decoding.COLUMNS:
+        name = getattr(row, column)
+        try:
+            pixels = decoding.decode(store, column, name)
+        except errors.DataError as error:
+            cells.append(None)
+            texts.append(str(error))
+            continue
+        height, width, channels = pixels.shape
+        pixels = pixels[..., 0] if channels == 1 else pixels
+        cells.append(sheet.depth_to_color(pixels) if column == "depth" else pixels)
+        texts.append(f"{name}, {width} x {height}")
+    return cells, texts

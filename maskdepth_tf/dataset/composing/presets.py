@@ -22,8 +22,10 @@ PRESETS: dict[str, dict] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of a recipe; what is not given stays out of what is parsed."""
 
-    def add(flag: str, text: str, **options) -> None:
-        parser.add_argument(flag, default=argparse.SUPPRESS, help=text, **options)
+    def add(flag, metavar, kind, text) -> None:
+        nargs = None if isinstance(metavar, str) else len(metavar)
+        options = {"type": kind, "nargs": nargs, "metavar": metavar, "help": text}
+        parser.add_argument(flag, default=argparse.SUPPRESS, **options)
 
     parser.add_argument(
         "--preset",
@@ -33,45 +35,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "realistic is --scale 0.4 0.8 --contact --shadow --match --motion-blur 0.1 "
         "(%(default)s)",
     )
-    size = f"side of the pictures ({Recipe.image_size})"
-    add("--image-size", size, type=int, metavar="PIXELS")
-    add(
-        "--scale",
-        "longer side of the figure as a share of the picture; "
-        "without it cut-outs are pasted as they are",
-        type=float,
-        nargs=2,
-        metavar=("MIN", "MAX"),
-    )
-    add(
-        "--views",
-        "other framings of each room, nearer, aside or tilted and in other light; "
-        "half of the rows show one, and these rows only train",
-        type=int,
-        metavar="K",
-    )
+    add("--image-size", "PIXELS", int, f"side of the pictures ({Recipe.image_size})")
+    text = "longer side of the figure as a share of the picture; "
+    text += "without it cut-outs are pasted as they are"
+    add("--scale", ("MIN", "MAX"), float, text)
+    text = "other framings of each room, nearer, aside or tilted and in other light; "
+    text += "half of the rows show one, and these rows only train"
+    add("--views", "K", int, text)
     for name, text in (
         ("shadow", "figures throw shadows on the room"),
         ("contact", "figures stand on the floor, larger ones nearer"),
         ("match", "colour and light of figures go towards the room's"),
     ):
-        add(f"--{name}", text, action=argparse.BooleanOptionalAction)
-    add(
-        "--figures",
-        "figures in a picture; the mask is of all, the labels name the first "
-        f"({Recipe.figures[0]} {Recipe.figures[1]})",
-        type=int,
-        nargs=2,
-        metavar=("MIN", "MAX"),
-    )
-    add(
-        "--motion-blur",
-        f"share of the figures blurred as if they moved ({Recipe.motion_blur})",
-        type=float,
-        metavar="SHARE",
-    )
-    add("--quality", f"JPEG quality ({Recipe.quality})", type=int, metavar="Q")
-    add("--seed", f"decides everything ({Recipe.seed})", type=int, metavar="N")
+        switch, default = argparse.BooleanOptionalAction, argparse.SUPPRESS
+        parser.add_argument(f"--{name}", action=switch, default=default, help=text)
+    fewest, most = Recipe.figures
+    text = "figures in a picture; the mask is of all, the labels name the first "
+    add("--figures", ("MIN", "MAX"), int, f"{text}({fewest} {most})")
+    text = f"share of the figures blurred as if they moved ({Recipe.motion_blur})"
+    add("--motion-blur", "SHARE", float, text)
+    add("--quality", "Q", int, f"JPEG quality ({Recipe.quality})")
+    add("--seed", "N", int, f"decides everything ({Recipe.seed})")
 
 
 def from_arguments(args: argparse.Namespace) -> Recipe:

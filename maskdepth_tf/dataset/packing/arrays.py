@@ -5,9 +5,9 @@ All is written in a folder beside the output, which takes its name when it is co
 
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -57,20 +57,25 @@ def write_arrays(
     dtypes = {s: depth_dtype if s == streams.DEPTH else s.dtype for s in names}
     shapes = {s: (len(names[s]), image_size, image_size, s.channels) for s in names}
     sizes = [np.dtype(dtypes[s]).itemsize * math.prod(shapes[s]) for s in names]
-    _check_room(folder, sum(sizes))
+    free, needed = shutil.disk_usage(folder).free, sum(sizes)
+    if needed > free:
+        raise errors.DiskFullError(
+            f"{folder.parent}: the arrays need {needed / 1e9:.2f} GB. "
+            f"Received: {free / 1e9:.2f} GB free"
+        )
     statistics = {}
     with workers.track("pack", sum(map(len, names.values())), "pictures") as advance:
         for stream in streams.STREAMS:
-            sums: list[counting.Sums] = []
-            narrowed = _narrowed(batches(stream, names[stream]), dtypes[stream])
-            _write_array(
-                folder / f"{stream.name}.npy",
-                shapes[stream],
-                dtypes[stream],
-                _measured(narrowed, sums, advance),
-            )
-            scale = 1 if stream == streams.MASK else np.iinfo(dtypes[stream]).max
-            total = sum(sums, counting.Sums())
+            total = counting.Sums()
+            path, dtype = folder / f"{stream.name}.npy", dtypes[stream]
+            with _open_array(path, shapes[stream], dtype) as file:
+                for batch in batches(stream, names[stream]):
+                    if batch.dtype != dtype:
+                        batch = (batch // streams.DEPTH_STEP).astype(dtype)
+                    file.write(batch.tobytes())
+                    total += counting.measure(batch)
+                    advance(len(batch))
+            scale = 1 if stream == streams.MASK else np.iinfo(dtype).max
             statistics[stream.name] = total.moments(int(scale))
     places = [{name: i for i, name in enumerate(names[s])} for s in streams.STREAMS]
     where = [
@@ -78,43 +83,21 @@ def write_arrays(
         for row in rows
     ]
     table = np.array(where, np.uint32)
-    _write_array(folder / "places.npy", table.shape, "uint32", [table])
+    with _open_array(folder / "places.npy", table.shape, "uint32") as file:
+        file.write(table.tobytes())
     return statistics
 
 
-def _narrowed(batches, dtype) -> Iterator[np.ndarray]:
-    for batch in batches:
-        is_wide = batch.dtype != dtype
-        yield (batch // streams.DEPTH_STEP).astype(dtype) if is_wide else batch
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise errors.DiskFullError(
-            f"{folder.parent}: the arrays need {needed / 1e9:.2f} GB. "
-            f"Received: {free / 1e9:.2f} GB free"
-        )
-
-
-def _measured(batches, sums: list, advance: Callable[[int], None]) -> Iterator:
-    for batch in batches:
-        yield batch
-        sums.append(counting.measure(batch))
-        advance(len(batch))
-
-
-def _write_array(path: Path, shape: tuple, dtype: str, batches) -> None:
-    """Writes batches as one `.npy`.
+def _open_array(path: Path, shape: tuple, dtype: str) -> BinaryIO:
+    """Begins a `.npy`, which takes the bytes of the array.
 
     Plain writes: on a full disk a memory map would end the process, and `np.save`
     raises an error that does not say so.
     """
     header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for batch in batches:
-            file.write(batch.tobytes())
+    file = path.open("wb")
+    np.lib.format.write_array_header_1_0(file, header)
+    return file
 
 
 def _write_splits(rows, store, folder, test_fraction, seed) -> dict:

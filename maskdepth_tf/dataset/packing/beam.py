@@ -6,11 +6,9 @@ and this process reach, see `exchange`.
 
 import argparse
 import contextlib
-import difflib
 import errno
 import functools
 import hashlib
-import importlib
 import io
 import json
 import logging
@@ -68,11 +66,7 @@ def connect(flags: Sequence[str], folder: str) -> Callable[[Shards], None]:
 def _import_beam() -> Any:
     try:
         logging.disable(logging.WARNING)  # it misses packages of Google's
-        return importlib.import_module("apache_beam")
-    except ImportError as error:
-        raise errors.UsageError(
-            "--beam needs the package apache-beam: pip install 'maskdepth-tf[beam]'"
-        ) from error
+        return networks.import_package("apache_beam", "--beam", extra="beam")
     finally:
         logging.disable(logging.NOTSET)
 
@@ -96,7 +90,7 @@ def _options(flags: Sequence[str]) -> Any:
     if unknown:
         name = unknown[0].partition("=")[0]
         names = [f"--{key}" for key in vars(parsers[0].parse_args([]))]
-        (near,) = difflib.get_close_matches(name, names, n=1, cutoff=0)
+        near = errors.nearest(name, names)
         raise errors.UsageError(f"unknown flag of Beam: {name}. The nearest is: {near}")
     return pipeline_options.PipelineOptions(flags)
 

@@ -154,10 +154,8 @@ class Shards:
         encoded, rows, ranges = Encoded(), [], []
         for index in indices:
             row, composite, mask = self.composer.encode_row(index)
-            encoded[row.fg_bg] = composite
-            encoded[row.mask] = mask
             data, near, far = self._depth(row, composite)
-            encoded[row.depth] = data
+            encoded |= {row.fg_bg: composite, row.mask: mask, row.depth: data}
             rows.append(row)
             ranges.append((near, far))
         arrays = {
@@ -178,9 +176,7 @@ class Shards:
         from maskdepth_tf.images import preprocessing
 
         picture = preprocessing.decode_rgb(tf.constant(composite))
-        return self.teacher.predict(
-            loading.to_input(picture, self.teacher.input_size)[None]
-        )[0]
+        return loading.estimate(self.teacher, picture)
 
     def _depth(self, row: labels.Row, composite: bytes) -> tuple[bytes, float, float]:
         distance = self.distance(composite)

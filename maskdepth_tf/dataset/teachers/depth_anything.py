@@ -38,5 +38,5 @@ class DepthAnythingNetwork(KerasNetwork):
         return super().predict(self._loaded.preprocessor(picture))
 
     def _load(self):
-        hub = networks.import_package("keras_hub", "keras-hub", "a keras_hub:")
+        hub = networks.import_package("keras_hub", "a keras_hub: teacher")
         return hub.models.DepthAnythingDepthEstimator.from_preset(self._path)

@@ -88,37 +88,38 @@ class KerasNetwork(networks.Network):
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             # Old files have old names of arguments, which Keras still takes.
             warnings.filterwarnings("ignore", "Argument .* is deprecated")
-            if path.endswith(".h5") and (names := _names_with_slashes(path)):
-                path = shutil.copyfile(path, os.path.join(folder, "renamed.h5"))
-                _rename_layers(path, names)
+            if path.endswith(".h5"):
+                path = _without_slashes(path, folder)
             return keras.saving.load_model(path, custom_objects=layers, compile=False)
 
 
-def _names_with_slashes(path: str) -> list[bytes]:
-    """Layers whose names Keras 3 would refuse, such as some of Keras 2's DenseNet."""
+def _without_slashes(path: str, folder: str) -> str:
+    """Path of a file whose layers have "_" in their names where they had "/".
+
+    Keras 3 would refuse those of some files of Keras 2, such as DenseNet. It is the
+    file itself if it has none, else a copy in `folder`.
+    """
     with h5py.File(path) as file:
-        return [
-            name for _, names in _layer_names(file) for name in names if b"/" in name
-        ]
-
-
-def _layer_names(file: h5py.File) -> list[tuple[str, list[bytes]]]:
-    """(attribute, names in it); long lists are cut into `layer_names0`, 1 and so on."""
-    attributes = file["model_weights"].attrs
-    keys = [key for key in attributes if key.startswith("layer_names")]
-    return [(key, [np.bytes_(name) for name in attributes[key]]) for key in keys]
-
-
-def _rename_layers(path: str, names: list[bytes]) -> None:
-    """Puts "_" for "/" in names of layers."""
+        attributes = file["model_weights"].attrs
+        # Long lists are cut into layer_names0, layer_names1 and so on.
+        lists = {
+            key: [np.bytes_(name) for name in names]
+            for key, names in attributes.items()
+            if key.startswith("layer_names")
+        }
+    if not any(b"/" in name for names in lists.values() for name in names):
+        return path
+    path = shutil.copyfile(path, os.path.join(folder, "renamed.h5"))
     with h5py.File(path, "r+") as file:
         weights = file["model_weights"]
         config = file.attrs["model_config"]
         config = config.encode() if isinstance(config, str) else config
-        for name in names:
-            new = name.replace(b"/", b"_")
-            weights[new] = weights[name]
-            config = config.replace(b'"%s"' % name, b'"%s"' % new)
+        for key, names in lists.items():
+            weights.attrs[key] = [name.replace(b"/", b"_") for name in names]
+            for name in names:
+                if b"/" in name:
+                    new = name.replace(b"/", b"_")
+                    weights[new] = weights[name]
+                    config = config.replace(b'"%s"' % name, b'"%s"' % new)
         file.attrs["model_config"] = config
-        for key, old in _layer_names(file):
-            weights.attrs[key] = [name.replace(b"/", b"_") for name in old]
+    return path

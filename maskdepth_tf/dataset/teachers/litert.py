@@ -59,9 +59,8 @@ class LiteRTNetwork(networks.Network):
         ]
 
     def _load(self):
-        package = networks.import_package(
-            "ai_edge_litert.interpreter", "ai-edge-litert", "a .tflite"
-        )
+        module = "ai_edge_litert.interpreter"
+        package = networks.import_package(module, "a .tflite teacher")
         interpreter = package.Interpreter(model_content=self._content, num_threads=1)
         with startup.quietly():  # it tells each process of its delegate
             interpreter.allocate_tensors()

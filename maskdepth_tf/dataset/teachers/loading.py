@@ -38,11 +38,8 @@ KINDS = {
 }
 """Suffix, "/" for a folder or prefix -> module here and its class of `Network`."""
 NORMALIZATIONS = {
-    "none": (np.zeros(3, np.float32), np.ones(3, np.float32)),
-    "imagenet": (
-        np.array([0.485, 0.456, 0.406], np.float32),
-        np.array([0.229, 0.224, 0.225], np.float32),
-    ),
+    "none": ((0, 0, 0), (1, 1, 1)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 """Name -> mean and deviation of RGB in [0, 1]: a network takes (rgb - mean) / dev."""
 
@@ -79,7 +76,7 @@ class Teacher:
         self.sha256, self.is_one_core = sha256, network.is_one_core
         self._name, self._network = name, network
         self._to_distance = CONVENTIONS[convention].to_distance
-        self._mean, self._deviation = NORMALIZATIONS[normalize]
+        self._mean, self._deviation = np.array(NORMALIZATIONS[normalize], np.float32)
         if network.input_size not in (None, self.input_size):
             raise errors.UsageError(
                 f"--input-size must be {network.input_size}, the only one that {name} "
@@ -144,8 +141,14 @@ def load_teacher(
             or the size does not fit.
         DataError: The file is missing, damaged or not a depth network.
     """
-    _check_choice("convention", convention, CONVENTIONS)
-    _check_choice("normalization", normalize, NORMALIZATIONS)
+    for what, value, choices in (
+        ("convention", convention, CONVENTIONS),
+        ("normalization", normalize, NORMALIZATIONS),
+    ):
+        if value not in choices:
+            raise errors.UsageError(
+                f"the {what} must be one of {', '.join(choices)}. Received: {value}"
+            )
     kind = _kind_of(name)
     if kind != PRESET and not Path(name).exists():
         raise errors.DataError(f"{name}: the teacher's file was not found")
@@ -154,13 +157,6 @@ def load_teacher(
     network = getattr(module, class_name)(name.removeprefix(PRESET))
     sha256 = network.sha256() if kind == PRESET else sha256_of_tree(Path(name))
     return Teacher(name, network, sha256, convention, normalize, input_size)
-
-
-def _check_choice(what: str, value: str, choices: dict) -> None:
-    if value not in choices:
-        raise errors.UsageError(
-            f"the {what} must be one of {', '.join(choices)}. Received: {value}"
-        )
 
 
 def _kind_of(name: str) -> str:
@@ -176,11 +172,12 @@ def _kind_of(name: str) -> str:
     return kind
 
 
-def to_input(picture: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [H, W, 3] -> uint8 [S, S, 3], what a teacher is shown."""
+def estimate(teacher: Teacher, picture: np.ndarray) -> np.ndarray:
+    """Distances in a picture of any size: uint8 [H, W, 3] -> float32 [S', S']."""
     from maskdepth_tf.images import preprocessing
 
-    return np.rint(preprocessing.resize(picture, size).numpy()).astype(np.uint8)
+    resized = preprocessing.resize(picture, teacher.input_size).numpy()
+    return teacher.predict(np.rint(resized).astype(np.uint8)[None])[0]
 
 
 def sha256_of_tree(path: Path) -> str:

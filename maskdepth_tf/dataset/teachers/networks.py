@@ -10,8 +10,6 @@ import numpy as np
 
 from maskdepth_tf import errors
 
-INSTALL = "pip install 'maskdepth-tf[teacher]'"
-
 Shape = Sequence[int | None]
 """Sizes of an input; None where any will do."""
 
@@ -67,17 +65,18 @@ class Network:
         return {k: v for k, v in self.__dict__.items() if k not in loaded}
 
 
-def import_package(module: str, package: str, kind: str) -> Any:
-    """Imports what a kind of teacher needs.
+def import_package(module: str, user: str, extra: str = "teacher") -> Any:
+    """Imports what is installed with an extra of this package.
 
     Raises:
-        UsageError: The package is not installed.
+        UsageError: It is not installed.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        package = module.partition(".")[0].replace("_", "-")
         raise errors.UsageError(
-            f"{kind} teacher needs the package {package}: {INSTALL}"
+            f"{user} needs the package {package}: pip install 'maskdepth-tf[{extra}]'"
         ) from error
 
 

@@ -46,7 +46,7 @@ class OnnxNetwork(networks.Network):
         return self._loaded.run(None, {self._input: pixels})
 
     def _load(self):
-        runtime = networks.import_package("onnxruntime", "onnxruntime", "an .onnx")
+        runtime = networks.import_package("onnxruntime", "an .onnx teacher")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what goes wrong is raised, too

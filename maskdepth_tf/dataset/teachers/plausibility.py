@@ -58,9 +58,9 @@ def check_teacher(
     for row, distance in zip(rows, maps, strict=True):
         check_finite(root / row.fg_bg, distance)
     _check_range(maps, convention)
-    pairs = list(zip(rows, maps, strict=True))
-    figure = float(np.mean([_figure(root / row.mask, depth) for row, depth in pairs]))
-    floor = float(np.mean([_floor(distance) for distance in maps]))
+    masks = [root / row.mask for row in rows]
+    figure = float(np.mean(list(map(_figure, masks, maps))))
+    floor = float(np.mean(list(map(_floor, maps))))
     if figure + floor < 0:
         raise errors.DataError(
             f"the teacher's depth is upside down: in the mean of {len(rows)} pictures "
@@ -105,10 +105,8 @@ def _figure(mask_path: Path, distance: np.ndarray) -> float:
     from maskdepth_tf.images import preprocessing
 
     side = len(distance)
-    grey = preprocessing.resize(preprocessing.read_mask(mask_path), side).numpy()[
-        ..., 0
-    ]
-    inside = (grey >= streams.MASK_THRESHOLD).astype(np.uint8)
+    grey = preprocessing.resize(preprocessing.read_mask(mask_path), side).numpy()
+    inside = (grey[..., 0] >= streams.MASK_THRESHOLD).astype(np.uint8)
     reach = 2 * max(1, round(side * RING_FRACTION)) + 1
     around = cv2.dilate(inside, np.ones((reach, reach), np.uint8)) > inside
     return _nearer(distance, inside > 0, around)

@@ -29,11 +29,10 @@ class SavedModelNetwork(networks.Network):
         super().__init__(path)
         if not (Path(path) / "saved_model.pb").is_file():
             raise errors.DataError(f"{path}: a SavedModel must hold saved_model.pb")
-        self.input_size, _ = networks.read_input(
-            path,
-            [list(spec.shape) if spec.shape else [] for spec in self._inputs.values()],
-        )
-        ((self._input, spec),) = self._inputs.items()
+        inputs = self._loaded.signatures[SIGNATURE].structured_input_signature[1]
+        shapes = [list(spec.shape) if spec.shape else [] for spec in inputs.values()]
+        self.input_size, _ = networks.read_input(path, shapes)
+        ((self._input, spec),) = inputs.items()
         if spec.dtype not in (tf.float32, tf.uint8):
             raise errors.DataError(
                 f"{path}: the teacher must take float32 or uint8. "
@@ -43,16 +42,9 @@ class SavedModelNetwork(networks.Network):
 
     def predict(self, picture: np.ndarray) -> list[np.ndarray]:
         """See `Network`."""
-        outputs = self._signature(**{self._input: tf.constant(picture)})
+        signature = self._loaded.signatures[SIGNATURE]
+        outputs = signature(**{self._input: tf.constant(picture)})
         return [output.numpy() for output in outputs.values()]
-
-    @property
-    def _inputs(self) -> dict:
-        return self._signature.structured_input_signature[1]
-
-    @property
-    def _signature(self):
-        return self._loaded.signatures[SIGNATURE]
 
     def _load(self):
         loaded = tf.saved_model.load(self._path)

@@ -145,7 +145,9 @@ def test_mask_that_is_missing_is_named(root):
 
 def test_depth_of_rooms_is_told_from_its_negative(tmp_path):
     root = tmp_path / "rooms"
-    synthesize.synthesize(root, rows=8, image_size=32, rooms=4, figures=4, workers=1)
+    synthesize.synthesize(
+        root, rows=8, image_size=32, rooms=4, figures=4, num_workers=1
+    )
     rooms = labels.read(root / "labels.txt")
     limits = ranges.read(root / ranges.RANGES)
     metres = {}
