@@ -193,7 +193,7 @@ def test_cutouts_are_trimmed():
         ({"image_size": 7}, "--image-size must be 8 to 4096. Received: 7"),
         ({"quality": 96}, "--quality must be 1 to 95. Received: 96"),
         ({"seed": -1}, "--seed must be 0 or more. Received: -1"),
-        ({"workers": 0}, "--workers must be 1 or more. Received: 0"),
+        ({"num_workers": 0}, "--workers must be 1 or more. Received: 0"),
     ],
 )
 def test_values_out_of_range(tmp_path, change, message):
