@@ -40,12 +40,17 @@ beam: $(BEAM)/.installed
 train: env
 	$(BIN)/python -m maskdepth_tf.train
 
+# Compiled files of the package and its tests: processes that tests start need them.
+test: export PYTHONDONTWRITEBYTECODE :=
+# mypy and Beam's tests run beside the others, where these leave a core idle.
 test: env beam
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist worksteal
-	$(BEAM)/bin/python -m pytest $(BEAM_TESTS)
+	@mkdir -p build
+	@($(BIN)/mypy && $(BEAM)/bin/python -m pytest -p no:cacheprovider $(BEAM_TESTS)) \
+		> build/beside.txt 2>&1 & beside=$$!; \
+	$(BIN)/python -m pytest -n 2 --dist worksteal; code=$$?; \
+	wait $$beside || code=$$?; cat build/beside.txt; exit $$code
 
 lock: $(BIN)/uv
 	$(COMPILE) --extra dev --extra teacher --extra addons --extra serving \

@@ -1,5 +1,13 @@
-"""Lets tools that know no `pyproject.toml` build the package; see `setup.cfg`."""
+"""Which files the package holds; all else stands in `setup.cfg`."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
-setup()
+setup(
+    packages=[*find_packages(include=["maskdepth_tf*"]), "maskdepth_tf.configs"],
+    # The folder lies at the top, where people look for it.
+    package_dir={"maskdepth_tf.configs": "configs"},
+    package_data={
+        "maskdepth_tf.configs": ["**/*.yaml"],
+        "maskdepth_tf": [f"**/*.{kind}" for kind in ("css", "html", "jinja", "js")],
+    },
+)

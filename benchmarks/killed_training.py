@@ -38,7 +38,7 @@ TIMES = ("seconds", "images_per_second")
 def make_set(folder, packed):
     """Packs 40 labelled rows of 8 scenes and 5 figures: lives that begin sooner."""
     from maskdepth_tf.dataset import pack
-    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images import encoding
     from maskdepth_tf.input import labels
 
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def make_set(folder, packed):
             coarse = rng.integers(0, 256, (8, 8) if grey else (8, 8, 3), np.uint8)
             pixels = coarse.repeat(SIDE // 8, 0).repeat(SIDE // 8, 1)
             if not (folder / name).exists():
-                preprocessing.write_image(folder / name, pixels)
+                encoding.write_image(folder / name, pixels)
     labels.write(folder / "labels.txt", rows)
     pack.pack(folder / "labels.txt", packed, image_size=SIDE, test_fraction=0.25)
     return 0
@@ -63,15 +63,13 @@ def train(run_dir, flags):
     """Trains, without scores, curves, export and report; the exit code."""
     from maskdepth_tf import export, train
     from maskdepth_tf.inference import scoring
-    from maskdepth_tf.reports import run_report
+    from maskdepth_tf.reports import curves, run_report
     from maskdepth_tf.training import state
 
     state.SAVE_SECONDS = 0.0
     scoring.evaluate_split = lambda *_: {}
     scoring.table = lambda _: ""
-    export.export_run = run_report.write_report = run_report.write_curves = lambda *_: (
-        ""
-    )
+    export.export_run = run_report.write_report = curves.write_curves = lambda *_: ""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         return cli.run(train.main, ["--workdir", str(run_dir), *flags])
 

@@ -45,19 +45,19 @@ def main():
         settings = config.load_config([], overrides)
         strategy = building.set_up(settings)
         train.make_sample_set(settings.data)
-        found = batches.open_data(settings)
-        split = batches.split_data(settings, found)
-        batches, _, _ = batches.make_datasets(settings, found, split, 0, strategy)
+        examples = batches.open_data(settings)
+        split = batches.split_data(settings, examples)
+        dataset = batches.training_batches(settings, examples, split, 0, strategy)
         steps = batches.steps_per_epoch(settings, split)
-        net, batches = building.compiled_model(settings, steps), iter(batches)
-        net.train_on_batch(*next(batches))
+        net, iterator = building.compiled_model(settings, steps), iter(dataset)
+        net.train_on_batch(*next(iterator))
         run, process = net.make_train_function(), psutil.Process()
         memory, opened = [], []
         every = args.steps // args.saves
         for _ in range(args.saves):
             for _ in range(every):
-                run(batches)
-            checkpoints.save_state(net, Path(folder), checkpoints.Progress())
+                run(iterator)
+            checkpoints.save_state(net, Path(folder), checkpoints.RunProgress())
             checkpoints.load_state(Path(folder))
             gc.collect()  # Keras' models hold themselves
             memory.append(process.memory_info().rss / 1e6)

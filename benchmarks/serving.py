@@ -93,12 +93,12 @@ class Process:
 @contextlib.contextmanager
 def running(command):
     """A process that is ended at last."""
-    found = Process(command)
+    worker = Process(command)
     try:
-        yield found
+        yield worker
     finally:
-        found.process.terminate()
-        found.process.wait(60)
+        worker.process.terminate()
+        worker.process.wait(60)
 
 
 def started(name, args, python=sys.executable):
@@ -251,10 +251,10 @@ def throughput(args):
             bare.readline()
             model = server.readline().split(":")[0]
             line = server.readline()
-            found = re.search(r"REST on http://(\S+), gRPC on (\S+)", line)
+            addresses = re.search(r"REST on http://(\S+), gRPC on (\S+)", line)
             for way, connect, address in (
-                ("REST", serving_load.connect_rest, found[1]),
-                ("gRPC", serving_load.connect_grpc, found[2]),
+                ("REST", serving_load.connect_rest, addresses[1]),
+                ("gRPC", serving_load.connect_grpc, addresses[2]),
             ):
                 requests = serving_load.REQUESTS[way](model, args.signature)
                 for clients in args.clients:
@@ -293,9 +293,9 @@ def latency(args):
     names = ["model:serving_uint8", "model:serving_arrays"]
     files = {"onnx": "maskdepth.onnx", "openvino": "maskdepth.xml"}
     files["openvino_bfloat16"] = "maskdepth_bfloat16.xml"
-    found = [name for name, file in files.items() if (folder / file).exists()]
-    names += [f"format:{name}" for name in found]
-    names += [f"backend:{name}" for name in found if name != "onnx"]
+    exported = [name for name, file in files.items() if (folder / file).exists()]
+    names += [f"format:{name}" for name in exported]
+    names += [f"backend:{name}" for name in exported if name != "onnx"]
     pythons = dict.fromkeys(names, sys.executable)
     if args.torch_python:
         pythons["torch"] = args.torch_python

@@ -1,6 +1,6 @@
 """What the server does when things go wrong: swaps, kills, overload, and a long time.
 
-    python benchmarks/serving_faults.py [--models DIR] [swaps kills overload soak]
+    python benchmarks/serving_faults.py [--models DIR] [swaps kills stops overload soak]
 
 Starts `python -m maskdepth_tf.serve` as a process of its own and asks it by REST for
 pictures (`--signature`) of pairs of small JPEG (`--side`):
@@ -10,6 +10,7 @@ swaps      --clients ask without a pause while versions change places: exports o
            not the bits that one of the two gave at rest, in a batch of some size, and
            stale if it is of a version that was gone before it was asked.
 kills      SIGKILL under load, then a start: whether it gives the same bits.
+stops      SIGTERM or SIGINT with requests in flight: whether all were answered.
 overload   Ten times what the server can answer, at times that do not wait for it.
 soak       Memory, files and threads, once a minute; half of the clients use gRPC.
 
@@ -76,6 +77,7 @@ def make_parser():
     parser.add_argument("--swaps", type=int, default=50)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--stops", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=10.0, help="of steady load")
     parser.add_argument("--minutes", type=float, default=30.0)
     return parser
@@ -114,22 +116,22 @@ class Server(NamedTuple):
 
         The size of a batch decides in which order sums are made, and so the last bit.
         """
-        found = set()
+        answers = set()
         with self.send() as send:
             for (number, body), size in itertools.product(enumerate(requests), sizes):
                 request = json.loads(body)
                 inputs = request["inputs"].items()
                 request["inputs"] = {name: value * size for name, value in inputs}
                 rows = serving_load.rows_of(send(json.dumps(request)))
-                found |= {(number, row) for row in rows}
-        return found
+                answers |= {(number, row) for row in rows}
+        return answers
 
     def state(self):
         """Memory in MiB, open files and threads."""
         folder = Path("/proc", str(self.process.pid))
-        found = dict(re.findall(r"(\w+):\s+(\d+)", (folder / "status").read_text()))
+        status = dict(re.findall(r"(\w+):\s+(\d+)", (folder / "status").read_text()))
         files = len(os.listdir(folder / "fd"))
-        return int(found["VmRSS"]) / 1024, files, int(found["Threads"])
+        return int(status["VmRSS"]) / 1024, files, int(status["Threads"])
 
 
 @contextlib.contextmanager
@@ -137,12 +139,12 @@ def served(models):
     """A server on free ports, ended at last."""
     command = [sys.executable, "-m", "maskdepth_tf.serve", "--models", str(models)]
     start = time.monotonic()
-    with serving.running([*command, "--rest-port", "0", "--grpc-port", "0"]) as found:
-        model = found.readline().split(":")[0]
-        line = found.readline()
+    with serving.running([*command, "--rest-port", "0", "--grpc-port", "0"]) as worker:
+        model = worker.readline().split(":")[0]
+        line = worker.readline()
         seconds = time.monotonic() - start
         rest, grpc = re.search(r"REST on http://(\S+), gRPC on (\S+)", line).groups()
-        yield Server(found.process, model, rest, grpc, seconds)
+        yield Server(worker.process, model, rest, grpc, seconds)
 
 
 @contextlib.contextmanager
@@ -202,24 +204,24 @@ def swaps(args, folder):
         golden[0] = server.answers(requests, sizes)
         with serving_load.asked_all_the_time(
             server.send, requests, args.clients
-        ) as found:
+        ) as replies:
             time.sleep(args.seconds)
-            steady = list(found)
+            steady = list(replies)
             for number in range(3, args.swaps + 3):
                 put(number)
                 until(lambda n=number: is_alone(n))
                 only_times[number] = time.monotonic()
                 shutil.rmtree(models / str(number - 1))
                 enough = len(steady) + args.requests * (number - 2) / args.swaps
-                until(lambda n=enough: len(found) >= n)
-    line = swaps_line(found[len(steady) :], steady, golden, put_times, only_times)
+                until(lambda n=enough: len(replies) >= n)
+    line = swaps_line(replies[len(steady) :], steady, golden, put_times, only_times)
     print(line, flush=True)
 
 
-def swaps_line(found, steady, golden, put_times, only_times):
+def swaps_line(replies, steady, golden, put_times, only_times):
     """What became of the requests during the swaps."""
     counts = collections.Counter()
-    for reply in found:
+    for reply in replies:
         oldest = max([2, *(n for n, at in only_times.items() if at < reply.asked)])
         newest = max(n for n, at in put_times.items() if at < reply.answered)
         rows = serving_load.rows_of(reply.data) if reply.data else [None]
@@ -231,9 +233,9 @@ def swaps_line(found, steady, golden, put_times, only_times):
             counts["mixed"] += 1
         elif not possible & set(kinds):
             counts["stale"] += 1
-    times = p99(found), p99(steady)
+    times = p99(replies), p99(steady)
     return (
-        f"swaps: {len(only_times)} under {len(found)} requests: "
+        f"swaps: {len(only_times)} under {len(replies)} requests: "
         f"{counts['failed']} failed, {counts['mixed']} mixed, {counts['stale']} stale; "
         f"p99 {times[0]:.0f} ms, steady {times[1]:.0f} ms: {times[0] / times[1]:.1f} x"
     )
@@ -255,16 +257,33 @@ def kills(args, folder):
             if number < args.kills:
                 with serving_load.asked_all_the_time(
                     server.send, requests, args.clients
-                ) as found:
+                ) as replies:
                     time.sleep(draw.uniform(0.2, 2))
                     server.process.kill()
                     server.process.wait()
-                answered += sum(reply.data is not None for reply in found)
+                answered += sum(reply.data is not None for reply in replies)
     print(
         f"kills: {args.kills} under load ({answered} answers); {same - 1} of "
         f"{args.kills} starts gave the same bits; ready after "
         f"{statistics.median(seconds):.1f} s, at most {max(seconds):.1f} s"
     )
+
+
+def stops(args, folder):
+    """SIGTERM, each fifth time SIGINT, under load."""
+    codes, draw = collections.Counter(), random.Random(0)
+    for number in range(args.stops):
+        with served(args.models) as server:
+            requests = serving_load.rest_requests(
+                server.model, args.signature, args.side
+            )
+            with serving_load.asked_all_the_time(server.send, requests, 32):
+                time.sleep(draw.uniform(0.2, 2))
+                signum = signal.SIGINT if number % 5 == 4 else signal.SIGTERM
+                server.process.send_signal(signum)
+                # It says so if requests were cut off.
+                codes[server.process.wait(600)] += 1
+    print(f"stops: {args.stops} with 32 clients; exit codes {dict(codes)}")
 
 
 def overload(args, folder):
@@ -287,30 +306,30 @@ def overload(args, folder):
         usual = statistics.median(one() for _ in range(50))
         peak = 0.0
         for clients in (8, 32, 64):
-            found = ask(clients, serving_load.times(math.inf, args.seconds / 2))
-            peak = max(peak, answers_a_second(found, args.seconds / 2))
+            replies = ask(clients, serving_load.times(math.inf, args.seconds / 2))
+            peak = max(peak, answers_a_second(replies, args.seconds / 2))
         before = server.state()[0]
         due = serving_load.times(OVERLOAD * peak, args.seconds)
         load, during = pool.submit(ask, CONNECTIONS, due), []
         while not load.done():
             during.append(server.state()[0])
             time.sleep(0.1)
-        found, start = load.result(), time.perf_counter()
-        waited = max(answered for _, answered, _ in found) - args.seconds
+        replies, start = load.result(), time.perf_counter()
+        waited = max(answered for _, answered, _ in replies) - args.seconds
         while one() > 2 * usual:
             pass
         recovery = waited + time.perf_counter() - start
         memory = before, max(during), server.state()[0]
-    print(overload_line(found, args.seconds, peak, memory, usual, recovery))
+    print(overload_line(replies, args.seconds, peak, memory, usual, recovery))
 
 
-def overload_line(found, seconds, peak, memory, usual, recovery):
+def overload_line(replies, seconds, peak, memory, usual, recovery):
     """What became of the requests."""
-    counts = collections.Counter(status for _, _, status in found)
-    offered = sum(asked < seconds for asked, _, _ in found) / seconds
-    answered = answers_a_second(found, seconds)
+    counts = collections.Counter(status for _, _, status in replies)
+    offered = sum(asked < seconds for asked, _, _ in replies) / seconds
+    answered = answers_a_second(replies, seconds)
     others = {code: n for code, n in counts.items() if code not in (200, 503)}
-    refusals = [b - a for a, b, status in found if status == 503] or [0.0]
+    refusals = [b - a for a, b, status in replies if status == 503] or [0.0]
     return (
         f"overload: peak {peak:.0f}/s, offered {offered:.0f}/s for {seconds:g} s on "
         f"{CONNECTIONS} connections: {answered:.0f}/s answered ({answered / peak:.0%} "
@@ -323,9 +342,9 @@ def overload_line(found, seconds, peak, memory, usual, recovery):
     )
 
 
-def answers_a_second(found, seconds):
+def answers_a_second(replies, seconds):
     """Answers a second."""
-    return sum(s == 200 and answered <= seconds for _, answered, s in found) / seconds
+    return sum(s == 200 and answered <= seconds for _, answered, s in replies) / seconds
 
 
 def soak(args, folder):
@@ -367,7 +386,13 @@ def slope(values):
     return statistics.linear_regression(range(len(values)), values).slope
 
 
-FAULTS = {"swaps": swaps, "kills": kills, "overload": overload, "soak": soak}
+FAULTS = {
+    "swaps": swaps,
+    "kills": kills,
+    "stops": stops,
+    "overload": overload,
+    "soak": soak,
+}
 """What can be named -> what does it, given the flags and a folder to write in."""
 
 

@@ -69,19 +69,19 @@ async def flood(address, start, seconds):
                 await writer.drain()
                 if line.done():
                     break
-            told = (await asyncio.wait_for(line, 20)).decode().strip()
+            status = (await asyncio.wait_for(line, 20)).decode().strip()
         except TimeoutError:
-            told = "nothing in 20 s"
+            status = "nothing in 20 s"
         except OSError:
-            told = ""
-        counts[told or "hung up"] += 1
+            status = ""
+        counts[status or "hung up"] += 1
         line.cancel()
         writer.close()
         await asyncio.sleep(0.05)
 
 
 async def annoy(server, num_slow, seconds):
-    """All of it at once: lives of the slow ones, and what the large ones were told."""
+    """Annoys the server at once: lives of the slow ones, replies to the large ones."""
     address = server.rest
     start = f"POST /v1/models/{server.model}:predict HTTP/1.1\r\nHost: a\r\n".encode()
     head = start + b"Content-Length: 1000\r\n\r\n"
@@ -89,8 +89,8 @@ async def annoy(server, num_slow, seconds):
         trickle(address, *((head, bytes(1000)) if n % 2 else (b"", head)), seconds)
         for n in range(num_slow)
     ]
-    told, *lives = await asyncio.gather(flood(address, start, seconds), *slow)
-    return lives, told
+    statuses, *lives = await asyncio.gather(flood(address, start, seconds), *slow)
+    return lives, statuses
 
 
 def main():
@@ -110,16 +110,16 @@ def main():
             requests = serving_load.rest_requests(server.model, "serving_png", SIDE)
             with serving_load.asked_all_the_time(
                 server.send, requests, args.clients
-            ) as found:
+            ) as replies:
                 time.sleep(args.seconds)
-                steady, before = list(found), server.state()[0]
-                lives, told = asyncio.run(annoy(server, args.slow, args.seconds))
-                beside, memory = found[len(steady) :], server.state()[0] - before
+                steady, before = list(replies), server.state()[0]
+                lives, statuses = asyncio.run(annoy(server, args.slow, args.seconds))
+                beside, memory = replies[len(steady) :], server.state()[0] - before
     failed = sum(reply.data is None for reply in beside)
     times = serving_faults.p99(beside), serving_faults.p99(steady)
     print(
         f"{args.slow} slow connections lived {min(lives, default=0):.1f} to "
-        f"{max(lives, default=0):.1f} s; the large ones were told {dict(told)}; "
+        f"{max(lives, default=0):.1f} s; the large ones were told {dict(statuses)}; "
         f"{len(beside)} requests of others: {failed} failed, p99 {times[0]:.0f} ms, "
         f"steady {times[1]:.0f} ms: {times[0] / times[1]:.1f} x; "
         f"memory {memory:+.0f} MiB"

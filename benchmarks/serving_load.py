@@ -54,7 +54,7 @@ def grpc_requests(model, signature, side=SIDE):
     """Messages."""
     from maskdepth_tf.clients import grpc_messages
 
-    found = []
+    messages = []
     for pair in make_pairs(side):
         request = grpc_messages.messages()["PredictRequest"]()
         request.model_spec.name = model
@@ -64,8 +64,8 @@ def grpc_requests(model, signature, side=SIDE):
             tensor.dtype = grpc_messages.STRING
             tensor.shape.dim.add(size=1)
             tensor.texts.append(data)
-        found.append(request.SerializeToString())
-    return found
+        messages.append(request.SerializeToString())
+    return messages
 
 
 REQUESTS = {"REST": rest_requests, "gRPC": grpc_requests}
@@ -105,7 +105,7 @@ def ask(connect, requests, clients, seconds):
     Returns:
         Seconds from the first request to the last reply, and those of each request.
     """
-    found, failed, go = [], [], threading.Event()
+    durations, failed, go = [], [], threading.Event()
 
     def client(number):
         try:
@@ -117,7 +117,7 @@ def ask(connect, requests, clients, seconds):
                 while (start := time.perf_counter()) < end:
                     number += 1
                     send(requests[number % len(requests)])
-                    found.append(time.perf_counter() - start)
+                    durations.append(time.perf_counter() - start)
         except BaseException as error:
             failed.append(error)
             ready.release()
@@ -134,7 +134,7 @@ def ask(connect, requests, clients, seconds):
         thread.join()
     if failed:
         raise SystemExit(f"a request failed: {failed[0]!r}")
-    return time.perf_counter() - start, found
+    return time.perf_counter() - start, durations
 
 
 def rows_of(reply):
@@ -156,7 +156,7 @@ class Reply(NamedTuple):
 @contextlib.contextmanager
 def asked_all_the_time(connect, requests, clients):
     """Clients that ask without a pause until they fail; yields their replies."""
-    found, stop = [], threading.Event()
+    replies, stop = [], threading.Event()
 
     def ask(first):
         with connect() as send:
@@ -169,12 +169,12 @@ def asked_all_the_time(connect, requests, clients):
                 except (OSError, http.client.HTTPException, SystemExit):
                     return
                 finally:
-                    found.append(Reply(asked, time.monotonic(), number, data))
+                    replies.append(Reply(asked, time.monotonic(), number, data))
 
     with ThreadPoolExecutor(clients) as pool:
         futures = [pool.submit(ask, n) for n in range(clients)]
         try:
-            yield found
+            yield replies
         finally:
             stop.set()
     for future in futures:
@@ -209,7 +209,7 @@ async def ask_on_time(address, model, requests, connections, times):
         f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode() for body in requests
     ]
     host, port = address.split(":")
-    due, found, start = enumerate(times), [], time.perf_counter()
+    due, records, start = enumerate(times), [], time.perf_counter()
 
     async def ask_in_turn():
         reader = writer = None
@@ -221,7 +221,7 @@ async def ask_on_time(address, model, requests, connections, times):
                     reader, writer = await asyncio.open_connection(host, int(port))
                 writer.write(messages[number % len(messages)])
                 status, is_kept = await _reply(reader)
-            found.append((asked - start, time.perf_counter() - start, status))
+            records.append((asked - start, time.perf_counter() - start, status))
             if writer and not (status and is_kept):
                 writer.close()
                 writer = None
@@ -229,7 +229,7 @@ async def ask_on_time(address, model, requests, connections, times):
             writer.close()
 
     await asyncio.gather(*[ask_in_turn() for _ in range(connections)])
-    return found
+    return records
 
 
 async def _reply(reader):

@@ -4,6 +4,9 @@ A command that meets one prints a single line and ends with its code; any other
 exception is a defect of ours and keeps its traceback.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class MaskDepthError(Exception):
     """Base of the errors below; the message is the whole line that is printed."""
@@ -87,3 +90,8 @@ def check_range(
         return
     limits = f"{least} or more" if most is None else f"{least} to {most}"
     raise UsageError(f"{name} must be {limits}. Received: {value}")
+
+
+def nearest(word: object, names: Iterable[str]) -> str:
+    """The name that is most like a word; errors suggest it."""
+    return difflib.get_close_matches(str(word), names, n=1, cutoff=0)[0]

@@ -3,44 +3,32 @@
 Every example of a split counts once and equally, in evaluation mode.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-from maskdepth_tf import cli, config, files, startup
+from maskdepth_tf import cli, files, startup, streams
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.evaluate", description=__doc__.splitlines()[0]
+    parser = cli.Parser("evaluate", __doc__, "--workdir runs/quickstart")
+    parser.add("--workdir", "RUN", "score a run on its own splits")
+    parser.add("--labels", "FILE", "score a model on all rows of a labels file")
+    parser.add("--root", "DIR", "folder that the paths in it start from (its own)")
+    text = "run folder, .keras file or SavedModel (the run's best)"
+    parser.add("--model", "PATH", text)
+    text = (
+        "side of the square that is scored, in pixels: answers are stretched to it, "
+        "as predict does (the network's own)"
     )
-    parser.add_argument(
-        "--model",
-        metavar="PATH",
-        help="run folder, .keras file or SavedModel; the run folder's by default",
+    parser.add("--image-size", "S", text, type=cli.number(int, *streams.IMAGE_SIZES))
+    text = (
+        "where to write the figures (with --workdir evaluation.json in the run "
+        "folder, or evaluation_S.json)"
     )
-    parser.add_argument(
-        "--workdir", metavar="RUN", help="score a run on its own splits"
-    )
-    parser.add_argument("--labels", metavar="FILE", help="score on all rows of a file")
-    parser.add_argument(
-        "--root", metavar="DIR", help="folder that its paths start from"
-    )
-    parser.add_argument(
-        "--image-size",
-        type=int,
-        metavar="S",
-        help="side of the square that is scored, in pixels: answers are stretched to "
-        "it, as predict does; the network's own by default",
-    )
-    parser.add_argument(
-        "--json",
-        metavar="FILE",
-        help="where to write the figures; those of a run go to evaluation.json in its "
-        "folder or, with --image-size, to evaluation_S.json",
-    )
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N")
+    parser.add("--json", "FILE", text)
+    count = cli.number(int, 1)
+    parser.add("--batch-size", "N", "pairs at a time", type=count, default=32)
     return parser
 
 
@@ -52,13 +40,6 @@ def main(argv: list[str] | None = None) -> int | None:
         parser.error("give either --workdir RUN, or --labels FILE with --model PATH")
     if args.labels and not args.model:
         parser.error("--labels needs --model PATH")
-    if args.batch_size < 1:
-        parser.error(f"--batch-size must be at least 1. Received: {args.batch_size}")
-    least, most = config.RANGES["data.image_size"]
-    if args.image_size is not None and not least <= args.image_size <= most:
-        parser.error(
-            f"--image-size must be from {least} to {most}. Received: {args.image_size}"
-        )
     if args.json and not Path(args.json).absolute().parent.is_dir():
         parser.error(f"the folder of --json must be there. Received: {args.json}")
     startup.load_tensorflow()

@@ -21,7 +21,6 @@ and `fg_bg_bytes`, pixels as [B, S, S, 3] `bg` and `fg_bg` from 0 to 255:
 and beside the versions `models.config` and `batching.config` for TF Serving.
 """
 
-import argparse
 import contextlib
 import errno
 import os
@@ -50,30 +49,26 @@ def main(argv: list[str] | None = None) -> int | None:
     names = [name for name in dict.fromkeys(args.format) if name != SAVED_MODEL]
     formats.check_installed(names)
     print(export_run(args.workdir, args.output, names))
+    if sys.stdout.isatty():  # a script reads the path alone
+        cli.suggest("serve", "--models", args.output)
     return 0
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.export", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "--workdir", required=True, metavar="RUN", help="run folder, or a .keras file"
-    )
-    parser.add_argument(
-        "--output",
-        required=True,
-        metavar="DIR",
-        help="model folder; the version is written to DIR/<next number>",
-    )
-    parser.add_argument(
+    example = "--workdir runs/quickstart --output models/maskdepth"
+    parser = cli.Parser("export", __doc__, example)
+    parser.add("--workdir", "RUN", "run folder, or a .keras file", required=True)
+    text = "model folder; the version is written to DIR/<next number>"
+    parser.add("--output", "DIR", text, required=True)
+    parser.add(
         "--format",
+        "FORMAT",
+        "another format beside the SavedModel, which is always written; may be given "
+        "more than once: %(choices)s",
         action="append",
         default=[],
         choices=[SAVED_MODEL, *formats.FORMATS],
-        help="another format beside the SavedModel, which is always written; may be "
-        "given more than once",
     )
     return parser
 
@@ -158,10 +153,10 @@ def _write(model, folder, name, run_dir) -> None:
     from maskdepth_tf.inference import graph
     from maskdepth_tf.inference.scoring import num_parameters
 
-    found = graph.of_model(model)
-    signatures = found.signatures()
+    answering = graph.of_model(model)
+    signatures = answering.signatures()
     note = {
-        "image_size": found.image_size,
+        "image_size": answering.image_size,
         "mask": "probability of foreground",
         "depth": "relative to each picture: 0 nearest, 1 farthest",
         "maskdepth_tf": __version__,
@@ -170,7 +165,7 @@ def _write(model, folder, name, run_dir) -> None:
     _save(model, signatures, folder)
     arguments = {key: specs for key, (_, specs) in signatures.items()}
     serving_files.write_warmup(folder, name, arguments)
-    size, count = found.image_size, num_parameters(model)
+    size, count = answering.image_size, num_parameters(model)
     model_card.write(folder, name, size, count, run_dir)
 
 

@@ -5,7 +5,6 @@ it. Whoever can connect can have it run any TensorFlow graph, which can read and
 files: it is for this machine alone unless told otherwise.
 """
 
-import argparse
 import ipaddress
 import signal
 import socket
@@ -18,25 +17,16 @@ from maskdepth_tf.errors import UsageError
 STOP = (signal.SIGTERM, signal.SIGINT)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.input_server",
-        description=__doc__.splitlines()[0],
+    parser = cli.Parser("input-server", __doc__, "--port 5000 --host host1")
+    text = (
+        "port that data.services names; the next one is used, too; 0 picks two free "
+        "ones"
     )
-    parser.add_argument(
-        "--port",
-        type=int,
-        required=True,
-        metavar="N",
-        help="port that data.services names; the next one is used, too; 0 picks two "
-        "free ones",
-    )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="name or address by which trainings reach this machine (%(default)s)",
-    )
+    parser.add("--port", "N", text, type=cli.number(int, 0, 65534), required=True)
+    text = "name or address by which trainings reach this machine"
+    parser.add("--host", "NAME", text, default="127.0.0.1")
     return parser
 
 
@@ -114,9 +104,9 @@ def keep_local() -> None:
     for path in Path("/proc/self/fd").iterdir():
         if not path.is_socket():
             continue
-        with socket.fromfd(int(path.name), 0, 0) as found:
-            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                _bind_to_loopback(found)
+        with socket.fromfd(int(path.name), 0, 0) as listening:
+            if listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                _bind_to_loopback(listening)
 
 
 def _bind_to_loopback(listening) -> None:

@@ -1,6 +1,5 @@
 """Lists the runs of a folder with their best figures."""
 
-import argparse
 import fcntl
 import json
 import sys
@@ -9,18 +8,14 @@ from pathlib import Path
 
 from maskdepth_tf import cli
 from maskdepth_tf.errors import MaskDepthError, UsageError
+from maskdepth_tf.network import metric_list
 from maskdepth_tf.training import runs
 
-COLUMNS = ("run", "begun", "network", "data", "epochs", "validation", "test", "state")
-"""Pairs of figures are hard Dice of the mask and SSIM of the depth."""
 
-
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.list_runs", description=__doc__
-    )
-    parser.add_argument("folder", nargs="?", default="runs", metavar="FOLDER")
+    parser = cli.Parser("runs", __doc__, "runs/")
+    parser.add("folder", "FOLDER", "where runs are", nargs="?", default="runs")
     return parser
 
 
@@ -29,59 +24,58 @@ def main(argv: list[str] | None = None) -> int | None:
     folder = Path(make_parser().parse_args(argv).folder)
     if not folder.is_dir():
         raise UsageError(f"FOLDER must be a folder. Received: {folder}")
-    found = sorted(_described(folder))
-    if not found:
+    lines = [line for _, line in sorted(map(_line, folder.glob("**/run.json")))]
+    if not lines:
         print(f"no runs in {folder}")
         return 0
-    lines = [COLUMNS, *(line for _, line in found)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
+    table = [columns(), *lines]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
         cells = (f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
     return 0
 
 
-def _described(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """When a run was begun, and its line."""
-    for saved in sorted(folder.glob("**/run.json")):
-        run_dir = saved.parent
-        line: tuple[str, ...]
-        try:
-            told = json.loads(saved.read_bytes())
-            settings, begun = told["config"], told["started"]
-            history = runs.read_metrics(run_dir)
-            line = (
-                str(run_dir),
-                begun[:16].replace("T", " "),
-                settings["model"]["preset"],
-                settings["data"]["labels"],
-                f"{len(history)}/{settings['training']['epochs']}",
-                _best(history),
-                _scored(run_dir),
-                _state(run_dir, told),
-            )
-        except (MaskDepthError, ValueError, KeyError, TypeError) as error:
-            begun, damaged = "", f"damaged: {type(error).__name__}"
-            line = (str(run_dir), *[""] * (len(COLUMNS) - 2), damaged)
-        yield begun, line
+def columns() -> list[str]:
+    """Returns the titles of the columns."""
+    labels = [metric.label for metric in metric_list.within(metric_list.LINE)]
+    figures = [f"{side} {label}" for side in ("val.", "test") for label in labels]
+    return ["run", "begun", "network", "data", "epochs", *figures, "state"]
 
 
-def _best(history: list[dict]) -> str:
-    if not history:
-        return ""
-    best = min(history, key=lambda row: row[runs.MONITOR])
-    return f"{best['val_mask_dice_hard']:.4f} {best['val_depth_ssim']:.4f}"
+def _line(path: Path) -> tuple[str, list[str]]:
+    """Returns when the run of a `run.json` was begun, and its line."""
+    run_dir = path.parent
+    try:
+        run = json.loads(path.read_bytes())
+        settings, begun = run["config"], run["started"]
+        history = runs.read_metrics(run_dir)
+        return begun, [
+            str(run_dir),
+            begun[:16].replace("T", " "),
+            settings["model"]["preset"],
+            settings["data"]["labels"],
+            f"{len(history)}/{settings['training']['epochs']}",
+            *_figures(run_dir, history),
+            _state(run_dir, run),
+        ]
+    except (MaskDepthError, AttributeError, KeyError, TypeError, ValueError) as error:
+        empty = [""] * (len(columns()) - 2)
+        return "", [str(run_dir), *empty, f"damaged: {type(error).__name__}"]
 
 
-def _scored(run_dir: Path) -> str:
+def _figures(run_dir: Path, history: list[dict]) -> Iterator[str]:
+    """Returns the figures of the best epoch and of the test; "" where there is none."""
+    best = min(history, key=lambda row: row[runs.MONITOR], default={})
     path = run_dir / "evaluation.json"
-    if not path.exists():
-        return ""
-    scores = json.loads(path.read_bytes())
-    return f"{scores['mask']['dice_hard']:.4f} {scores['depth']['ssim']:.4f}"
+    scores = json.loads(path.read_bytes()) if path.exists() else {}
+    metrics = list(metric_list.within(metric_list.LINE))
+    values = [best.get(f"val_{metric.key}") for metric in metrics]
+    values += [scores.get(metric.output, {}).get(metric.name) for metric in metrics]
+    return ("" if value is None else f"{value:.4f}" for value in values)
 
 
-def _state(run_dir: Path, told: dict) -> str:
+def _state(run_dir: Path, run: dict) -> str:
     path = run_dir / runs.LOCK
     if path.exists():
         with path.open("rb") as lock:
@@ -89,7 +83,7 @@ def _state(run_dir: Path, told: dict) -> str:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return "training"
-    return "finished" if "finished" in told else "stopped"
+    return "finished" if "finished" in run else "stopped"
 
 
 if __name__ == "__main__":

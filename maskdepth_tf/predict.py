@@ -12,7 +12,6 @@ stretched (bilinear) to the size of the picture with the foreground. A pair that
 cannot be read is reported, and the others are predicted all the same.
 """
 
-import argparse
 import errno
 import functools
 import os
@@ -57,8 +56,8 @@ class Picture(NamedTuple):
 def main(argv: list[str] | None = None) -> int | None:
     """Predicts all pairs that the arguments name; 3 if some could not be."""
     args = make_parser().parse_args(argv)
-    found = pairs.find_pairs(args.bg, args.fg_bg)
-    pairs.prepare_output(args.output, (args.bg, args.fg_bg), found, args.force)
+    to_do = pairs.find_pairs(args.bg, args.fg_bg)
+    pairs.prepare_output(args.output, (args.bg, args.fg_bg), to_do, args.force)
     startup.load_tensorflow()
     from maskdepth_tf.inference.loading import load_predictor
 
@@ -68,28 +67,27 @@ def main(argv: list[str] | None = None) -> int | None:
         read_bg(args.bg)
     predictor = load_predictor(args.model)
     start = time.perf_counter()
-    done = sum(_report(pair, predictor, read_bg, args.output) for pair in found)
+    done = [p for p in to_do if _report(p, predictor, read_bg, args.output)]
     seconds = time.perf_counter() - start
     print(
-        f"{done} of {len(found)} pictures in {seconds:.1f} s "
-        f"({done / seconds:.1f} pictures/s), written to {_printable(args.output)}"
+        f"{len(done)} of {len(to_do)} pictures in {seconds:.1f} s "
+        f"({len(done) / seconds:.1f} pictures/s), written to "
+        f"{cli.printable(args.output)}"
     )
-    return 0 if done == len(found) else DataError.exit_code
+    if done:
+        overview = pairs.output_paths(args.output, done[0].name)["overview"]
+        print(f"look at  {cli.printable(overview)}")
+    return 0 if len(done) == len(to_do) else DataError.exit_code
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.predict", description=__doc__.splitlines()[0]
+    example = "--bg empty_room.jpg --fg-bg frames/ --output predictions"
+    parser = cli.Parser("predict", __doc__, f"--model runs/quickstart {example}")
+    parser.add(
+        "--model", "PATH", "run folder, .keras file or SavedModel", required=True
     )
-    for flag, value, text in (
-        ("--model", "PATH", "run folder, .keras file or SavedModel"),
-        ("--bg", "PATH", "the scene alone: one for all pictures, or a folder of them"),
-        ("--fg-bg", "PATH", "the scene with something in front; a picture or a folder"),
-        ("--output", "DIR", "where to write the results"),
-    ):
-        parser.add_argument(flag, required=True, metavar=value, help=text)
-    parser.add_argument("--force", action="store_true", help="replace earlier results")
+    cli.add_pairs(parser, "where to write the results")
     return parser
 
 
@@ -127,24 +125,24 @@ def changed_fraction(bg: np.ndarray, fg_bg: np.ndarray, size: int) -> float:
 
 def remarks(bg: np.ndarray, fg_bg: np.ndarray, size: int) -> list[str]:
     """What the user should know of a pair; as `changed_fraction`."""
-    found = []
+    texts = []
     if bg.shape != fg_bg.shape:
         sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (bg, fg_bg)]
-        found.append(
+        texts.append(
             f"the background is {sizes[0]}, the picture {sizes[1]}; both are "
             "stretched to the network's square"
         )
     changed = changed_fraction(bg, fg_bg, size)
     if changed > MOST_CHANGED:
-        found.append(
+        texts.append(
             f"{changed:.0%} of the pixels differ from the background's; does it "
             "match? A moved camera or another exposure spoils the mask"
         )
     if np.array_equal(bg, fg_bg):
-        found.append("equal to its background: nothing is in front, expect no mask")
+        texts.append("equal to its background: nothing is in front, expect no mask")
     elif changed < LEAST_CHANGED:
-        found.append("hardly differs from its background; expect an empty mask")
-    return found
+        texts.append("hardly differs from its background; expect an empty mask")
+    return texts
 
 
 def write_results(
@@ -163,7 +161,7 @@ def write_results(
         mask: float32 [H, W, 1], probability.
         depth: float32 [H, W, 1], 0 near and 1 far.
     """
-    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images import encoding
     from maskdepth_tf.network import answers
     from maskdepth_tf.reports import overview
 
@@ -175,7 +173,7 @@ def write_results(
         "overview": overview.draw(bg, fg_bg, mask[..., 0], depth[..., 0]),
     }
     for name, pixels in pictures.items():
-        preprocessing.write_image(paths[name], pixels)
+        encoding.write_image(paths[name], pixels)
 
 
 def _report(
@@ -196,7 +194,7 @@ def _report(
             raise
         print(f"error: {pair.fg_bg}: {error}", file=sys.stderr)
         return False
-    name = _printable(pair.name)
+    name = cli.printable(pair.name)
     print(f"{name}: mask covers {coverage:.1%}, {1000 * seconds:.0f} ms", flush=True)
     return True
 
@@ -208,13 +206,13 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float]:
     bg, fg_bg = read_bg(pair.bg), read_picture(pair.fg_bg)
     start = time.perf_counter()
     # One at a time: no result depends on which others are in the folder.
-    found = predictor([bg.data], [fg_bg.data])
+    answer = predictor([bg.data], [fg_bg.data])
     seconds = time.perf_counter() - start
-    for text in remarks(bg.pixels, fg_bg.pixels, found["mask"].shape[1]):
+    for text in remarks(bg.pixels, fg_bg.pixels, answer["mask"].shape[1]):
         _warn(f"{pair.fg_bg}: {text}")
     height, width, _ = fg_bg.pixels.shape
-    mask = answers.stretch(found["mask"][0], height, width).numpy()
-    depth = answers.stretch(found["depth"][0], height, width).numpy()
+    mask = answers.stretch(answer["mask"][0], height, width).numpy()
+    depth = answers.stretch(answer["depth"][0], height, width).numpy()
     paths = pairs.output_paths(folder, pair.name)
     write_results(paths, bg.pixels, fg_bg.pixels, mask, depth)
     return float(np.mean(mask >= 0.5)), seconds
@@ -222,11 +220,6 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float]:
 
 def _warn(text) -> None:
     print(f"warning: {text}", file=sys.stderr)
-
-
-def _printable(path) -> str:
-    """A path with bytes that are not UTF-8 escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 if __name__ == "__main__":

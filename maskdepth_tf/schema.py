@@ -4,14 +4,16 @@ Every key must be a field and every value of the field's declared type: a number
 be written as 1e-4, but text is not taken for a number, nor a number for a switch.
 """
 
+import contextlib
 import dataclasses
-import difflib
+import math
 import types
 import typing
 from pathlib import Path
 
 import yaml
 
+from maskdepth_tf import errors
 from maskdepth_tf.errors import UsageError
 
 T = typing.TypeVar("T", bound=typing.Any)
@@ -89,14 +91,56 @@ def merge(values: dict, more: dict, whole: tuple[str, ...] = ()) -> None:
         whole: Keys whose mappings replace the old ones instead of adding to them.
     """
     for key, value in more.items():
-        if (
-            isinstance(value, dict)
-            and isinstance(values.get(key), dict)
-            and key not in whole
-        ):
-            merge(values[key], value, whole)
+        old = values.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and key not in whole:
+            merge(old, value, whole)
         else:
             values[key] = value
+
+
+def field(
+    default: typing.Any = dataclasses.MISSING,
+    meaning: str = "",
+    least: float | None = None,
+    most: float | None = None,
+    choices: typing.Sequence[str] = (),
+) -> typing.Any:
+    """A field of a configuration, with all that there is to know of it.
+
+    Args:
+        default: Its value where no other is given; a dict is copied. Without one a
+            value must be given.
+        meaning: What it is, with its unit.
+        least: Least number, or least of the numbers in a dict; any if None.
+        most: Greatest one; any if None.
+        choices: All that a text may be; anything if empty.
+    """
+    metadata = {"meaning": meaning, "least": least, "most": most, "choices": choices}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def is_within(value: float, least: float, most: float | None) -> bool:
+    """Whether a number is in a range and finite; NaN is in none."""
+    return least <= value <= (math.inf if most is None else most) and value < math.inf
+
+
+def limits(least: float, most: float | None) -> str:
+    """A range as errors tell it."""
+    return f"{least} or more" if most is None else f"{least} to {most}"
+
+
+def fields_of(
+    kind: typing.Any, prefix: str = ""
+) -> typing.Iterator[tuple[str, dataclasses.Field]]:
+    """Yields all fields by their dotted names, those of inner dataclasses after it."""
+    hints = typing.get_type_hints(kind)
+    for inner in dataclasses.fields(kind):
+        yield prefix + inner.name, inner
+        for hint in (hints[inner.name], *typing.get_args(hints[inner.name])):
+            if dataclasses.is_dataclass(hint):
+                yield from fields_of(hint, f"{prefix}{inner.name}.")
 
 
 def build(kind: type[T], values: dict, where: str = "") -> T:
@@ -112,7 +156,7 @@ def build(kind: type[T], values: dict, where: str = "") -> T:
 
     Raises:
         UsageError: If a key is no field (the nearest is named), or a value has
-            another type.
+            another type, or is none that its `field` allows.
     """
     if not isinstance(values, dict):
         raise UsageError(
@@ -120,16 +164,17 @@ def build(kind: type[T], values: dict, where: str = "") -> T:
         )
     fields = {f.name: f for f in dataclasses.fields(typing.cast(typing.Any, kind))}
     hints = typing.get_type_hints(kind)
+    prefix = f"{where}." if where else ""
     built = {}
     for key, value in values.items():
-        name = f"{where}.{key}" if where else str(key)
         if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0)
+            names = dict(fields_of(kind, prefix))
             raise UsageError(
-                f"unknown configuration key: {name}. The nearest is: "
-                f"{f'{where}.' if where else ''}{near[0]}"
+                f"unknown configuration key: {prefix}{key}. "
+                f"The nearest is: {errors.nearest(f'{prefix}{key}', names)}"
             )
-        built[key] = _convert(hints[key], value, name)
+        built[key] = _convert(hints[key], value, prefix + key)
+        _check(built[key], prefix + key, fields[key].metadata)
     return kind(**built)
 
 
@@ -140,26 +185,40 @@ def _convert(hint, value, name):
         hint = next(arg for arg in hint.__args__ if arg is not types.NoneType)
     if dataclasses.is_dataclass(hint):
         return build(hint, value, name)
-    origin = typing.get_origin(hint) or hint
+    origin, args = typing.get_origin(hint) or hint, typing.get_args(hint)
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_convert(hint.__args__[0], item, name) for item in value)
-    if hint is dict and isinstance(value, dict):
-        return value
-    if origin is dict and isinstance(value, dict):
+        return tuple(_convert(args[0], item, name) for item in value)
+    if origin is dict and args and isinstance(value, dict):
         return {
-            str(key): _convert(typing.get_args(hint)[1], item, f"{name}.{key}")
+            str(key): _convert(args[1], item, f"{name}.{key}")
             for key, item in value.items()
         }
     # YAML reads 1 as int and 1e-4 as text; both are numbers to a person.
     if origin is float and isinstance(value, int | str) and not isinstance(value, bool):
-        try:
+        with contextlib.suppress(ValueError, OverflowError):
             return float(value)
-        except (ValueError, OverflowError):
-            pass
-    if origin in (str, int, float, bool) and type(value) is origin:
+    if type(value) is origin:
         return value
-    wanted = getattr(origin, "__name__", str(origin))
-    raise UsageError(f"{name} must be of type {wanted}. Received: {value!r}")
+    raise UsageError(f"{name} must be of type {origin.__name__}. Received: {value!r}")
+
+
+def _check(value, name, allowed) -> None:
+    """Refuses what a field's metadata does not allow."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check(item, f"{name}.{key}", allowed)
+    elif value is None or not allowed:
+        return
+    elif allowed["choices"] and value not in allowed["choices"]:
+        choices = allowed["choices"]
+        raise UsageError(
+            f"{name} must be one of {', '.join(choices)}. Received: {value}. "
+            f"The nearest is: {errors.nearest(value, choices)}"
+        )
+    elif allowed["least"] is not None:
+        least, most = allowed["least"], allowed["most"]
+        if not is_within(value, least, most):
+            raise UsageError(f"{name} must be {limits(least, most)}. Received: {value}")
 
 
 def to_dict(config) -> typing.Any:

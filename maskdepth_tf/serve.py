@@ -1,19 +1,24 @@
 """Serves models as TF Serving does: REST and gRPC, versions, labels, batches.
 
 For development, tests and small installations; what it serves is what
-`maskdepth_tf.export` writes, and a client can't tell it from TF Serving for predict,
-metadata and status. It listens on this machine alone unless told otherwise.
+`maskdepth_tf.export` writes, and clients of TF Serving can ask it for predictions,
+metadata and status. By default it listens on this machine alone.
 """
 
-import argparse
 import asyncio
 import functools
 import os
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from maskdepth_tf import cli, startup
+from maskdepth_tf import cli, startup, streams
 from maskdepth_tf.errors import UsageError
 from maskdepth_tf.exporting import formats
+from maskdepth_tf.serving import tokens
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def main(argv: list[str] | None = None) -> int | None:
@@ -22,7 +27,7 @@ def main(argv: list[str] | None = None) -> int | None:
     args = parser.parse_args(argv)
     if bool(args.models) == bool(args.model_config):
         parser.error("give either --models DIR or --model-config FILE")
-    token = read_token(args.token_file) if args.token_file else None
+    token = tokens.read_token(args.token_file) if args.token_file else None
     startup.load_tensorflow()
     try:
         from maskdepth_tf.serving import model_config, server
@@ -52,12 +57,30 @@ def main(argv: list[str] | None = None) -> int | None:
         grace=args.grace_seconds,
         token=token,
         poll=args.poll_seconds,
+        check=check_pictures,
     )
     return asyncio.run(server.serve(Models(declare, _loader(args.backend)), settings))
 
 
+def check_pictures(arrays: Mapping[str, "np.ndarray"]) -> None:
+    """Reads the headers of encoded pictures: a graph decodes pictures of any size.
+
+    Args:
+        arrays: A request's inputs by name; those of encoded pictures have bytes.
+
+    Raises:
+        DataError: If one is no picture, or over a limit; names it.
+    """
+    from maskdepth_tf.images import headers
+
+    for stream in streams.INPUTS:
+        name = f"{stream.name}_bytes"
+        for number, data in enumerate(arrays[name].flat if name in arrays else ()):
+            headers.check_bytes(data, f"{name}[{number}]")
+
+
 def _loader(backend):
-    """What makes a version from its folder."""
+    """The class that makes a model of a version's folder."""
     from maskdepth_tf.serving.saved_model import SavedModel
 
     if backend == "tensorflow":
@@ -68,68 +91,36 @@ def _loader(backend):
     return functools.partial(OpenVinoModel, kind=backend)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.serve", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "--models", metavar="DIR", help="a model's folder, or a folder of such folders"
-    )
-    parser.add_argument(
-        "--model-config", metavar="FILE", help="TF Serving's ModelServerConfig instead"
-    )
-    parser.add_argument(
+    parser = cli.Parser("serve", __doc__, "--models models")
+    parser.add("--models", "DIR", "a model's folder, or a folder of such folders")
+    parser.add("--model-config", "FILE", "TF Serving's ModelServerConfig instead")
+    parser.add(
         "--backend",
+        "NAME",
+        "what runs the network: %(choices)s; OpenVINO is faster on CPUs and needs "
+        "versions that were exported with --format of the same name",
         choices=["tensorflow", "openvino", "openvino_bfloat16"],
         default="tensorflow",
-        help="what runs the network; OpenVINO is faster on CPUs and needs versions "
-        "that were exported with --format of the same name (%(default)s)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    for flag, default, text in (
-        ("--rest-port", 8501, "0 picks a free one"),
-        ("--grpc-port", 8500, "0 picks a free one"),
-    ):
-        parser.add_argument(
-            flag, type=_port, default=default, metavar="N", help=_help(text)
-        )
-    parser.add_argument(
-        "--max-batch-size",
-        type=_count,
-        metavar="N",
-        help="most rows that run together (batching.config's, else 16)",
-    )
+    parser.add("--host", "ADDRESS", "address to listen on", default="127.0.0.1")
+    largest = "most rows that run together (batching.config's, else 16)"
+    parser.add("--max-batch-size", "N", largest, type=cli.number(int, 1, 2**31))
+    port, count = cli.number(int, 0, 65535), cli.number(int, 1, 2**31)
+    amount, positive = cli.number(float, 0, 1e6), cli.number(float, 1e-3, 1e6)
     for flag, kind, default, text in (
-        ("--batch-timeout-ms", _amount, 0, "how long an incomplete batch waits"),
-        ("--max-queue", _count, 128, "most requests that wait"),
-        ("--max-body-mb", _positive, 16, "largest request, in MiB"),
-        ("--grace-seconds", _amount, 10, "for open requests when the server ends"),
-        ("--poll-seconds", _positive, 1, "between looks for new versions"),
+        ("--rest-port", port, 8501, "0 picks a free one"),
+        ("--grpc-port", port, 8500, "0 picks a free one"),
+        ("--batch-timeout-ms", amount, 0, "how long an incomplete batch waits"),
+        ("--max-queue", count, 128, "most requests that wait"),
+        ("--max-body-mb", positive, 16, "largest request, in MiB"),
+        ("--grace-seconds", amount, 10, "for open requests when the server ends"),
+        ("--poll-seconds", positive, 1, "between looks for new versions"),
     ):
-        parser.add_argument(
-            flag, type=kind, default=default, metavar="N", help=_help(text)
-        )
-    parser.add_argument(
-        "--token-file", metavar="FILE", help="holds the bearer token clients must send"
-    )
+        parser.add(flag, "N", text, type=kind, default=default)
+    parser.add("--token-file", "FILE", "holds the bearer token clients must send")
     return parser
-
-
-def read_token(path: str) -> str:
-    """The token in a file.
-
-    Raises:
-        UsageError: If there is none; it must be one line of visible ASCII.
-    """
-    try:
-        with open(path, "rb") as file:
-            token = file.read(4097).strip()
-    except OSError as error:
-        raise UsageError(f"--token-file: {path}: {error.strerror}") from None
-    if not token or len(token) > 4096 or not all(33 <= byte <= 126 for byte in token):
-        raise UsageError(f"--token-file: {path}: must hold one line of visible ASCII")
-    return token.decode()
 
 
 def _limits(args):
@@ -146,35 +137,6 @@ def _limits(args):
         delay=args.batch_timeout_ms / 1000,
         sizes=tuple(size for size in sizes if size <= largest),
     )
-
-
-def _help(text) -> str:
-    return f"{text} (%(default)s)"
-
-
-def _port(text) -> int:
-    return _checked(int(text), 0, 65535)
-
-
-def _count(text) -> int:
-    return _checked(int(text), 1, 2**31)
-
-
-def _amount(text) -> float:
-    return _checked(float(text), 0, 1e6)
-
-
-def _positive(text) -> float:
-    return _checked(float(text), 1e-3, 1e6)
-
-
-def _checked(value, least, most):
-    # Also what is no number: a NaN is not between any two.
-    if not least <= value <= most:
-        raise argparse.ArgumentTypeError(
-            f"must be from {least} to {most}. Received: {value}"
-        )
-    return value
 
 
 if __name__ == "__main__":

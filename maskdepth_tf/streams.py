@@ -48,3 +48,24 @@ DEPTH_STEP = 257
 
 MASK_THRESHOLD = 128
 """Least value, of 255, that counts as foreground."""
+
+IMAGE_SIZES = (8, 4096)
+"""Least and greatest side of an example's square pictures, in pixels."""
+
+
+def size_fault(size: int, divisor: int = 1) -> str | None:
+    """Says what a side of square pictures must be, if it is not.
+
+    Args:
+        size: The side, in pixels.
+        divisor: What must divide it; a network's total stride.
+
+    Returns:
+        The end of a sentence that begins with the name of the value; None if the
+        size may be used.
+    """
+    least, most = IMAGE_SIZES
+    if least <= size <= most and size % divisor == 0:
+        return None
+    divisible = f" and divisible by {divisor}" if divisor > 1 else ""
+    return f"must be {least} to {most}{divisible}. Received: {size}"

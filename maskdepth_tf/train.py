@@ -5,6 +5,7 @@ absent and trains the fast network on it.
 """
 
 import argparse
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -14,40 +15,27 @@ from maskdepth_tf.errors import StateError
 from maskdepth_tf.input import services
 from maskdepth_tf.training import cluster, compile_cache, runs
 
-QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
+QUICKSTART = config.SHIPPED / "quickstart.yaml"
 """The configuration of a run without arguments."""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> cli.Parser:
     """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m maskdepth_tf.train", description=__doc__.splitlines()[0]
+    example = "--config fast --set data.labels=data/mine/labels.txt --workdir runs/mine"
+    parser = cli.Parser("train", __doc__, example)
+    text = (
+        "YAML file, or the name of a shipped one, as fast; given more than once, "
+        "later ones go over earlier ones (quickstart)"
     )
-    parser.add_argument(
-        "--config",
-        action="append",
-        metavar="FILE",
-        help="YAML file; given more than once, later ones go over earlier ones "
-        "(default: the quickstart)",
-    )
-    parser.add_argument("--workdir", metavar="RUN", help="run folder")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="replaces one value, as training.epochs=3; may be given more than once",
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on where the run folder's latest state is",
-    )
-    parser.add_argument(
+    parser.add("--config", "FILE", text, action="append")
+    parser.add("--workdir", "RUN", "run folder (as the configuration says)")
+    text = "replaces one value, as training.epochs=3; may be given more than once"
+    parser.add("--set", "KEY=VALUE", text, action="append", default=[])
+    parser.switch("--resume", "go on from the latest state in the run folder")
+    parser.switch(
         "--profile",
-        action="store_true",
-        help="train nothing: tell how long each stage of a step takes, and leave a "
-        "trace for TensorBoard in RUN/profile",
+        "train nothing: measure how long each stage of a step takes, and leave a trace "
+        "for TensorBoard in RUN/profile",
     )
     return parser
 
@@ -70,7 +58,8 @@ def main(argv: list[str] | None = None) -> int | None:
 
 def load_settings(args: argparse.Namespace) -> config.Config:
     """The configuration that the arguments name."""
-    paths, overrides = args.config or [QUICKSTART], list(args.set)
+    paths = [config.find(name) for name in args.config or []] or [QUICKSTART]
+    overrides = list(args.set)
     if args.workdir:
         overrides.append(f"workdir={json.dumps(args.workdir, ensure_ascii=False)}")
         if args.resume and not args.config:
@@ -95,35 +84,41 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     startup.load_tensorflow()
     from maskdepth_tf import export
     from maskdepth_tf.inference import scoring
-    from maskdepth_tf.input import examples
+    from maskdepth_tf.input.examples import describe
     from maskdepth_tf.reports import run_report
     from maskdepth_tf.training import batches, building, checkpoints, loop
 
     strategy = building.set_up(settings)
     make_sample_set(settings.data)
-    found = batches.open_data(settings)
-    split = batches.split_data(settings, found)
+    examples = batches.open_data(settings)
+    split = batches.split_data(settings, examples)
     steps = batches.steps_per_epoch(settings, split)
-    data = examples.describe(settings.data.labels, found, split)
+    data = describe(settings.data.labels, examples, split)
     if resume:
         runs.check_data(run_dir, data)
     with strategy.scope():
-        net, progress = building.restored_model(settings, run_dir, steps, resume)
+        state = checkpoints.load_state(run_dir) if resume else None
+        net, progress = state or (
+            building.compiled_model(settings, steps),
+            checkpoints.RunProgress(),
+        )
 
     is_chief = cluster.from_environment().is_chief
     if is_chief:
         runs.begin(run_dir, settings, data)
-    with found.damage_named(), services.watched(settings.data.services):
-        loop.fit(settings, run_dir, net, found, split, progress)
+    with examples.damage_named(), services.watched(settings.data.services):
+        loop.fit(settings, run_dir, net, examples, split, progress)
     if not is_chief:
         return
     runs.finish(run_dir, checkpoints.weights_sha256(net))
 
-    scores = scoring.evaluate_split(settings, run_dir, found, split)
+    scores = scoring.evaluate_split(settings, run_dir, examples, split)
     print(scoring.table(scores))
     files.write_json(run_dir / "evaluation.json", scores)
     print(f"model    {export.export_run(run_dir, run_dir / 'export')}")
     print(f"report   {run_report.write_report(run_dir)}")
+    photos = ("--bg", "empty_room.jpg", "--fg-bg", "photo.jpg")
+    cli.suggest("predict", "--model", run_dir, *photos, "--output", "predictions")
 
 
 def profile(settings: config.Config) -> None:
@@ -133,12 +128,12 @@ def profile(settings: config.Config) -> None:
 
     building.set_up(settings)
     make_sample_set(settings.data)
-    found = batches.open_data(settings)
-    split = batches.split_data(settings, found)
+    examples = batches.open_data(settings)
+    split = batches.split_data(settings, examples)
     net = building.compiled_model(settings, batches.steps_per_epoch(settings, split))
     folder = Path(settings.workdir, "profile")
-    with found.damage_named(), services.watched(settings.data.services):
-        stages = profiling.profile(settings, found, split, net, folder)
+    with examples.damage_named(), services.watched(settings.data.services):
+        stages = profiling.profile(settings, examples, split, net, folder)
     print(profiling.table(stages, settings.training.batch_size))
     print(f"trace    {folder}")
 
@@ -149,15 +144,8 @@ def make_sample_set(data: config.Data) -> None:
         return
     from maskdepth_tf.dataset import synthesize
 
-    made = data.synthesize
-    synthesize.synthesize(
-        Path(data.labels).parent,
-        rows=made.rows,
-        image_size=made.image_size,
-        rooms=made.rooms,
-        figures=made.figures,
-        quality=made.quality,
-    )
+    settings = dataclasses.asdict(data.synthesize)
+    synthesize.synthesize(Path(data.labels).parent, **settings)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,30 @@ import importlib.util
 import os
 import shutil
 import signal
+from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.labelled_sets import make_labelled_set
-from tests.support.training_runs import tiny_overrides, train_run
+from tests.support.once import made_once
+from tests.support.training_runs import tiny_overrides, whole_run
 
 # Before TensorFlow is imported: its notes would fill every captured output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# The last bits of sums depend on it, and runs of different processes are compared.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
+# Neither a slow machine nor chance decides what fails: no deadlines, and always the
+# same examples. `--hypothesis-profile=search` looks for new ones.
+NO_CLOCKS = {
+    "deadline": None,
+    "suppress_health_check": [hypothesis.HealthCheck.too_slow],
+    "print_blob": True,
+}
+hypothesis.settings.register_profile("search", **NO_CLOCKS)
+hypothesis.settings.register_profile("suite", **NO_CLOCKS, derandomize=True)
+hypothesis.settings.load_profile("suite")
 
 # Beam has an environment of its own, where `make test` runs these.
 collect_ignore = (
@@ -24,8 +40,13 @@ def sets(tmp_path_factory):
     """A folder of sources, and SHA-256 of what each command makes of them."""
     from benchmarks import made_sets
 
+    def make(folder):
+        return str(folder), made_sets.prepare(folder, with_pillow=True)
+
+    folder, sums = made_once(tmp_path_factory, "sets", make)
+    # Tests write beside the sources.
     root = tmp_path_factory.mktemp("sets")
-    return root, made_sets.prepare(root, with_pillow=True)
+    return shutil.copytree(folder, root, dirs_exist_ok=True), sums
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +68,11 @@ def ctrl_c():
 @pytest.fixture(scope="session")
 def labels_file(tmp_path_factory):
     """Labels of 40 rows, 16 pixels a side; for reading only."""
-    return make_labelled_set(tmp_path_factory.mktemp("set"))
+
+    def make(folder):
+        return str(make_labelled_set(folder))
+
+    return Path(made_once(tmp_path_factory, "labelled", make))
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +80,11 @@ def packed_dir(tmp_path_factory, labels_file):
     """The labelled set, packed, of which trainings begin sooner; for reading only."""
     from maskdepth_tf.dataset import pack
 
-    output = tmp_path_factory.mktemp("packed") / "set"
-    pack.pack(labels_file, output, image_size=16, test_fraction=0.25)
-    return output
+    def make(folder):
+        pack.pack(labels_file, folder / "set", image_size=16, test_fraction=0.25)
+        return str(folder / "set")
+
+    return Path(made_once(tmp_path_factory, "packed", make))
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +92,32 @@ def exported(tmp_path_factory):
     """Run folder and version folder of `tests.support.exported`; for reading only."""
     from tests.support import exported
 
-    return exported.make(tmp_path_factory.mktemp("exported"))
+    def make(folder):
+        return [str(path) for path in exported.make(folder)]
+
+    run_dir, version = made_once(tmp_path_factory, "exported", make)
+    return Path(run_dir), version
+
+
+@pytest.fixture(scope="session")
+def office(exported):
+    """A server of the export, whose model it calls maskdepth; wants no token."""
+    from maskdepth_tf import serve
+    from maskdepth_tf.serving import model_config
+    from tests.support import servers
+
+    declared = {"maskdepth": model_config.Declared(os.path.dirname(exported[1]))}
+    with servers.running(lambda: declared, check=serve.check_pictures) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def office_outputs(exported):
+    """What `predict` computes of the pictures of `tests.support.exported`."""
+    from maskdepth_tf.inference import loading
+    from tests.support.exported import BG, FG_BG
+
+    return loading.load_predictor(exported[1])(BG, FG_BG)
 
 
 @pytest.fixture(scope="session")
@@ -73,17 +125,23 @@ def shift_folder(tmp_path_factory):
     """Folder of a model, `servers.Shift`, that adds 100; for reading only."""
     from tests.support import servers
 
-    folder = tmp_path_factory.mktemp("models") / "shift"
-    servers.write_version(folder, 1, 100)
-    return folder
+    def make(folder):
+        servers.write_version(folder / "shift", 1, 100)
+        return str(folder / "shift")
+
+    return Path(made_once(tmp_path_factory, "shift", make))
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, labels_file):
-    """Folder of a finished run of two epochs; for reading only."""
-    run_dir = tmp_path_factory.mktemp("runs") / "trained"
-    assert train_run(tiny_overrides(labels_file, run_dir), is_scored=True) == 0
-    return run_dir
+    """Folder of a run of two epochs by the whole command; for reading only."""
+
+    def make(folder):
+        run_dir = folder / "trained"
+        assert whole_run(tiny_overrides(labels_file, run_dir)) == 0
+        return str(run_dir)
+
+    return Path(made_once(tmp_path_factory, "runs", make))
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +149,12 @@ def shift_versions(tmp_path_factory):
     """Versions 1 to 6 that add 1 to 6; to be copied from."""
     from tests.support import servers
 
-    folder = tmp_path_factory.mktemp("versions")
-    for number in range(1, 7):
-        servers.write_version(folder, number, number, signatures=False)
-    return folder
+    def make(folder):
+        for number in range(1, 7):
+            servers.write_version(folder, number, number, signatures=False)
+        return str(folder)
+
+    return Path(made_once(tmp_path_factory, "versions", make))
 
 
 @pytest.fixture

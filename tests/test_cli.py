@@ -3,11 +3,14 @@
 import errno
 import importlib
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import maskdepth_tf
 from maskdepth_tf import cli, errors
 
 CODES = {
@@ -126,31 +129,79 @@ def test_usage(argv, capsys):
     assert cli.main(argv) == 0
     text = capsys.readouterr().out
     for name, (_, summary) in cli.COMMANDS.items():
-        assert name in text
-        assert summary in text
+        assert f"  {name:13} {summary}\n" in text
 
 
-def test_unknown_command(capsys):
-    message = "the command must be one of dataset, train, .*Received: trian"
-    with pytest.raises(errors.UsageError, match=message):
-        cli.main(["trian"])
-    assert cli.run(cli.main, ["trian"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"maskdepth {maskdepth_tf.__version__}\n"
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
-def test_every_command_shows_its_flags(name, capsys):
-    with pytest.raises(SystemExit, match="^0$"):
-        cli.main([name, "--help"])
-    module = cli.COMMANDS[name][0].removesuffix(".__main__")
-    assert module in capsys.readouterr().out
+def test_package_is_the_command():
+    run = subprocess.run(
+        [sys.executable, "-m", "maskdepth_tf", "--version"],
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == f"maskdepth {maskdepth_tf.__version__}\n"
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
-def test_unknown_flag(name, capsys):
-    with pytest.raises(SystemExit, match="^2$"):
-        cli.main([name, "--no-such-flag"])
-    assert capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["trian"], "the command must be one of dataset, train, .*Received: trian. "),
+        (["trian"], "The nearest is: train$"),
+        (["dataset", "pak"], "the command must be one of index, .*nearest is: pack$"),
+        (
+            ["runs", "a", "--b"],
+            "unknown flag: --b. The nearest is: --help; maskdepth runs ",
+        ),
+        (["train", "--worksir=a"], "unknown flag: --worksir. The nearest is: --workd"),
+        (["predict", "--modle", "a"], "unknown flag: --modle. The nearest is: --model"),
+        (["train", "fast"], "unrecognized arguments: fast; maskdepth train --help te"),
+        (["train", "--set"], "argument --set: expected one argument; maskdepth train"),
+        (["export", "--workdir", "a"], "are required: --output; maskdepth export --h"),
+        (["serve", "--backend", "x"], "invalid choice: 'x' .choose from .*tensorflow"),
+        (["serve", "--rest-port", "65536"], "^--rest-port must be 0 to 65535. Rec"),
+        (["serve", "--rest-port", "x"], "^--rest-port must be a whole number. Rece"),
+        (["serve", "--max-body-mb", "nan"], "^--max-body-mb must be 0.001 to 100000"),
+        (["serve", "--max-body-mb", "x"], "^--max-body-mb must be a number. Rec"),
+        (["evaluate", "--labels", "a", "--batch-size", "0"], "must be 1 or more. Rec"),
+    ],
+)
+def test_what_is_typed_wrong_is_one_line(argv, message, capsys):
+    assert cli.run(cli.main, argv) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert re.search(message, captured.err.removeprefix("error: ").strip())
+
+
+def test_numbers():
+    assert cli.number(int, 0)("7") == 7
+    assert cli.number(float, 0.5, 1)("0.5") == 0.5
+    assert cli.number(float, 0.5, 1)("1") == 1.0
+
+
+def test_an_example_is_broken_before_flags_only():
+    words = " ".join(f"--flag{number} value{number}" for number in range(9))
+    text = cli.Parser("train", "Trains.\n\nMore.", words).format_help()
+    head, example = text.split("\nexample:\n")
+    assert "\nTrains.\n" in head
+    assert "More" not in text
+    lines = example.splitlines()
+    assert example.replace("\\\n", "").split() == ["maskdepth", "train", *words.split()]
+    assert len(lines) > 1
+    assert all(line.split()[0].startswith("--flag") for line in lines[1:])
+    assert all(line.endswith(" \\") for line in lines[:-1])
+
+
+def test_the_next_step_can_be_pasted(capsys):
+    cli.suggest("predict", "--model", Path("my runs/a"), "--bg", "a\udcff.png")
+    text = "next     maskdepth predict --model 'my runs/a' --bg 'a\\xff.png'\n"
+    assert capsys.readouterr().out == text
 
 
 def test_subcommand_gets_the_rest(monkeypatch):

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -233,3 +234,13 @@ def test_command(tmp_path, capsys, monkeypatch):
     names = {"1", "models.config", "batching.config"}
     assert set(os.listdir(tmp_path / "models")) == names
     assert (tmp_path / "models" / "1" / "saved_model.pb").is_file()
+
+
+def test_a_terminal_is_told_the_next_step(capsys, monkeypatch):
+    monkeypatch.setattr(export, "export_run", lambda *_: "models/a/1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert export.main(["--workdir", "run", "--output", "models/a"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "models/a/1",
+        "next     maskdepth serve --models models/a",
+    ]

@@ -15,7 +15,7 @@ def listed(folder, capsys):
     """Cells of the lines under the header."""
     assert cli.run(list_runs.main, [str(folder)]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
-    starts = [header.index(name) for name in list_runs.COLUMNS]
+    starts = [header.index(name) for name in list_runs.columns()]
     ends = [*starts[1:], None]
     return [
         [line[a:b].strip() for a, b in zip(starts, ends, strict=True)] for line in lines
@@ -51,7 +51,9 @@ def test_a_stopped_run(tmp_path, begun, capsys):
         "fast",
         labels,
         "2/20",
-        "0.8000 0.4000",
+        "0.8000",
+        "0.4000",
+        "",
         "",
         "stopped",
     ]
@@ -62,15 +64,15 @@ def test_a_finished_run(tmp_path, begun, capsys):
     scores = {"mask": {"dice_hard": 0.75}, "depth": {"ssim": 0.25}}
     (begun / "evaluation.json").write_text(json.dumps(scores))
     (line,) = listed(tmp_path, capsys)
-    assert line[-2:] == ["0.7500 0.2500", "finished"]
+    assert line[-3:] == ["0.7500", "0.2500", "finished"]
 
 
 def test_a_run_under_way(tmp_path, begun, capsys):
     command = [sys.executable, "-c", HOLD, begun / runs.LOCK]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as holder:
         assert holder.stdout.readline() == b"held\n"
         (line,) = listed(tmp_path, capsys)
-        holder.kill()
     assert line[-1] == "training"
 
 

@@ -17,13 +17,18 @@ def net():
     )
 
 
-@pytest.fixture
-def fresh(net):
+def start_anew(net):
+    """Gives a network the original's weights, and statistics of no batch."""
     for layer in net.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.moving_mean.assign(tf.zeros_like(layer.moving_mean))
             layer.moving_variance.assign(tf.ones_like(layer.moving_variance))
     reference.load_weights(net)
+
+
+@pytest.fixture
+def fresh(net):
+    start_anew(net)
     return net
 
 
@@ -77,21 +82,18 @@ def test_training_outputs_and_statistics(fresh, inputs):
 
 
 @pytest.mark.parametrize(
-    ("targets", "window", "weighting"),
+    ("window", "weighting", "kinds"),
     [
-        ("uniform", 11, "avg"),
-        ("uniform", 11, "sum"),
-        ("smooth", 11, "avg"),
-        ("smooth", 11, "sum"),
-        ("smooth", 3, "avg"),
+        (11, "avg", ("uniform", "smooth")),
+        (11, "sum", ("uniform", "smooth")),
+        (3, "avg", ("smooth",)),
     ],
 )
-def test_five_sgd_steps(fresh, inputs, targets, window, weighting):
+def test_five_sgd_steps(net, inputs, window, weighting, kinds):
     golden = reference.arrays()
-    y_true = {name: golden[f"{targets}_{name}"] for name in ("mask", "depth")}
     options = {"filter_size": window, "padding": "reflect", "clip": True}
     share = 0.5 if weighting == "avg" else 1.0
-    fresh.compile(
+    net.compile(
         optimizer=keras.optimizers.SGD(0.01, momentum=0.9),
         loss={
             "mask": losses.WeightedSum({"sigmoid_cross_entropy": 1}, from_logits=True),
@@ -100,11 +102,18 @@ def test_five_sgd_steps(fresh, inputs, targets, window, weighting):
             ),
         },
         loss_weights={"mask": share, "depth": share},
+        jit_compile=False,  # compiling takes longer than these steps
     )
-    expected = golden[f"sgd5_{targets}_w{window}_{weighting}"]
-    measured = []
-    for _ in range(6):
-        logs = fresh.train_on_batch(inputs, y_true, return_dict=True)
-        fresh.reset_metrics()
-        measured.append([logs["loss"], logs["mask_loss"], logs["depth_loss"]])
-    np.testing.assert_allclose(measured, expected, atol=1e-5)
+    net.optimizer.build(net.trainable_variables)
+    for targets in kinds:
+        start_anew(net)
+        for momentum in net.optimizer.momentums:
+            momentum.assign(tf.zeros_like(momentum))
+        y_true = {name: golden[f"{targets}_{name}"] for name in ("mask", "depth")}
+        measured = []
+        for _ in range(6):
+            logs = net.train_on_batch(inputs, y_true, return_dict=True)
+            net.reset_metrics()
+            measured.append([logs["loss"], logs["mask_loss"], logs["depth_loss"]])
+        expected = golden[f"sgd5_{targets}_w{window}_{weighting}"]
+        np.testing.assert_allclose(measured, expected, atol=1e-5)

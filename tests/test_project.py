@@ -3,7 +3,10 @@
 import ast
 import configparser
 import importlib.metadata
+import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -24,16 +27,29 @@ LOCKS = {
 }
 """Lock -> the extras that it covers besides the core."""
 
+COMMANDS = [
+    (),
+    *((name,) for name in cli.COMMANDS),
+    *(("dataset", name) for name in dataset.COMMANDS),
+]
 HELP = """
-import sys
+import contextlib, io, json, sys
 from maskdepth_tf import cli
-try:
-    code = cli.run(cli.main, sys.argv[1:])
-except SystemExit as stop:
-    code = stop.code
-print("imported:", *sys.modules, file=sys.stderr)
-sys.exit(code)
+imported, answers = set(), []
+for command in json.loads(sys.argv[1]):
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        try:
+            code = cli.run(cli.main, [*command, "--help"])
+        except SystemExit as stop:
+            code = stop.code
+    new = {name.split(".")[0] for name in sys.modules} - imported
+    imported |= new
+    answers.append((code, text.getvalue(), sorted(new)))
+print(json.dumps(answers))
 """
+"""Exit code and text of each `--help`, and what it was the first to import."""
+
 SLOW_IMPORTS = {"ai_edge_litert", "apache_beam", "embreex", "keras", "keras_hub"}
 SLOW_IMPORTS |= {"matplotlib", "onnx", "onnxruntime", "openvino", "pandas", "scipy"}
 SLOW_IMPORTS |= {"tensorflow", "tf2onnx", "trimesh"}
@@ -159,27 +175,55 @@ def test_gpu_lock_only_adds_to_the_environment():
     assert {name for name in gpu - env if not name.startswith("nvidia-")} == set()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        [],
-        *([name] for name in cli.COMMANDS),
-        *(["dataset", name] for name in dataset.COMMANDS),
-    ],
-    ids=lambda command: " ".join(["maskdepth", *command]),
-)
-def test_help_waits_for_nothing_slow(command):
+@pytest.fixture(scope="module")
+def helps():
+    """Exit code, text and new imports of each command's `--help`, of one process."""
     run = subprocess.run(
-        [sys.executable, "-c", HELP, *command, "--help"],
+        [sys.executable, "-c", HELP, json.dumps(COMMANDS)],
         cwd=ROOT,
+        env=os.environ | {"COLUMNS": "80"},
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("usage: ")
-    imported = {name.split(".")[0] for name in run.stderr.split()}
-    assert "maskdepth_tf" in imported
-    assert imported & SLOW_IMPORTS == set()
+    return dict(zip(COMMANDS, json.loads(run.stdout), strict=True))
+
+
+def name_of(command):
+    return " ".join(["maskdepth", *command])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_help_waits_for_nothing_slow(helps, command):
+    code, text, imported = helps[command]
+    assert code == 0
+    assert text
+    assert set(imported) & SLOW_IMPORTS == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_help_is_of_what_people_type(helps, command):
+    text = helps[command][1]
+    assert text.startswith(f"usage: {name_of(command)} ")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "maskdepth_tf" not in text
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_help_has_an_example_that_works(helps, command):
+    example = helps[command][1].partition("\nexample:\n")[2].replace("\\\n", "")
+    program, *words = shlex.split(example)
+    assert program == "maskdepth"
+    assert tuple(words[: len(command)]) == command
+    # The example of a command that has commands is one of these.
+    name, flags = words[0], words[1:]
+    module = importlib.import_module(cli.COMMANDS[name][0])
+    if module is dataset:
+        name, flags = words[1], words[2:]
+        module = importlib.import_module(dataset.COMMANDS[name][0])
+        assert dataset.make_parser(name, module).parse_args(flags)
+    else:
+        assert module.make_parser().parse_args(flags)
 
 
 def forbidden(source):

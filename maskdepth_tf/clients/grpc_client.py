@@ -1,4 +1,4 @@
-"""Asks a server by gRPC what `maskdepth_tf.client` asks by REST; needs no TensorFlow.
+"""Asks a server by gRPC; needs no TensorFlow.
 
     with GrpcClient("127.0.0.1:8500") as client:
         answer = client.predict("bg.jpg", "fg_bg.jpg")
@@ -11,8 +11,13 @@ import time
 import grpc
 from google.protobuf.message import DecodeError
 
-from maskdepth_tf.client import ModelClient, Transient, VersionStatus, one_line
 from maskdepth_tf.clients import grpc_messages
+from maskdepth_tf.clients.model_client import (
+    ModelClient,
+    Transient,
+    VersionStatus,
+    one_line,
+)
 from maskdepth_tf.errors import ServerError
 
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -100,12 +105,12 @@ class GrpcClient(ModelClient):
                 metadata=list(self._authorization.items()),
             )
         except grpc.RpcError as error:
-            code, said = error.code(), one_line(error.details() or "")
+            code, reason = error.code(), one_line(error.details() or "")
             if code in _IS_BUSY:
-                raise Transient(f"{code.name}: {said}") from error
+                raise Transient(f"{code.name}: {reason}") from error
             if code is grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() >= end:
                 raise self._too_late() from error
-            raise ServerError(f"{self._place}: {code.name}: {said}") from error
+            raise ServerError(f"{self._place}: {code.name}: {reason}") from error
         try:
             return self._messages[reply_name].FromString(data)
         except DecodeError as error:

@@ -1,39 +1,48 @@
-"""Makes and checks data sets: `python -m maskdepth_tf.dataset COMMAND`."""
+"""Makes and checks data sets of pictures, masks and depth maps."""
 
-import argparse
-import importlib
 import sys
+from types import ModuleType
 
 from maskdepth_tf import cli
 
+_SET = "--labels data/mine/labels.txt"
+_SOURCES = "--foregrounds cutouts/ --backgrounds rooms/ --output data/mine --rows 24000"
+_TEACHER = "--data data/mine --teacher teacher.tflite"
+_SYNTHETIC = "--output data/synthetic --rows 4800"
+
 COMMANDS = {
-    "index": ("maskdepth_tf.dataset.index", "labels of pictures in other layouts"),
-    "compose": ("maskdepth_tf.dataset.compose", "paste cut-outs on rooms"),
-    "depth": ("maskdepth_tf.dataset.depth", "depth maps by a trained network"),
-    "pack": ("maskdepth_tf.dataset.pack", "a labelled set as arrays to train from"),
-    "build": ("maskdepth_tf.dataset.build", "compose, depth and pack in one"),
-    "synthesize": ("maskdepth_tf.dataset.synthesize", "rendered rooms, exact depth"),
-    "verify": ("maskdepth_tf.dataset.verify", "find bad rows before training"),
-    "stats": ("maskdepth_tf.dataset.stats", "means, deviations, histograms, counts"),
-    "show": ("maskdepth_tf.dataset.show", "rows as a picture to look at"),
-    "card": ("maskdepth_tf.dataset.card", "a data set card in Markdown"),
+    name: (f"maskdepth_tf.dataset.{name}", summary, example)
+    for name, summary, example in (
+        ("index", "labels of pictures in other layouts", "photos/"),
+        ("compose", "paste cut-outs on rooms", _SOURCES),
+        ("depth", "depth maps by a trained network", _TEACHER),
+        ("pack", "a labelled set as arrays", f"{_SET} --output data/mine_64"),
+        ("build", "compose, depth and pack in one", "--config build.yaml"),
+        ("synthesize", "rendered rooms, exact depth", _SYNTHETIC),
+        ("verify", "find bad rows before training", _SET),
+        ("stats", "means, deviations, histograms, counts", _SET),
+        ("show", "rows as a picture to look at", f"{_SET} --output sheet.png"),
+        ("card", "a data set card in Markdown", f"{_SET} --output data/mine/CARD.md"),
+    )
 }
-"""Name -> (module with `add_arguments(parser)` and `main(args)`, what it does)."""
+"""Name -> (module with `add_arguments(parser)` and `main(args)`, summary, example)."""
+
+
+def make_parser(name: str, module: ModuleType) -> cli.Parser:
+    """The flags of one of the commands."""
+    parser = cli.Parser(f"dataset {name}", module.__doc__, COMMANDS[name][2])
+    module.add_arguments(parser)
+    return parser
 
 
 def main(argv: list[str] | None = None) -> int | None:
-    """Runs the subcommand that the first argument names."""
+    """Runs the command that the first argument names."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser("maskdepth dataset", description=__doc__)
-    subparsers = parser.add_subparsers(dest="command", required=True)
-    for name, (_, summary) in COMMANDS.items():
-        command = subparsers.add_parser(name, help=summary, description=summary)
-        # Only the module that will run is imported: the others may be heavy.
-        if argv and argv[0] == name:
-            module = importlib.import_module(COMMANDS[name][0])
-            module.add_arguments(command)
-    args = parser.parse_args(argv)
-    return module.main(args)
+    example = f"maskdepth dataset synthesize {_SYNTHETIC}"
+    module = cli.choose("maskdepth dataset", __doc__, COMMANDS, argv, example)
+    if module is None:
+        return 0
+    return module.main(make_parser(argv[0], module).parse_args(argv[1:]))
 
 
 if __name__ == "__main__":

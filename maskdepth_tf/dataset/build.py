@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors, files, schema, startup, workers
+from maskdepth_tf import cli, errors, files, schema, startup, workers
 from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.dataset.packing.shards import SHARD_STREAMS, Build, Encoded, Shards
@@ -208,38 +208,37 @@ def _seconds(shards: Shards, count: int) -> float:
     return time.perf_counter() - start
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `build`."""
-    parser.add_argument("--config", action="append", default=[], metavar="FILE")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides"
+    files_text = "YAML file of the plan; given more than once, later ones go over"
+    parser.add(
+        "--config", "FILE", f"{files_text} earlier ones", action="append", default=[]
     )
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument(
-        "--dry-run", action="store_true", help="tell rows, bytes and time, make nothing"
+    parser.add(
+        "--set",
+        "KEY=VALUE",
+        "replaces one value of the plan; may be given more than once",
+        action="append",
+        default=[],
+        dest="overrides",
     )
-    parser.add_argument(
+    flags.add_workers(parser)
+    parser.switch("--dry-run", "tell rows, bytes and time, make nothing")
+    parser.switch(
         "--force",
-        action="store_true",
-        help="replace a packed set, and a build of another plan that is under way",
+        "replace a packed set, and a build of another plan that is under way",
     )
-    parser.add_argument(
-        "--exchange",
-        metavar="FOLDER",
-        help="with --beam: what all machines reach, a path or a URL "
-        "(OUTPUT.partial/exchange)",
+    text = (
+        "with --beam: what all machines reach, a path or a URL "
+        "(OUTPUT.partial/exchange)"
     )
-    parser.add_argument(
-        "--beam",
-        nargs=argparse.REMAINDER,
-        metavar="FLAG",
-        help="have the shards made by Apache Beam; all that follows are its flags",
-    )
+    parser.add("--exchange", "FOLDER", text)
+    text = "have the shards made by Apache Beam; all that follow are its flags"
+    parser.add("--beam", "FLAG", text, nargs=argparse.REMAINDER)
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `build` with parsed flags."""
-    flags.check_workers(args)
     plan = load_plan(args.config, args.overrides)
     if args.dry_run:
         print(describe(plan, args.workers))
@@ -251,6 +250,7 @@ def main(args: argparse.Namespace) -> None:
         make_shards=_elsewhere(args, plan),
     )
     print(arrays.report(manifest, Path(plan.output)))
+    flags.suggest_training(Path(plan.output), manifest)
 
 
 def _elsewhere(args: argparse.Namespace, plan: Build) -> Callable | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from maskdepth_tf import errors, files, startup
+from maskdepth_tf import cli, errors, files, startup
 from maskdepth_tf.dataset import flags, show, stats
 from maskdepth_tf.dataset.checking import counting, decoding
 from maskdepth_tf.images import stores
@@ -143,23 +143,17 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `card`."""
     flags.add_labelled_set(parser)
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="CARD.md",
-        help="the card; its picture, CARD.png, is written beside it",
-    )
-    parser.add_argument("--force", action="store_true", help="replace an older card")
+    text = "the card; its picture, CARD.png, is written beside it"
+    parser.add("--output", "CARD.md", text, type=Path, required=True)
+    parser.switch("--force", "replace an older card")
     flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `card` with parsed flags."""
-    flags.check_workers(args)
     flags.check_suffix("--output", args.output, ".md")
     picture = args.output.with_suffix(".png")
     for path in (args.output, picture):
@@ -171,10 +165,11 @@ def main(args: argparse.Namespace) -> None:
     summary = stats.stats(args.labels, source, args.workers)
     startup.load_tensorflow()
     from maskdepth_tf.dataset.checking import sheets
-    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images import encoding
 
     name = Path((args.root or [args.labels.parent])[0]).resolve().name
     text = write_text(name, summary, manifest, picture.name)
-    preprocessing.write_image(picture, sheets.sheet(args.labels, source, show.ROWS))
+    pixels = sheets.spread_sheet(args.labels, source, show.ROWS)
+    encoding.write_image(picture, pixels)
     files.write_atomically(args.output, text.encode("utf-8", "replace"))
     print(f"wrote {args.output} and {picture}")

@@ -25,12 +25,12 @@ more.
 
 import argparse
 import math
-import os
 import re
 from dataclasses import asdict
 from pathlib import Path
 
-from maskdepth_tf import errors, files, workers
+from maskdepth_tf import cli, errors, files, workers
+from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.composing import presets, sources, storing
 from maskdepth_tf.dataset.composing.recipe import PLACEMENTS, Recipe
 from maskdepth_tf.dataset.composing.rows import MASK_QUALITY, ROWS_PER_PART, Composer
@@ -148,31 +148,31 @@ def _manifest(recipe: Recipe, num_rows: int, entries: dict, folder: Path) -> dic
     }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `compose`."""
-    parser.add_argument("--foregrounds", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--backgrounds", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    count = parser.add_mutually_exclusive_group()
-    count.add_argument("--rows", type=int, metavar="N", help="rows in all")
-    count.add_argument(
+    count = cli.number(int, 1)
+    for flag, text in (
+        ("--foregrounds", "folder of cut-outs, pictures with transparency"),
+        ("--backgrounds", "folder of pictures of rooms"),
+        ("--output", "folder of the data set"),
+    ):
+        parser.add(flag, "DIR", text, type=Path, required=True)
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--rows", type=count, metavar="N", help="rows in all")
+    amount.add_argument(
         "--placements",
-        type=int,
+        type=count,
         default=PLACEMENTS,
         metavar="K",
         help="rows of each cut-out, room and mirroring (%(default)s)",
     )
     presets.add_arguments(parser)
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument(
-        "--force", action="store_true", help="replace a data set in the output folder"
-    )
+    flags.add_workers(parser)
+    parser.switch("--force", "replace a data set in the output folder")
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `compose` with parsed flags."""
-    for name in ("rows", "placements", "workers"):
-        errors.check_range(f"--{name}", getattr(args, name), 1)
     num_rows = compose(
         args.foregrounds,
         args.backgrounds,
@@ -184,3 +184,5 @@ def main(args: argparse.Namespace) -> None:
         force=args.force,
     )
     print(f"{num_rows} rows in {args.output}")
+    teacher = ("--teacher", "teacher.tflite")
+    cli.suggest("dataset", "depth", "--data", args.output, *teacher)

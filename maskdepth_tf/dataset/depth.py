@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from maskdepth_tf import errors, files, startup, workers
+from maskdepth_tf import cli, errors, files, startup, workers
 from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.teachers import conventions, loading, plausibility, ranges
 from maskdepth_tf.input import labels
@@ -54,7 +54,7 @@ class Mapper:
         Raises:
             DataError: A picture is missing or damaged, or its depth is not finite.
         """
-        from maskdepth_tf.images import preprocessing
+        from maskdepth_tf.images import encoding
 
         pictures, sizes = zip(*(self._read(fg_bg) for fg_bg, _ in jobs), strict=True)
         maps = self._network.predict(np.stack(pictures))
@@ -67,7 +67,7 @@ class Mapper:
             path = self._root / depth
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = np.rint(self._white * relative).astype(self._dtype)
-            preprocessing.write_image(path, pixels, quality=self._quality)
+            encoding.write_image(path, pixels, quality=self._quality)
         return len(jobs)
 
     def _read(self, fg_bg: str) -> tuple[np.ndarray, tuple[int, int]]:
@@ -228,53 +228,43 @@ def make_depth(
     return len(jobs)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `depth`."""
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument(
-        "--teacher",
-        required=True,
-        metavar="NAME",
-        help="file (.tflite, .onnx, .keras, .h5), SavedModel folder or "
-        "keras_hub:PRESET",
-    )
-    parser.add_argument(
+    text = "folder of a data set, with labels.txt in it"
+    parser.add("--data", "DIR", text, type=Path, required=True)
+    text = "file (.tflite, .onnx, .keras, .h5), SavedModel folder or keras_hub:PRESET"
+    parser.add("--teacher", "NAME", text, required=True)
+    parser.add(
         "--convention",
+        "NAME",
+        "what the teacher puts out: %(choices)s",
         choices=conventions.CONVENTIONS,
         default="metric",
-        help="what the teacher puts out (%(default)s)",
     )
-    parser.add_argument(
+    parser.add(
         "--normalize",
+        "NAME",
+        "of RGB in [0, 1], before the teacher: %(choices)s",
         choices=loading.NORMALIZATIONS,
         default="none",
-        help="of RGB in [0, 1], before the teacher (%(default)s)",
     )
-    parser.add_argument(
+    parser.add(
         "--input-size",
-        type=int,
-        help="side of the teacher's pictures (its own, "
-        f"{loading.FREE_SIZE} if it takes any)",
+        "PIXELS",
+        f"side of the teacher's pictures (its own, {loading.FREE_SIZE} if it takes "
+        "any)",
+        type=cli.number(int, 1),
     )
-    parser.add_argument(
-        "--bits",
-        type=int,
-        choices=(8, 16),
-        default=8,
-        help="of a map's pixel; 16 are written as PNG (%(default)s)",
-    )
-    parser.add_argument("--quality", type=int, default=75, help="JPEG (%(default)s)")
+    text = "of a map's pixel, 8 or 16; 16 are written as PNG"
+    parser.add("--bits", "N", text, type=int, choices=(8, 16), default=8)
+    quality = cli.number(int, 1, 95)
+    parser.add("--quality", "Q", "JPEG quality of maps", type=quality, default=75)
     flags.add_workers(parser)
-    parser.add_argument(
-        "--force", action="store_true", help="make maps that exist anew"
-    )
+    parser.switch("--force", "make maps that exist anew")
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `depth` with parsed flags."""
-    flags.check_workers(args)
-    errors.check_range("--quality", args.quality, 1, 95)
-    errors.check_range("--input-size", args.input_size, 1)
     count = make_depth(
         args.data,
         args.teacher,
@@ -287,3 +277,4 @@ def main(args: argparse.Namespace) -> None:
         force=args.force,
     )
     print(f"{count} depth maps written in {args.data}")
+    cli.suggest("dataset", "verify", "--labels", args.data / "labels.txt")

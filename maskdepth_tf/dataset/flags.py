@@ -4,48 +4,49 @@ import argparse
 import os
 from pathlib import Path
 
-from maskdepth_tf import errors
+from maskdepth_tf import cli, errors
 from maskdepth_tf.images import stores
 
 
-def add_labelled_set(parser: argparse.ArgumentParser) -> None:
+def add_labelled_set(parser: cli.Parser) -> None:
     """Adds `--labels` and `--root`: a labels file, and where its pictures are."""
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="labels file, or its name in the archives",
-    )
-    parser.add_argument(
-        "--root",
-        nargs="+",
-        default=[],
-        metavar="PATH",
-        help="folder that its paths start from, or zip archives",
-    )
+    text = "labels file, or its name in the archives"
+    parser.add("--labels", "FILE", text, type=Path, required=True)
+    text = "folder that the paths in it start from, or zip archives (its own folder)"
+    parser.add("--root", "PATH", text, nargs="+", default=[])
 
 
 def open_pictures(args: argparse.Namespace) -> stores.Pictures:
     """Opens what `--labels` and `--root` name; without a root, the labels' folder.
 
     Raises:
-        DataError: As `pictures.open_pictures`.
+        DataError: As `stores.open_pictures`.
     """
     return stores.open_pictures(args.root or [args.labels.absolute().parent])
 
 
-def add_workers(parser: argparse.ArgumentParser) -> None:
+def add_workers(parser: cli.Parser) -> None:
     """Adds `--workers`; by default as many as there are cores."""
     cores = len(os.sched_getaffinity(0))
-    parser.add_argument(
-        "--workers", type=int, default=cores, help="processes (%(default)s)"
-    )
+    count = cli.number(int, 1)
+    parser.add("--workers", "N", "processes", type=count, default=cores)
 
 
-def check_workers(args: argparse.Namespace) -> None:
-    """Refuses, with a UsageError, fewer than one process."""
-    errors.check_range("--workers", args.workers, 1)
+def suggest_training(labels: Path, packed: dict | None = None) -> None:
+    """Prints the command that trains on a set.
+
+    Args:
+        labels: Its labels file, or the folder of a packed set.
+        packed: Manifest of the packed set.
+    """
+    values = [f"data.labels={labels}"]
+    if packed:
+        splits = packed["splits"]
+        values.append(f"data.image_size={packed['image_size']}")
+        values.append(f"data.test_fraction={splits['test_fraction']}")
+        values += ["data.split=random"] if "unseen" in splits["not_drawn"] else []
+    sets = [word for value in values for word in ("--set", value)]
+    cli.suggest("train", "--config", "fast", *sets, "--workdir", "runs/mine")
 
 
 def check_suffix(flag: str, path: Path, suffix: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from maskdepth_tf import errors, files
+from maskdepth_tf import cli, errors, files
 from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.indexing import folders, tables
 from maskdepth_tf.images import stores
@@ -151,18 +151,12 @@ def _faults(
             yield where, f"{text} {other} and {row.fg_bg}"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `index`."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the pictures")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="labels file (labels.txt in FOLDER); its paths start from FOLDER",
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="replace labels that are there"
-    )
+    parser.add("folder", "FOLDER", "where the pictures are", type=Path)
+    text = "labels file; its paths start from FOLDER (labels.txt in FOLDER)"
+    parser.add("--output", "FILE", text, type=Path)
+    parser.switch("--force", "replace labels that are there")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -181,6 +175,9 @@ def main(args: argparse.Namespace) -> None:
     layout, rows = index(args.folder)
     labels.write(output, rows)
     print(_report(layout, rows, args.folder, output))
+    if "depth" in layout.names:
+        root = ("--root", args.folder) if args.output else ()
+        cli.suggest("dataset", "verify", "--labels", output, *root)
 
 
 def _report(layout: Layout, rows: list[labels.Row], root: Path, output: Path) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf import errors, files, startup, streams, workers
+from maskdepth_tf import cli, errors, files, startup, streams, workers
 from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.images import headers, stores
@@ -134,34 +134,23 @@ def _decode(
     return pipeline.decode_part(names, store, stream, image_size)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `pack`."""
     flags.add_labelled_set(parser)
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, metavar="PIXELS")
-    parser.add_argument(
-        "--test-fraction",
-        type=float,
-        default=TEST_FRACTION,
-        metavar="SHARE",
-        help="share of rows, or of rooms and cut-outs, that test (%(default)s)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the splits")
+    parser.add("--output", "DIR", "folder of the packed set", type=Path, required=True)
+    size, share = cli.number(int, *streams.IMAGE_SIZES), cli.number(float, 0.001, 0.999)
+    text = "side of its pictures"
+    parser.add("--image-size", "PIXELS", text, type=size, default=IMAGE_SIZE)
+    text = "share of rows, or of rooms and cut-outs, that tests"
+    parser.add("--test-fraction", "SHARE", text, type=share, default=TEST_FRACTION)
+    seed = cli.number(int, 0)
+    parser.add("--seed", "N", "decides the splits", type=seed, default=0)
     flags.add_workers(parser)
-    parser.add_argument(
-        "--force", action="store_true", help="replace a packed set in the output folder"
-    )
+    parser.switch("--force", "replace a packed set in the output folder")
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `pack` with parsed flags."""
-    errors.check_range("--image-size", args.image_size, 1, 4096)
-    if not 0 < args.test_fraction < 1:
-        raise errors.UsageError(
-            f"--test-fraction must be between 0 and 1. Received: {args.test_fraction}"
-        )
-    flags.check_workers(args)
-    errors.check_range("--seed", args.seed, 0)
     manifest = pack(
         args.labels,
         args.output,
@@ -173,3 +162,4 @@ def main(args: argparse.Namespace) -> None:
         num_workers=args.workers,
     )
     print(arrays.report(manifest, args.output))
+    flags.suggest_training(args.output, manifest)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from maskdepth_tf import files, startup, streams, workers
+from maskdepth_tf import cli, files, startup, streams, workers
 from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.checking import counting, decoding
 from maskdepth_tf.dataset.checking.counting import BINS, Sums, measure
@@ -130,18 +130,15 @@ def table(summary: dict[str, Any], name: str) -> str:
     return "\n".join(lines)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `stats`."""
     flags.add_labelled_set(parser)
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="where to write the figures"
-    )
+    parser.add("--json", "FILE", "where to write the figures", type=Path)
     flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> None:
     """Runs `stats` with parsed flags."""
-    flags.check_workers(args)
     if args.json:
         files.check_output("--json", args.json, args.labels)
     source = flags.open_pictures(args)

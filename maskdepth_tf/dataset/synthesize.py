@@ -20,8 +20,8 @@ it and 95: a network should stand both. Masks and depths are PNG since they are 
 
 import argparse
 import functools
+import hashlib
 import importlib.metadata
-import io
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,10 +29,10 @@ from typing import NamedTuple
 
 import numpy as np
 import PIL
-from PIL import Image
 
 import maskdepth_tf
-from maskdepth_tf import errors, files, workers
+from maskdepth_tf import cli, errors, files, streams, workers
+from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.teachers import ranges
 from maskdepth_tf.draws import Rendered, generator
 from maskdepth_tf.images import encoding
@@ -69,8 +69,9 @@ class RenderedSet:
     quality: int = 30
 
     def __post_init__(self) -> None:
+        if fault := streams.size_fault(self.image_size):
+            raise errors.UsageError(f"--image-size {fault}")
         errors.check_range("--rows", self.rows, 1)
-        errors.check_range("--image-size", self.image_size, 16, 2048)
         errors.check_range("--rooms", self.rooms, 1)
         errors.check_range("--figures", self.figures, 1)
         errors.check_range("--seed", self.seed, 0)
@@ -137,8 +138,12 @@ class Writer:
                 quality = int(draws.integers(quality, ROOM_QUALITY, endpoint=True))
             composite = encoding.encode_jpeg(example.fg_bg, quality)
             self._write(paths.fg_bg, composite, written)
-            self._write(paths.mask, _png(example.mask), written)
-            self._write(paths.depth, _png(example.depth), written)
+            self._write(
+                paths.mask, encoding.encode_png(example.mask, compression=4), written
+            )
+            self._write(
+                paths.depth, encoding.encode_png(example.depth, compression=4), written
+            )
             written.ranges[paths.depth] = (example.near_m, example.far_m)
         return written
 
@@ -150,7 +155,8 @@ class Writer:
         model = _figure(self.data_set.seed, figure)
         cutout = stage.cutout(model, self.data_set.image_size, draws)
         written = Written({}, {})
-        self._write(f"Foreground/fg{figure + 1}.png", _png(cutout), written)
+        data = encoding.encode_png(cutout, compression=4)
+        self._write(f"Foreground/fg{figure + 1}.png", data, written)
         return written
 
     def write_all(self, num_workers: int) -> Written:
@@ -172,7 +178,7 @@ class Writer:
 
     def _write(self, path: str, data: bytes, written: Written) -> None:
         (self.folder / path).write_bytes(data)
-        written.sums[path] = encoding.sha256(data)
+        written.sums[path] = hashlib.sha256(data).hexdigest()
 
 
 @functools.lru_cache(maxsize=256)
@@ -180,12 +186,6 @@ def _figure(seed: int, number: int):
     from maskdepth_tf.scenes import people, shapes
 
     return shapes.compact(people.figure(generator(seed, Rendered.FIGURE, number)))
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=4)
-    return buffer.getvalue()
 
 
 def synthesize(
@@ -257,18 +257,20 @@ def _manifest(data_set: RenderedSet, written: Written, folder: Path) -> dict:
     }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `synthesize`."""
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--rows", type=int, required=True, metavar="N")
-    parser.add_argument("--image-size", type=int, default=128, metavar="PIXELS")
-    parser.add_argument("--rooms", type=int, default=160, help="(%(default)s)")
-    parser.add_argument("--figures", type=int, default=160, help="(%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--quality", type=int, default=30, help="least JPEG quality (%(default)s)"
-    )
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    text = "folder of the data set: absent, empty, or left by a run that was cut off"
+    parser.add("--output", "DIR", text, type=Path, required=True)
+    parser.add("--rows", "N", "examples", type=int, required=True)
+    for flag, metavar, default, text in (
+        ("--image-size", "PIXELS", 128, "side of the pictures"),
+        ("--rooms", "N", 160, "rooms, each seen by one camera"),
+        ("--figures", "N", 160, "figures, which stand in the rooms"),
+        ("--seed", "N", 0, "decides everything"),
+        ("--quality", "Q", 30, "least JPEG quality"),
+    ):
+        parser.add(flag, metavar, text, type=int, default=default)
+    flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -284,3 +286,4 @@ def main(args: argparse.Namespace) -> None:
         workers=args.workers,
     )
     print(f"{args.rows} rows in {args.output}")
+    flags.suggest_training(args.output / "labels.txt")

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from maskdepth_tf import errors, files, workers
+from maskdepth_tf import cli, errors, files, workers
 from maskdepth_tf.dataset import flags
 from maskdepth_tf.dataset.checking import consensus, findings
 from maskdepth_tf.dataset.checking.inspection import Inspector
@@ -175,24 +175,17 @@ def table(report: Report, name: str) -> str:
     return "\n".join(lines + details * bool(report.bad))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: cli.Parser) -> None:
     """Adds the flags of `verify`."""
     flags.add_labelled_set(parser)
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="where to write the faults"
-    )
-    parser.add_argument(
-        "--drop-bad",
-        type=Path,
-        metavar="FILE",
-        help="where to write a labels file of the good rows",
-    )
+    parser.add("--json", "FILE", "where to write the faults", type=Path)
+    text = "where to write a labels file of the good rows"
+    parser.add("--drop-bad", "FILE", text, type=Path)
     flags.add_workers(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Runs `verify` with parsed flags; 3 if a row is bad."""
-    flags.check_workers(args)
     for flag, path in (("--json", args.json), ("--drop-bad", args.drop_bad)):
         if path is not None:
             files.check_output(flag, path, args.labels)
@@ -214,7 +207,20 @@ def main(args: argparse.Namespace) -> int:
             )
         labels.write(args.drop_bad, report.good)
         print(f"wrote {len(report.good):,} rows to {args.drop_bad}")
+    _suggest(args, has_bad=bool(report.bad))
     return errors.DataError.exit_code if report.bad else 0
+
+
+def _suggest(args, has_bad) -> None:
+    """Says what comes next: without the bad rows, packing archives, or training."""
+    if has_bad and not args.drop_bad:
+        good = args.labels.with_name("good.txt")
+        cli.suggest("dataset", "verify", "--labels", args.labels, "--drop-bad", good)
+    elif args.root:
+        source = ("--labels", args.drop_bad or args.labels, "--root", *args.root)
+        cli.suggest("dataset", "pack", *source, "--output", "data/packed")
+    else:
+        flags.suggest_training(args.drop_bad or args.labels)
 
 
 def _differ(a: Path, b: Path) -> bool:

@@ -15,6 +15,7 @@ published; FILE.json says how far its answers are from the SavedModel's.
 """
 
 import dataclasses
+import functools
 import importlib.util
 import os
 import tempfile
@@ -269,10 +270,6 @@ def _write_litert(model, path, calibration, num_bits=32) -> None:
         Path(path).write_bytes(converter.convert())
 
 
-def _write_litert_int8(model, path, calibration) -> None:
-    _write_litert(model, path, calibration, num_bits=8)
-
-
 def _load_litert(path):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -288,10 +285,6 @@ def _write_openvino(model, path, calibration, num_bits=32) -> None:
         # Not convert_model: that one reports its use to Intel.
         graph = openvino.Core().read_model(folder)
         openvino.save_model(graph, path, compress_to_fp16=num_bits == 16)
-
-
-def _write_openvino_bfloat16(model, path, calibration) -> None:
-    _write_openvino(model, path, calibration, num_bits=16)
 
 
 def _load_openvino(path, precision="f32"):
@@ -314,10 +307,6 @@ def _load_openvino(path, precision="f32"):
     return run
 
 
-def _load_openvino_bfloat16(path):
-    return _load_openvino(path, "bf16")
-
-
 _LITERT = ("ai_edge_litert",)
 _OPENVINO = ("openvino",)
 FORMATS = {
@@ -326,15 +315,19 @@ FORMATS = {
     ),
     "litert": Format("maskdepth.tflite", _LITERT, _write_litert, _load_litert),
     "litert_int8": Format(
-        "maskdepth_int8.tflite", _LITERT, _write_litert_int8, _load_litert, False
+        "maskdepth_int8.tflite",
+        _LITERT,
+        functools.partial(_write_litert, num_bits=8),
+        _load_litert,
+        is_exact=False,
     ),
     "openvino": Format("maskdepth.xml", _OPENVINO, _write_openvino, _load_openvino),
     "openvino_bfloat16": Format(
         "maskdepth_bfloat16.xml",
         _OPENVINO,
-        _write_openvino_bfloat16,
-        _load_openvino_bfloat16,
-        False,
+        functools.partial(_write_openvino, num_bits=16),
+        functools.partial(_load_openvino, precision="bf16"),
+        is_exact=False,
     ),
 }
 """By the name that `--format` takes."""

@@ -69,18 +69,18 @@ class OpenVinoModel(SavedModel):
 
 
 def _outputs(run, bg, fg_bg) -> tuple[np.ndarray, np.ndarray]:
-    found = run({"bg": bg, "fg_bg": fg_bg})
-    return found["mask"], found["depth"]
+    outputs = run({"bg": bg, "fg_bg": fg_bg})
+    return outputs["mask"], outputs["depth"]
 
 
 def _check(path, errors, is_exact) -> None:
-    found = errors.max() if is_exact else errors.mean()
+    error = errors.max() if is_exact else errors.mean()
     most = formats.TOLERANCE if is_exact else _MEAN_TOLERANCE
     # NaN is no smaller.
-    if not found <= most:
+    if not error <= most:
         raise StateError(
             f"{path}: answers must equal the SavedModel's within {most}. "
-            f"Received: a difference of {found:.1e}"
+            f"Received: a difference of {error:.1e}"
         )
 
 
@@ -88,6 +88,6 @@ def _errors(expected, run, size) -> np.ndarray:
     """How far the two are from each other on one pair of random pixels."""
     draw = np.random.default_rng(0).integers
     bg, fg_bg = draw(0, 256, (2, 1, size, size, 3)).astype(np.float32)
-    found = run({"bg": bg, "fg_bg": fg_bg})
+    outputs = run({"bg": bg, "fg_bg": fg_bg})
     wanted = expected(bg=tf.constant(bg), fg_bg=tf.constant(fg_bg))
-    return np.stack([np.abs(found[name] - wanted[name]) for name in sorted(wanted)])
+    return np.stack([np.abs(outputs[name] - wanted[name]) for name in sorted(wanted)])

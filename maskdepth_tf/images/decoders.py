@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf import streams
+from maskdepth_tf.images import exif
 
 # TensorFlow's default is as fast, but off by 1.2 of 255 on average and by up to 18.
 _DCT_METHOD = "INTEGER_ACCURATE"
@@ -23,8 +24,6 @@ _EXTENDED_WEBP = r"RIFF\C{4}WEBPVP8X\C*"
 _TRNS = r"\C*tRNS\C*"
 # As JPEG, PNG and WebP hold it; the group is the TIFF structure in it.
 _EXIF = r"\C*?(?:Exif\x00\x00|eXIf|EXIF\C{4})((?:II\*\x00|MM\x00\*)\C*)"
-_ORIENTATION_TAG = 0x0112
-_MAX_EXIF_BYTES = 65536
 _RATIOS = (2, 4, 8)
 _SPARE = 1.5
 # Pixels: of 64 such pictures in colour a copy takes 12 MB.
@@ -319,9 +318,9 @@ def _turned(image, orientation) -> tf.Tensor:
 
 
 def _orientation(data) -> tf.Tensor:
-    """Value of the orientation tag in the first directory of EXIF, 0 if not there."""
+    """As `exif.orientation`; 0 or another number where that is 1."""
     tiff = tf.strings.regex_replace(data, _EXIF, r"\1", replace_global=False)
-    tiff = tf.io.decode_raw(tf.strings.substr(tiff, 0, _MAX_EXIF_BYTES), tf.uint8)
+    tiff = tf.io.decode_raw(tf.strings.substr(tiff, 0, exif.MAX_BYTES), tf.uint8)
     # Zeros stand for what is cut off.
     tiff = tf.pad(tf.cast(tiff, tf.int64), [[0, 12]])
     is_little_endian = tiff[0] == ord("I")
@@ -335,6 +334,6 @@ def _orientation(data) -> tf.Tensor:
     num_entries = number(tiff[start : start + 2], 2)
     entries = tiff[start + 2 : start + 2 + 12 * num_entries]
     entries = tf.reshape(entries[: tf.size(entries) // 12 * 12], (-1, 12))
-    is_orientation = number(entries[:, :2], 2) == _ORIENTATION_TAG
+    is_orientation = number(entries[:, :2], 2) == exif.ORIENTATION_TAG
     values = number(entries[:, 8:10], 2)
     return tf.reduce_sum(tf.where(is_orientation, values, tf.zeros_like(values)))

@@ -1,11 +1,14 @@
-"""Pictures and texts to disk, without TensorFlow: worker processes start at once."""
+"""Pixels to files, without TensorFlow: worker processes start at once."""
 
-import hashlib
 import io
+import os
 
 import cv2
 import numpy as np
 from PIL import Image
+
+from maskdepth_tf import files
+from maskdepth_tf.errors import DataError
 
 SAMPLING = {
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
@@ -14,6 +17,11 @@ SAMPLING = {
 GREY_SAMPLING = 100
 """Where a grey JPEG says how often its one channel is sampled. It means nothing for
 one channel; OpenCV writes 1 x 1 and Pillow what it is told."""
+
+# Type and shape behind [H, W] that a file of each suffix can hold.
+_JPEG_KINDS = {("uint8", ()), ("uint8", (3,))}
+_PNG_KINDS = _JPEG_KINDS | {("uint8", (4,)), ("uint16", ())}
+_WRITABLE = {".png": _PNG_KINDS, ".jpg": _JPEG_KINDS, ".jpeg": _JPEG_KINDS}
 
 
 def encode_jpeg(pixels: np.ndarray, quality: int, subsampling: str = "4:2:0") -> bytes:
@@ -31,13 +39,45 @@ def encode_jpeg(pixels: np.ndarray, quality: int, subsampling: str = "4:2:0") ->
     return cv2.imencode(".jpg", pixels, options)[1].tobytes()
 
 
-def encode_png(pixels: np.ndarray) -> bytes:
-    """PNG bytes of uint8 pixels [H, W, 4] (RGBA)."""
+def encode_png(pixels: np.ndarray, compression: int = 6) -> bytes:
+    """PNG bytes of pixels.
+
+    Args:
+        pixels: uint8 [H, W], [H, W, 3] (RGB) or [H, W, 4] (RGBA), or uint16 [H, W].
+        compression: From 0, quick, to 9, small.
+    """
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=compression)
     return buffer.getvalue()
 
 
-def sha256(data: bytes) -> str:
-    """Hexadecimal SHA-256."""
-    return hashlib.sha256(data).hexdigest()
+def write_image(path: str | os.PathLike, array: np.ndarray, quality: int = 95) -> None:
+    """Writes a picture, complete or not at all.
+
+    Args:
+        path: Ends in `.png`, `.jpg` or `.jpeg`.
+        array: [H, W] or [H, W, 1] (grey), [H, W, 3] or, PNG only, [H, W, 4]; uint8
+            or, PNG and grey only, uint16.
+        quality: Of a JPEG, 1 to 100.
+
+    Raises:
+        DataError: If the suffix or the array is not one of these.
+        OSError: If the file cannot be written.
+    """
+    name, suffix = os.fspath(path), os.path.splitext(path)[1].lower()
+    if suffix not in _WRITABLE:
+        raise DataError(
+            f"{name}: expected the suffix {', '.join(_WRITABLE)}, received '{suffix}'"
+        )
+    pixels = array[..., 0] if array.shape[2:] == (1,) else array
+    kind = (str(pixels.dtype), pixels.shape[2:])
+    if pixels.ndim < 2 or pixels.size == 0 or kind not in _WRITABLE[suffix]:
+        raise DataError(
+            f"{name}: expected pixels that a {suffix} can hold, "
+            f"received {array.dtype} {list(array.shape)}"
+        )
+    if suffix == ".png":
+        data = encode_png(pixels)
+    else:
+        data = encode_jpeg(pixels, quality, "4:2:0" if pixels.ndim == 3 else "4:4:4")
+    files.write_atomically(path, data)

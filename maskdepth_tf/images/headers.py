@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 from PIL import Image
 
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import exif
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 """Formats that are accepted, whatever the name of the file ends in."""
@@ -37,7 +38,6 @@ _SCAN_BYTES = 10
 # Pillow warns of what we refuse, or of metadata that we do not use.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_ORIENTATION_TAG = 0x0112
 # Memory that a GIF decoder takes for a frame, in pixels, however small the frame, and
 # our time: a thousand frames are counted in 2 ms.
 _FRAME_COST = 5000
@@ -159,12 +159,15 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
         )
     if image.format not in FORMATS or image.format == "JPEG":
         _check_scans(stream, size, width * height, name)
-    if _orientation(image) >= 5:
+    if exif.orientation(exif.find(image, stream)) >= 5:
         width, height = height, width
     # Pillow calls the JPEG of a camera that adds a preview behind it MPO.
     kind = image.format if image.format in FORMATS else "JPEG"
-    animated = _is_animated(image, stream, name)
-    return Header(kind, width, height, animated, _has_16_bits(image, stream))
+    stream.seek(0)
+    head = stream.read(25)
+    animated = _is_animated(image, stream, head, name)
+    has_16_bits = kind == "PNG" and head[24] == 16
+    return Header(kind, width, height, animated, has_16_bits)
 
 
 def _check_scans(stream: BinaryIO, size: int, pixels: int, name: str) -> None:
@@ -196,18 +199,7 @@ def _open_lazily(stream: BinaryIO, name: str) -> Image.Image:
         ) from None
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
-    if "exif" not in image.info:
-        return 1
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:
-        return 1
-    return value if value in range(1, 9) else 1
-
-
-def _is_animated(image: Image.Image, stream: BinaryIO, name: str) -> bool:
+def _is_animated(image: Image.Image, stream: BinaryIO, head: bytes, name: str) -> bool:
     """Whether there are more frames; refuses what would not be decoded well."""
     if image.format == "BMP" and image.mode not in ("RGB", "RGBA"):
         # TensorFlow would take the indices for grey values.
@@ -221,24 +213,11 @@ def _is_animated(image: Image.Image, stream: BinaryIO, name: str) -> bool:
                 "received more"
             )
         return frames > 1
-    if image.format == "WEBP" and _has_webp_animation(stream):
-        # TensorFlow 2.21 writes past its buffer on these and may crash.
+    if image.format == "WEBP" and head[12:16] == b"VP8X" and head[20] & 2:
+        # TensorFlow 2.21 writes past its buffer on these and may crash, also where
+        # only one frame follows.
         raise DataError(f"{name}: expected a still picture, received an animated WebP")
     return image.format == "PNG" and getattr(image, "is_animated", False)
-
-
-def _has_16_bits(image: Image.Image, stream: BinaryIO) -> bool:
-    if image.format != "PNG":
-        return False
-    stream.seek(24)
-    return stream.read(1) == b"\x10"
-
-
-def _has_webp_animation(stream: BinaryIO) -> bool:
-    """Whether a WebP says so, even of a single frame: that is enough to crash."""
-    stream.seek(0)
-    head = stream.read(21)
-    return head[12:16] == b"VP8X" and bool(head[20] & 2)
 
 
 def _gif_frames(data: bytes) -> tuple[int, int]:

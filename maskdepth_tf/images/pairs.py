@@ -96,11 +96,11 @@ def prepare_output(
         if os.path.realpath(path) in inputs:
             raise UsageError(f"{path}: is read and would be replaced by a result")
     # A link counts even if it leads nowhere.
-    found = [path for path in paths if os.path.lexists(path)]
-    if found and not force:
+    existing = [path for path in paths if os.path.lexists(path)]
+    if existing and not force:
         raise UsageError(
-            f"{found[0]}: exists, as {len(found)} of {len(paths)} results do; --force "
-            "replaces them"
+            f"{existing[0]}: exists, as {len(existing)} of {len(paths)} results do; "
+            "--force replaces them"
         )
     _make_folder(folder)
 
@@ -111,21 +111,21 @@ def _by_name(path) -> dict[str, str]:
         if not os.path.exists(path):
             raise DataError(f"{path}: No such file or directory")
         return {_stem(path): path}
-    found: dict[str, str] = {}
+    pictures: dict[str, str] = {}
     for name in sorted(os.listdir(path)):
         if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-            other = found.setdefault(_stem(name), os.path.join(path, name))
+            other = pictures.setdefault(_stem(name), os.path.join(path, name))
             if os.path.basename(other) != name:
                 raise DataError(
                     f"{path}: expected names that differ by more than the suffix, "
                     f"received {os.path.basename(other)} and {name}"
                 )
-    if not found:
+    if not pictures:
         raise DataError(
             f"{path}: expected a folder with pictures ({', '.join(SUFFIXES)}), "
             "received one without"
         )
-    return found
+    return pictures
 
 
 def _stem(path) -> str:

@@ -17,24 +17,16 @@ Conventions, for every format alike:
 """
 
 import functools
-import io
 import os
 import warnings
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
-from maskdepth_tf import files, streams
+from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import decoders, headers
-from maskdepth_tf.images.headers import Header as Header
-from maskdepth_tf.images.headers import check as check
 
-# Type and shape behind [H, W] that a file of each suffix can hold.
-_JPEG_KINDS = {("uint8", ()), ("uint8", (3,))}
-_PNG_KINDS = _JPEG_KINDS | {("uint8", (4,)), ("uint16", ())}
-_WRITABLE = {".png": _PNG_KINDS, ".jpg": _JPEG_KINDS, ".jpeg": _JPEG_KINDS}
 PART = 64
 """Pictures that are resized together; more gain nothing, and take memory."""
 _DECODERS = {streams.MASK: decoders.mask, streams.DEPTH: decoders.depth}
@@ -163,15 +155,16 @@ def batch_loader(stream: streams.Stream, image_size: int) -> decoders.Decoder:
     def load_batch(data):
         num_parts = -(-tf.size(data) // PART)
         shape = tf.TensorShape((None, *signature.shape))
-        made = tf.TensorArray(
+        parts = tf.TensorArray(
             stream.dtype, num_parts, infer_shape=False, element_shape=shape
         )
 
-        def make(i, made):
+        def load_next(i, parts):
             part = data[i * PART : (i + 1) * PART]
-            return i + 1, made.write(i, load_part(part))
+            return i + 1, parts.write(i, load_part(part))
 
-        return tf.while_loop(lambda i, _: i < num_parts, make, (0, made))[1].concat()
+        _, parts = tf.while_loop(lambda i, _: i < num_parts, load_next, (0, parts))
+        return parts.concat()
 
     return load_batch
 
@@ -197,37 +190,6 @@ def _rounded(pixels, stream, is_deep) -> tf.Tensor:
         step = tf.where(is_deep, 1.0, float(streams.DEPTH_STEP))
         return tf.cast(tf.round(pixels / step) * step, tf.uint16)
     return tf.cast(tf.round(pixels), tf.uint8)
-
-
-def write_image(path: str | os.PathLike, array: np.ndarray, quality: int = 95) -> None:
-    """Writes a picture, complete or not at all.
-
-    Args:
-        path: Ends in `.png`, `.jpg` or `.jpeg`.
-        array: [H, W] or [H, W, 1] (grey), [H, W, 3] or, PNG only, [H, W, 4]; uint8
-            or, PNG and grey only, uint16.
-        quality: Of a JPEG, 1 to 100.
-
-    Raises:
-        DataError: If the suffix or the array is not one of these.
-        OSError: If the file cannot be written.
-    """
-    name, suffix = os.fspath(path), os.path.splitext(path)[1].lower()
-    if suffix not in _WRITABLE:
-        raise DataError(
-            f"{name}: expected the suffix {', '.join(_WRITABLE)}, received '{suffix}'"
-        )
-    pixels = array[..., 0] if array.shape[2:] == (1,) else array
-    kind = (str(pixels.dtype), pixels.shape[2:])
-    if pixels.ndim < 2 or pixels.size == 0 or kind not in _WRITABLE[suffix]:
-        raise DataError(
-            f"{name}: expected pixels that a {suffix} can hold, "
-            f"received {array.dtype} {list(array.shape)}"
-        )
-    encoding = "PNG" if suffix == ".png" else "JPEG"  # PNG has no quality to lose
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, encoding, quality=quality)
-    files.write_atomically(path, buffer.getvalue())
 
 
 def _read_decoded(path, decode: decoders.Decoder) -> np.ndarray:

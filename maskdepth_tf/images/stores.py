@@ -7,14 +7,14 @@ one folder, as in an archive that was made of a folder, that part may be left ou
 
 import functools
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import headers
-from maskdepth_tf.images.zip_directory import Member, max_bytes
-from maskdepth_tf.images.zips import Zip
+from maskdepth_tf.images.zips import Zip, max_bytes
 
 
 class Pictures(Protocol):
@@ -123,29 +123,29 @@ class Archives:
 
     def header(self, name: str) -> headers.Header:
         archive, member = self._find(name)
-        where = self.place(name)
-        return headers.check_stream(archive.open(member), member.size, where)
+        with archive.open(member) as stream:
+            return headers.check_stream(stream, member.file_size, self.place(name))
 
     def place(self, name: str) -> str:
         archive, member = self._find(name)
-        return f"{archive.path}: {member.name}"
+        return f"{archive.path}: {member.filename}"
 
-    def _find(self, name) -> tuple[Zip, Member]:
-        found = self._all(name)
-        if not found:
+    def _find(self, name) -> tuple[Zip, zipfile.ZipInfo]:
+        members = self._all(name)
+        if not members:
             paths = ", ".join(archive.path for archive in self._zips)
             raise DataError(f"{name}: expected a member of {paths}, received none")
-        if len({(member.size, member.crc) for _, member in found}) > 1:
-            places = ", ".join(f"{a.path}: {member.name}" for a, member in found)
+        if len({(member.file_size, member.CRC) for _, member in members}) > 1:
+            places = ", ".join(f"{a.path}: {member.filename}" for a, member in members)
             raise DataError(f"{name}: expected one picture, received {places}")
-        return found[0]
+        return members[0]
 
-    def _all(self, name) -> list[tuple[Zip, Member]]:
+    def _all(self, name) -> list[tuple[Zip, zipfile.ZipInfo]]:
         return [
             (archive, member)
             for archive in self._zips
-            for full_name in dict.fromkeys((name, archive.directory.folder + name))
-            if (member := archive.directory.find(full_name))
+            for full_name in dict.fromkeys((name, archive.folder + name))
+            if (member := archive.find(full_name))
         ]
 
 

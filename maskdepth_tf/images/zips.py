@@ -1,48 +1,59 @@
-"""One zip archive, read as it is: nothing is unpacked, nothing in it is believed.
+"""One zip archive, read as it is: it is checked, and nothing is unpacked to the disk.
 
-Its directory is checked when it is opened (`zip_directory`). A member must then hold
-exactly the bytes, by number and CRC-32, that are stated there.
+Names that lead elsewhere or may be mistaken for others, links and devices,
+encryption, sizes out of all proportion, and members that share bytes are refused.
 """
 
+import contextlib
 import io
 import os
+import re
 import struct
-import sys
+import unicodedata
 import weakref
+import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import headers
-from maskdepth_tf.images.zip_directory import (
-    DEFLATED,
-    LOCAL_HEADER_BYTES,
-    MAX_MEMBERS,
-    Directory,
-    Member,
-    decoded,
-    fault,
-)
 
+MAX_TEXT_BYTES = 128 * 2**20
+"""Largest member named *.txt: about a million rows of labels. Others are pictures."""
+MAX_MEMBERS = 2_000_000
+"""Most members of an archive; each takes about 600 bytes of memory."""
 MAX_DIRECTORY_BYTES = 256 * 2**20
 """Largest directory of an archive; an entry takes about 100 bytes."""
+MAX_TOTAL_BYTES = 256 * 2**30
+"""Most bytes of all members of an archive together, unpacked."""
+MAX_RATIO = 200
+"""Most bytes that a packed byte may become in members of over `RATIO_FLOOR` bytes."""
+RATIO_FLOOR = 2**20
+"""Up to this size any ratio will do: a small black bitmap packs 900 to 1."""
+_NAME_RULE = (
+    "a relative name with forward slashes, no control characters, no empty, '.' or "
+    "'..' parts, at most 255 bytes a part and 1024 in all"
+)
 
-# Records of the format, of which these are the fields that matter here.
-_END = struct.Struct("<4xHH2xHLL2x")
-_END64 = struct.Struct("<16xLL8xQQQ")
-_LOCATOR = struct.Struct("<8xQ4x")
-_LOCAL = struct.Struct("<4s4xH16xHH")
-_MAX_COMMENT = 0xFFFF
-_PIECE = 2**14
+_BAD_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\\]")
+_DRIVE = re.compile("[A-Za-z]:")
+_ENCRYPTED, _UTF8 = 1 | 1 << 6 | 1 << 13, 1 << 11
+_UNSTATED, _FOLDER, _FILE = 0, 4, 8  # kinds of Unix
+_LOCAL_HEADER_BYTES, _END_RECORD_BYTES = 30, 22
+# What `zipfile` raises of damaged archives.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
+    *(ValueError, OverflowError, NotImplementedError),
+)
 
 
 class Zip:
-    """A checked archive; threads and forked processes may share it.
+    """A checked archive; threads may share it.
 
     Attributes:
         path: As it was given; errors begin with it.
-        directory: Its members.
+        folder: The one folder, with its slash, that all members lie in; else "".
 
     Raises:
         DataError: If the file is missing, no zip archive, damaged or unsafe; names
@@ -51,116 +62,80 @@ class Zip:
 
     def __init__(self, path: str | os.PathLike):
         self.path = os.fspath(path)
-        with headers.open_file(path) as file:
-            self._size = os.fstat(file.fileno()).st_size
-            self._descriptor = os.dup(file.fileno())
-        weakref.finalize(self, os.close, self._descriptor)
-        self.directory = self._read_directory()
+        file = _ArchiveFile(self.path)
+        weakref.finalize(self, file.close)
+        with _damage_named(self.path, "a zip archive"):
+            self._archive = zipfile.ZipFile(cast(BinaryIO, file))
+            file.seek(-_END_RECORD_BYTES - len(self._archive.comment), os.SEEK_END)
+            if file.read(4) != b"PK\5\6" or not self._archive.filelist:
+                raise zipfile.BadZipFile
+        members = self._archive.infolist()
+        for member in members:
+            member.filename = _name(member)
+        for member, fault in _faults(members, self._archive.start_dir):
+            name = member.filename[:200]
+            name = name if name.isprintable() else repr(name)
+            raise DataError(f"{self.path}: {name}: expected {fault}")
+        self.folder = _common_folder(members)
+        self._files = {m.filename: m for m in members if not m.is_dir()}
 
-    def read(self, member: Member) -> bytes:
+    def find(self, name: str) -> zipfile.ZipInfo | None:
+        """The file of that name; None if there is none."""
+        return self._files.get(name)
+
+    def read(self, member: zipfile.ZipInfo) -> bytes:
         """All bytes of a member.
 
         Raises:
             DataError: If the member is damaged or not what the directory says.
         """
-        return b"".join(self._pieces(member))
+        with self.open(member) as stream:
+            # The sum is compared where the end is noticed.
+            data = stream.read(member.file_size + 1)
+            if len(data) < member.file_size:
+                raise EOFError
+        return data
 
-    def open(self, member: Member) -> BinaryIO:
+    @contextlib.contextmanager
+    def open(self, member: zipfile.ZipInfo) -> Iterator[BinaryIO]:
         """A stream of a member's bytes, unpacked only as far as they are read.
 
         Raises:
-            DataError: While reading, as `read`; damage may show at the end only.
+            DataError: As `read`, also while reading; damage may show at the end only.
         """
-        return cast(BinaryIO, io.BufferedReader(_Unpacked(self._pieces(member))))
-
-    def _pieces(self, member) -> Iterator[bytes]:
-        """The bytes bit by bit, never one too many; checked once all were given."""
-        size = crc = 0
-        for piece in self._unpack(member):
-            size, crc = size + len(piece), zlib.crc32(piece, crc)
-            if size > member.size:
-                raise fault(self.path, f"{member.size} bytes", "more", member)
-            yield piece
-        if size < member.size:
-            raise fault(self.path, f"{member.size} bytes", f"{size}", member)
-        if crc != member.crc:
-            raise fault(self.path, f"CRC-32 {member.crc:08x}", f"{crc:08x}", member)
-
-    def _unpack(self, member) -> Iterator[bytes]:
-        start = self._data_start(member)
-        inflater, left = zlib.decompressobj(-zlib.MAX_WBITS), member.size
-        for done in range(0, member.packed, _PIECE):
-            piece = self._read(start + done, min(_PIECE, member.packed - done))
-            if member.method == DEFLATED:
-                try:
-                    # At most one byte too many; a limit of 0 would be none.
-                    piece = inflater.decompress(piece, left + 1)
-                except zlib.error:
-                    raise fault(
-                        self.path, "deflated bytes", "damaged ones", member
-                    ) from None
-            left -= len(piece)
-            yield piece
-
-    def _data_start(self, member) -> int:
-        """Where the bytes of a member start, once its own header was compared."""
-        header = self._read(member.offset, LOCAL_HEADER_BYTES)
-        signature, method, length, extra = _LOCAL.unpack(header)
-        name = decoded(self._read(member.offset + LOCAL_HEADER_BYTES, length))
-        if (signature, method, name) != (b"PK\3\4", member.method, member.name):
-            raise fault(
-                self.path, "a header as in the directory", "another or none", member
-            )
-        start = member.offset + LOCAL_HEADER_BYTES + length + extra
-        if start + member.packed > self.directory.end(member):
-            raise fault(self.path, "bytes of its own", "also those after it", member)
-        return start
-
-    def _read(self, offset, size) -> bytes:
-        data = b""
-        try:
-            # An archive may state offsets that no file can have.
-            if offset < self._size:
-                data = os.pread(self._descriptor, size, offset)
-        except OSError as error:
-            raise DataError(f"{self.path}: {error.strerror}") from None
-        if len(data) < size:
-            raise fault(self.path, "a whole zip archive", "a part of one")
-        return data
-
-    def _read_directory(self) -> Directory:
-        tail_start = max(self._size - _END.size - _MAX_COMMENT, 0)
-        tail = self._read(tail_start, self._size - tail_start)
-        at = _find_end(tail)
-        if at is None:
-            raise fault(self.path, "a zip archive", "something else or a part of one")
-        disk, first_disk, count, length, start = _END.unpack_from(tail, at)
-        end = tail_start + at
-        locator = self._read(max(end - _LOCATOR.size, 0), _LOCATOR.size)
-        if locator.startswith(b"PK\6\7"):
-            (end,) = _LOCATOR.unpack(locator)
-            record = self._read(end, _END64.size)
-            disk, first_disk, count, length, start = _END64.unpack(record)
-        if disk or first_disk:
-            raise fault(self.path, "a whole zip archive", "one of several parts")
-        if count > MAX_MEMBERS or length > MAX_DIRECTORY_BYTES:
-            raise fault(
-                self.path,
-                f"at most {MAX_MEMBERS} members in {MAX_DIRECTORY_BYTES} bytes",
-                f"{count} in {length}",
-            )
-        if start + length != end:
-            raise fault(self.path, "a directory at the end", "a damaged one")
-        return Directory(self.path, self._read(start, length), start, count)
+        place = f"{self.path}: {member.filename}"
+        with (
+            _damage_named(place, "the bytes that the directory states"),
+            self._archive.open(member) as packed,
+        ):
+            yield cast(BinaryIO, io.BufferedReader(_MemberFile(packed)))
 
 
-class _Unpacked(io.RawIOBase):
-    """What was made of pieces so far, and of more when it is asked for."""
+class _ArchiveFile(io.FileIO):
+    """Limits the directory, of which `zipfile` makes an object for each entry."""
 
-    def __init__(self, pieces):
-        self._pieces = pieces
-        self._data = bytearray()
-        self._position = 0
+    def __init__(self, path):
+        with headers.open_file(path) as file:
+            super().__init__(os.dup(file.fileno()))
+        self._path = path
+
+    def read(self, size=-1):
+        if size <= MAX_DIRECTORY_BYTES:
+            data = super().read(size)
+            is_entry = data.startswith(b"PK\1\2")
+            if not is_entry or data.count(b"PK\1\2") <= MAX_MEMBERS:
+                return data
+        raise DataError(
+            f"{self._path}: expected at most {MAX_MEMBERS} members, their directory in "
+            f"{MAX_DIRECTORY_BYTES} bytes, received more"
+        )
+
+
+class _MemberFile(io.RawIOBase):
+    """Unpacks what is asked for; `zipfile` alone may unpack all, and then cut it."""
+
+    def __init__(self, packed):
+        self._packed = packed
 
     def readable(self):
         return True
@@ -168,34 +143,109 @@ class _Unpacked(io.RawIOBase):
     def seekable(self):
         return True
 
+    def seek(self, offset, whence=io.SEEK_SET):
+        return self._packed.seek(offset, whence)
+
     def readinto(self, buffer):
-        end = self._position + len(buffer)
-        self._fill(end)
-        data = self._data[self._position : end]
+        data = self._packed.read(len(buffer))
         buffer[: len(data)] = data
-        self._position += len(data)
         return len(data)
 
-    def seek(self, offset, whence=io.SEEK_SET):
-        if whence == io.SEEK_END:
-            self._fill(sys.maxsize)
-        self._position = (0, self._position, len(self._data))[whence] + offset
-        return self._position
 
-    def _fill(self, size):
-        while len(self._data) < size:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            self._data += piece
+def max_bytes(name: str) -> int:
+    """Most bytes of a file or member of that name."""
+    is_text = name.lower().endswith(".txt")
+    return MAX_TEXT_BYTES if is_text else headers.MAX_BYTES
 
 
-def _find_end(tail) -> int | None:
-    """Position of the last record, which with its comment ends the archive."""
-    at = tail.rfind(b"PK\5\6")
-    while at >= 0:
-        length = tail[at + _END.size - 2 : at + _END.size]
-        if at + _END.size + int.from_bytes(length, "little") == len(tail):
-            return at
-        at = tail.rfind(b"PK\5\6", 0, at)
+@contextlib.contextmanager
+def _damage_named(place, expected):
+    try:
+        yield
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"{place}: {error.strerror or error}") from None
+    except _DAMAGE:
+        raise DataError(
+            f"{place}: expected {expected}, received other or damaged bytes"
+        ) from None
+
+
+def _name(member) -> str:
+    """A member's name; many tools write UTF-8 without saying so."""
+    name = member.orig_filename
+    if not name.isascii() and not member.flag_bits & _UTF8:
+        with contextlib.suppress(UnicodeDecodeError):
+            return name.encode("cp437").decode()
+    return name
+
+
+def _faults(members, end) -> Iterator[tuple[zipfile.ZipInfo, str]]:
+    """Members at fault, and what is expected and received of each."""
+    total = 0
+    names: dict[str, zipfile.ZipInfo] = {}
+    for member in members:
+        if fault := _fault(member):
+            yield member, fault
+        total += member.file_size
+        if total > MAX_TOTAL_BYTES:
+            yield member, f"at most {MAX_TOTAL_BYTES} bytes in all, received more"
+        other = names.setdefault(_folded(member.filename), member)
+        if other is not member:
+            text = "names that differ in more than case, received also"
+            yield member, f"{text} {other.filename!r}"
+    ordered = sorted(members, key=lambda member: member.header_offset)
+    if ordered[0].header_offset:
+        yield ordered[0], "its bytes at the start, received others before them"
+    starts = [member.header_offset for member in ordered[1:]]
+    for member, start in zip(ordered, [*starts, end], strict=True):
+        length = _LOCAL_HEADER_BYTES + len(member.orig_filename) + member.compress_size
+        if member.header_offset + length > start:
+            yield member, "bytes of its own, received also those after them"
+
+
+def _fault(member) -> str | None:
+    """What is expected and received of one member; None if all is well."""
+    name, size, packed = member.filename, member.file_size, member.compress_size
+    if _is_bad(name):
+        return f"{_NAME_RULE}, received another"
+    kind = member.external_attr >> 28
+    if kind not in (_UNSTATED, _FILE) and not (kind == _FOLDER and member.is_dir()):
+        return "a file or a folder, received a link or a device"
+    if member.flag_bits & _ENCRYPTED:
+        return "bytes that are not encrypted, received encrypted ones"
+    if member.volume:
+        return "an archive of one part, received one of several"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return f"stored or deflated bytes, received method {member.compress_type}"
+    if size > max_bytes(name):
+        return f"at most {max_bytes(name)} bytes, received {size}"
+    if size > max(MAX_RATIO * packed, RATIO_FLOOR):
+        return f"at most {MAX_RATIO} times its packed bytes, received {size}"
+    # Deflated, what cannot be packed becomes a little more.
+    is_stored = member.compress_type == zipfile.ZIP_STORED
+    if packed > 2 * size + 1024 or (is_stored and packed != size):
+        return f"as many packed bytes as {size} can become, received {packed}"
     return None
+
+
+def _is_bad(name) -> bool:
+    """Whether a name breaks `_NAME_RULE`."""
+    parts = name.removesuffix("/").split("/")
+    if _BAD_CHARACTER.search(name) or _DRIVE.match(name) or {"", ".", ".."} & {*parts}:
+        return True
+    sizes = [len(part.encode()) for part in parts]
+    return max(sizes) > 255 or len(name.encode()) > 1024
+
+
+def _folded(name) -> str:
+    """What names share that some disk takes for the same."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def _common_folder(members) -> str:
+    # macOS puts notes of its own beside every file.
+    names = [m.filename for m in members if not m.filename.startswith("__MACOSX/")]
+    tops = {name[: name.find("/") + 1] for name in names}
+    return tops.pop() if len(tops) == 1 else ""

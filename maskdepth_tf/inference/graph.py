@@ -43,7 +43,7 @@ class Inference:
         """Answers for encoded pictures of any size.
 
         Args:
-            bg_bytes: string [B], the scenes alone; see `images.decode_rgb`.
+            bg_bytes: string [B], the scenes alone; see `preprocessing.decode_rgb`.
             fg_bg_bytes: string [B], the scenes with something in front.
         """
         return self.arrays(
@@ -60,22 +60,23 @@ class Inference:
         return self._network(bg, fg_bg)
 
     def pixels(self, bg: tf.Tensor, fg_bg: tf.Tensor) -> dict:
-        """As `arrays`, of uint8."""
+        """Answers for pixels as `arrays` does, but uint8."""
         return self.arrays(tf.cast(bg, tf.float32), tf.cast(fg_bg, tf.float32))
 
     def full_size(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
-        """As `pictures`, but float32 [B, H, W, 1], the one size of all `fg_bg`.
+        """Answers as `pictures` does, in the one size [H, W] that all `fg_bg` have.
 
         Running it raises `tf.errors.InvalidArgumentError` if they have several.
         """
-        found = self.pictures(bg_bytes, fg_bg_bytes)
+        outputs = self.pictures(bg_bytes, fg_bg_bytes)
         height, width = tf.unstack(_only_size(fg_bg_bytes))
         return {
-            name: answers.stretch(value, height, width) for name, value in found.items()
+            name: answers.stretch(value, height, width)
+            for name, value in outputs.items()
         }
 
     def pngs(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
-        """Encoded answers, each as large as its own `fg_bg`, as `predict` writes them.
+        """Answers as the files that `predict` writes, each as large as its `fg_bg`.
 
         Args:
             bg_bytes: As `pictures`.
@@ -86,17 +87,17 @@ class Inference:
             depth_png_bytes: string [B], PNG of 16-bit grey, 65535 is far.
             cutout_png_bytes: string [B], RGBA PNG, `fg_bg` with the mask as alpha.
         """
-        found = self.pictures(bg_bytes, fg_bg_bytes)
+        outputs = self.pictures(bg_bytes, fg_bg_bytes)
         encoded = tf.map_fn(
             lambda one: _encode(*one),
-            (fg_bg_bytes, found["mask"], found["depth"]),
+            (fg_bg_bytes, outputs["mask"], outputs["depth"]),
             fn_output_signature=[tf.TensorSpec([], tf.string)] * 3,
         )
         names = ("mask_png_bytes", "depth_png_bytes", "cutout_png_bytes")
         return dict(zip(names, encoded, strict=True))
 
     def signatures(self) -> dict[str, Signature]:
-        """What `export` writes, by the signature's name."""
+        """Lists the functions that `export` writes, by the signature's name."""
         size, strings = self.image_size, tf.TensorSpec([None], tf.string)
         encoded = _both("bg_bytes", "fg_bg_bytes", strings)
         shape = [None, size, size, 3]
@@ -122,7 +123,7 @@ class Inference:
 
 
 def of_model(model: keras.Model) -> Inference:
-    """What a model answers that is as `model.resnet_unet` builds it."""
+    """Makes an `Inference` of a model that `model.resnet_unet` has built."""
 
     def network(bg, fg_bg):
         return answers.of_outputs(model({"bg": bg, "fg_bg": fg_bg}, training=False))

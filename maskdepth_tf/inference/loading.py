@@ -25,7 +25,7 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
 
     Returns:
         The network as a function. It raises `tf.errors.OpError` on bytes that are
-        no picture; `images.read_rgb` finds out before and names the file.
+        no picture; `preprocessing.read_rgb` finds out before and names the file.
 
     Raises:
         StateError: If there is no such model, or it is damaged.
@@ -92,7 +92,7 @@ def load_saved_model(folder: str) -> Any:
         raise StateError(f"{folder}: cannot be loaded: {reason}") from error
     if missing:
         raise StateError(
-            f"{folder}: a SavedModel must come from maskdepth_tf.export; it lacks the "
+            f"{folder}: a SavedModel must come from `maskdepth export`; it lacks the "
             f"signatures {', '.join(sorted(missing))}"
         )
     return loaded

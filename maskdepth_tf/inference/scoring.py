@@ -14,7 +14,7 @@ from maskdepth_tf import config, streams
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.inference import loading
 from maskdepth_tf.input import examples, pipeline, splits
-from maskdepth_tf.network import answers, baseline, metrics
+from maskdepth_tf.network import answers, baseline, metric_list, metrics
 from maskdepth_tf.training import batches, checkpoints
 
 
@@ -246,13 +246,27 @@ def evaluate_labels(
 
 
 def table(scores: dict) -> str:
-    """The figures as lines for a terminal: a network and a baseline line a split."""
-    columns = [(output, name) for output, g in metrics.METRICS.items() for name in g]
-    header = f"{'':28}" + "".join(f"{name:>10}" for _, name in columns)
-    lines = [header]
-    for side, figures in scores.get("splits", {"all rows": scores}).items():
-        label = f"{side} ({figures['examples']:,})"
-        for row, part in ((label, figures), ("  no learning", figures["baseline"])):
-            values = (part[output][name] for output, name in columns)
-            lines.append(f"{row:28}" + "".join(f"{value:10.4f}" for value in values))
-    return "\n".join(lines)
+    """Writes the figures for a terminal, those of each output under each other.
+
+    Args:
+        scores: As `score_split` or `score` returns them.
+
+    Returns:
+        For each output a header, and for each split a line of the network and one of
+        the rule with no learning; less than 80 columns wide.
+    """
+    splits, blocks = scores.get("splits", {"all rows": scores}), []
+    for output, group in metric_list.by_output().items():
+        widths = [max(9, len(metric.heading) + 2) for metric in group]
+        rows = [(output, [metric.heading for metric in group])]
+        for side, figures in splits.items():
+            parts = (figures[output], figures["baseline"][output])
+            labels = (f"{side} ({figures['examples']:,})", "  no learning")
+            for label, part in zip(labels, parts, strict=True):
+                rows.append((label, [f"{part[metric.name]:.4f}" for metric in group]))
+        lines = []
+        for name, cells in rows:
+            padded = (f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+            lines.append(f"{name:24}" + "".join(padded))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)

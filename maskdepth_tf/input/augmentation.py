@@ -17,8 +17,9 @@ import tensorflow as tf
 from maskdepth_tf import streams
 from maskdepth_tf.draws import Column
 
-Example = dict[str, tf.Tensor]
-Augment = Callable[[Example, tf.Tensor], Example]
+Streams = dict[str, tf.Tensor]
+"""The four streams of a batch, by name."""
+Augment = Callable[[Streams, tf.Tensor], Streams]
 
 CUTOUT_VALUE = 153
 """Grey of a hole: 0.6 of 255, the reference's."""
@@ -83,8 +84,8 @@ def cutout_boxes(
 
 
 def frame(
-    batch: Example, share: tf.Tensor, offset: tf.Tensor, mirrored: tf.Tensor
-) -> Example:
+    batch: Streams, share: tf.Tensor, offset: tf.Tensor, mirrored: tf.Tensor
+) -> Streams:
     """Enlarges a square part of all streams to the whole picture, and mirrors it.
 
     Depth is stretched anew to the part's own nearest and farthest point, since it
@@ -189,7 +190,7 @@ def make_augmentation(
         A function from a batch and its draws, [B, NUM_DRAWS], to a batch.
     """
 
-    def augment(batch: Example, draws: tf.Tensor) -> Example:
+    def augment(batch: Streams, draws: tf.Tensor) -> Streams:
         if zoom_minimum < 1 or flip_probability:
             share = zoom_minimum + (1 - zoom_minimum) * draws[:, Column.ZOOM]
             share = tf.where(draws[:, Column.IS_ZOOMED] < zoom_probability, share, 1.0)

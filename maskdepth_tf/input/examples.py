@@ -45,10 +45,10 @@ class Examples:
         try:
             yield
         except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-            found = stores.Folder(self.root)
+            store = stores.Folder(self.root)
             for stream in streams.STREAMS:
                 names = dict.fromkeys(getattr(row, stream.name) for row in self.rows)
-                pipeline.name_damaged(names, found, stream)
+                pipeline.name_damaged(names, store, stream)
             if isinstance(error, tf.errors.InvalidArgumentError):
                 raise
             raise DataError(
@@ -92,30 +92,31 @@ def open_examples(
     labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
     memory = memory_gb * 2**30
     load = pipeline.load_rows(rows, root, image_size, memory)
-    kept = pipeline.kept_in_memory(rows, image_size, memory)
-    others = [stream for stream in streams.STREAMS if stream not in kept]
+    in_memory = pipeline.streams_in_memory(rows, image_size, memory)
+    others = [stream for stream in streams.STREAMS if stream not in in_memory]
     return Examples(rows, root, load, from_files=others)
 
 
 def _open_packed(folder, image_size, max_rows) -> Examples:
-    found = packed.open_packed(folder)
-    size = found.manifest["image_size"]
+    packed_set = packed.open_packed(folder)
+    size = packed_set.manifest["image_size"]
     if size != image_size:
         raise DataError(
             f"{folder}: must be packed at image_size={image_size}. "
             f"Received: image_size={size}"
         )
-    return Examples(found.rows[:max_rows], str(folder), found.load, found)
+    rows = packed_set.rows[:max_rows]
+    return Examples(rows, str(folder), packed_set.load, packed_set)
 
 
 def split_examples(
     examples: Examples, kind: str, test_fraction: float, seed: int
 ) -> splits.Split:
-    """Splits a set by `splits.unseen_split` or `splits.random_split`.
+    """Splits a set, as `splits.draw_split` does.
 
     Args:
         examples: The set.
-        kind: "unseen" or "random".
+        kind: One of `splits.KINDS`.
         test_fraction: Share that tests.
         seed: Seed of the choice.
 
@@ -127,29 +128,29 @@ def split_examples(
     """
     if examples.packed:
         return _packed_split(examples, kind, test_fraction)
-    found = stores.Folder(examples.root)
-    return splits.draw_split(examples.rows, found, kind, test_fraction, seed)
+    store = stores.Folder(examples.root)
+    return splits.draw_split(examples.rows, store, kind, test_fraction, seed)
 
 
 def _packed_split(examples, kind, test_fraction) -> splits.Split:
     """The split that was drawn when the set was packed; rows left out leave it."""
-    found = examples.packed
-    drawn = found.manifest["splits"]
-    if kind in drawn["not_drawn"]:
+    packed_set = examples.packed
+    about = packed_set.manifest["splits"]
+    if kind in about["not_drawn"]:
         raise DataError(
-            f"{examples.root}: holds no {kind} split: {drawn['not_drawn'][kind]}"
+            f"{examples.root}: holds no {kind} split: {about['not_drawn'][kind]}"
         )
-    if test_fraction != drawn["test_fraction"]:
+    if test_fraction != about["test_fraction"]:
         raise DataError(
-            f"{examples.root}: was split with test_fraction={drawn['test_fraction']}; "
+            f"{examples.root}: was split with test_fraction={about['test_fraction']}; "
             f"pack it again for another. Received: test_fraction={test_fraction}"
         )
     num_rows = len(examples.rows)
-    return {side: ids[ids < num_rows] for side, ids in found.splits[kind].items()}
+    return {side: ids[ids < num_rows] for side, ids in packed_set.splits[kind].items()}
 
 
 def describe(labels_path: str, examples: Examples, split: splits.Split) -> dict:
-    """What a run keeps of its data: labels, rows, fingerprint, sizes of the sides."""
+    """Describes a run's data: labels, rows, fingerprint, sizes of the sides."""
     return {
         "labels": labels_path,
         "rows": len(examples.rows),
@@ -159,15 +160,15 @@ def describe(labels_path: str, examples: Examples, split: splits.Split) -> dict:
 
 
 def fingerprint(labels_path: str, examples: Examples) -> str:
-    """SHA-256 of the labels file and of every picture's name and size in bytes.
+    """Computes SHA-256 of the labels file and of every picture's name and size.
 
-    Of a packed set that of its manifest, which holds those of all its files.
+    A packed set has the SHA-256 of its manifest, which holds those of all its files.
     """
     if examples.packed:
         return files.sha256_of(Path(labels_path, files.MANIFEST))
     digest = hashlib.sha256(Path(labels_path).read_bytes())
-    used = {path for row in examples.rows for path in row._replace(fg=row.bg)}
-    for name in sorted(used):
+    names = {name for row in examples.rows for name in row._replace(fg=row.bg)}
+    for name in sorted(names):
         size = os.stat(os.path.join(examples.root, name)).st_size
         digest.update(f"{name}\t{size}\n".encode())
     return digest.hexdigest()

@@ -19,6 +19,8 @@ from maskdepth_tf import files
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import headers, stores
 
+MAX_FAULTS = 20
+"""Most faults that are spelled out in one report."""
 VIEW_MARK = "@"
 """Stands between a room's name and the number of a view: `bg1@3.jpg`."""
 MAX_LINE_BYTES = 65536
@@ -69,14 +71,11 @@ def knows_cutout(row: Row) -> bool:
     return row.fg != row.bg
 
 
-def read(
-    path: str | os.PathLike, max_errors: int = 20, data: bytes | None = None
-) -> list[Row]:
+def read(path: str | os.PathLike, data: bytes | None = None) -> list[Row]:
     """Reads and checks a labels file; opens none of the pictures.
 
     Args:
         path: The labels file.
-        max_errors: Most faults that are spelled out in one report.
         data: The bytes of the file if it is not on the disk but, say, in an archive;
             `path` is then only what errors call it.
 
@@ -89,14 +88,14 @@ def read(
             fields, received 4`.
     """
     numbered, faults = read_lines(path, data)
-    raise_faults(path, sorted([*faults, *repeated_rows(numbered)]), max_errors)
+    raise_faults(path, sorted([*faults, *repeated_rows(numbered)]))
     if not numbered:
         raise DataError(f"{os.fspath(path)}: expected at least one row, received none")
     return [row for _, row in numbered]
 
 
 def read_member(path: str | os.PathLike, source: stores.Pictures) -> bytes | None:
-    """Bytes of a labels file that is among the pictures, not on the disk; or None."""
+    """Reads a labels file that lies among the pictures; None if it is on the disk."""
     name = os.fspath(path)
     return source.read(name) if not os.path.exists(path) and name in source else None
 
@@ -109,23 +108,24 @@ def read_checked(path: str | os.PathLike, source: stores.Pictures) -> list[Row]:
         source: The pictures.
 
     Raises:
-        DataError: As `read`, or if any picture is at fault.
+        DataError: If the file is missing, empty or has a faulty line, or if any
+            picture is at fault.
     """
     data = read_member(path, source)
     rows = read(path, data=data)
-    looked = dict(look(names_of(rows, foregrounds=False), source))
-    raise_faults(path, find_faults(rows, looked, path, data))
+    header_of = dict(look(names_of(rows, foregrounds=False), source))
+    raise_faults(path, find_faults(rows, header_of, path, data))
     return rows
 
 
 def read_lines(
     path: str | os.PathLike, data: bytes | None = None
 ) -> tuple[list[tuple[int, Row]], list[tuple[int, str]]]:
-    """Reads a labels file whatever its lines are worth.
+    """Reads a labels file in which lines may be faulty.
 
     Args:
         path: The labels file.
-        data: As `read`.
+        data: The bytes of the file if it is not on the disk.
 
     Returns:
         numbered: Line number and row of every line that holds one.
@@ -140,7 +140,7 @@ def read_lines(
 
 
 def repeated_rows(numbered: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, str]]:
-    """Line number and fault of each row that an earlier line holds, too."""
+    """Yields line number and fault of each row that an earlier line holds, too."""
     first_lines: dict[Row, int] = {}
     for number, row in numbered:
         first = first_lines.setdefault(row, number)
@@ -175,7 +175,6 @@ def check_files(
     rows: Iterable[Row],
     root: str | os.PathLike,
     labels_path: str | os.PathLike,
-    max_errors: int = 20,
     foregrounds: bool = True,
 ) -> None:
     """Checks every picture that the rows name, from its header, before training.
@@ -188,7 +187,6 @@ def check_files(
         rows: The rows.
         root: Folder that the paths are relative to.
         labels_path: The file that the rows come from, for the line numbers.
-        max_errors: Most faults that are spelled out in the report.
         foregrounds: Whether the cut-outs must be there: a split by foreground looks
             at them, training and evaluation do not.
 
@@ -197,12 +195,12 @@ def check_files(
             number of those left out. A file is reported once, at its first row.
     """
     rows = list(rows)
-    looked = dict(look(names_of(rows, foregrounds), stores.Folder(root)))
-    raise_faults(labels_path, find_faults(rows, looked, labels_path), max_errors)
+    header_of = dict(look(names_of(rows, foregrounds), stores.Folder(root)))
+    raise_faults(labels_path, find_faults(rows, header_of, labels_path))
 
 
 def names_of(rows: Iterable[Row], foregrounds: bool = True) -> list[str]:
-    """Pictures that rows name, each once; with or without the cut-outs."""
+    """Lists the pictures that rows name, each once, with or without the cut-outs."""
     columns = [name for name in Row._fields if foregrounds or name != "fg"]
     return list(dict.fromkeys(getattr(row, c) for row in rows for c in columns))
 
@@ -210,7 +208,7 @@ def names_of(rows: Iterable[Row], foregrounds: bool = True) -> list[str]:
 def look(
     names: Iterable[str], source: stores.Pictures
 ) -> Iterator[tuple[str, headers.Header | str]]:
-    """Pictures and their headers, or what is wrong with them."""
+    """Yields each picture's name and its header, or what is wrong with it."""
     # One after the other: threads that wait for each other take three times as long.
     for name in names:
         try:
@@ -221,56 +219,57 @@ def look(
 
 def find_faults(
     rows: Iterable[Row],
-    looked: Mapping[str, headers.Header | str],
+    header_of: Mapping[str, headers.Header | str],
     labels_path: str | os.PathLike,
     data: bytes | None = None,
     every_row: bool = False,
 ) -> list[Fault]:
-    """What `check_files` reports, of pictures that may also lie in archives.
+    """Finds the faults that `check_files` reports, also of pictures in archives.
 
     Args:
         rows: The rows.
-        looked: What `look` found of their pictures, at least of all but the cut-outs.
+        header_of: What `look` yields of their pictures, at least of all but the
+            cut-outs.
         labels_path: The file that the rows come from, for the line numbers.
         data: The bytes of the labels file if it is not on the disk.
         every_row: Whether a file at fault is reported at each row that names it, not
             only at the first.
     """
-    found = list(_picture_faults(dict.fromkeys(rows), looked, every_row))
-    if not found:
+    faults = list(_picture_faults(dict.fromkeys(rows), header_of, every_row))
+    if not faults:
         return []
     lines = {row: number for number, row in _numbered_rows(labels_path, data, [])}
-    return [(lines.get(row, "?"), text) for row, text in found]
+    return [(lines.get(row, "?"), text) for row, text in faults]
 
 
-def _picture_faults(rows, looked, every_row) -> Iterator[tuple[Row, str]]:
+def _picture_faults(rows, header_of, every_row) -> Iterator[tuple[Row, str]]:
     reported: set[str] = set()
     for row in rows:
         names = dict.fromkeys(row)
-        bad = [name for name in names if isinstance(looked.get(name), str)]
+        bad = [name for name in names if isinstance(header_of.get(name), str)]
         for name in bad:
             if every_row or name not in reported:
                 reported.add(name)
-                yield row, looked[name]
+                yield row, header_of[name]
         if not bad:
-            for _, fault in size_faults(row, looked):
+            for _, fault in size_faults(row, header_of):
                 yield row, fault
 
 
 def size_faults(
-    row: Row, checked: Mapping[str, headers.Header]
+    row: Row, header_of: Mapping[str, headers.Header]
 ) -> Iterator[tuple[str, str]]:
-    """Pictures of a row whose sizes do not fit `fg_bg`, see `check_files`.
+    """Finds pictures of a row whose sizes do not fit `fg_bg`, see `check_files`.
 
     Args:
         row: The row.
-        checked: Path -> header, of all pictures of the row but the cut-out.
+        header_of: Headers by path, of all pictures of the row but the cut-out.
 
     Yields:
         Column of a picture, and what was expected and received.
     """
-    whole = checked[row.fg_bg]
-    mask = checked[row.mask]
+    whole = header_of[row.fg_bg]
+    mask = header_of[row.mask]
     if (mask.width, mask.height) != (whole.width, whole.height):
         yield (
             "mask",
@@ -279,16 +278,16 @@ def size_faults(
         )
     for column in ("bg", "depth"):
         path = getattr(row, column)
-        if not have_same_shape(checked[path], whole):
+        if not have_same_shape(header_of[path], whole):
             yield (
                 column,
                 f"expected the aspect ratio of fg_bg, {whole.width}x{whole.height}, "
-                f"received {checked[path].width}x{checked[path].height}: {path}",
+                f"received {header_of[path].width}x{header_of[path].height}: {path}",
             )
 
 
 def have_same_shape(a: headers.Header, b: headers.Header) -> bool:
-    """Whether one size is the other, scaled and rounded to whole pixels."""
+    """Tells whether one size is the other, scaled and rounded to whole pixels."""
     difference = abs(a.width * b.height - b.width * a.height)
     return difference < max(a.width + a.height, b.width + b.height)
 
@@ -342,7 +341,7 @@ def _parse(line) -> tuple[Row | None, str | None]:
 
 
 def path_fault(path: str) -> str | None:
-    """What a path must be to stand in a labels file and is not, or None."""
+    """Says what a path must be to stand in a labels file; None if it is that."""
     if _CONTROL.search(path):
         return "expected a path without control characters"
     if path != path.strip():
@@ -359,19 +358,16 @@ def path_fault(path: str) -> str | None:
     return None
 
 
-def raise_faults(
-    path: str | os.PathLike, faults: Sequence[Fault], max_errors: int = 20
-) -> None:
+def raise_faults(path: str | os.PathLike, faults: Sequence[Fault]) -> None:
     """Raises one DataError of all faults, if there are any, a line of text each.
 
     Args:
         path: What the lines are called after, the labels file.
-        faults: What is wrong, and in which lines.
-        max_errors: Most faults that are spelled out.
+        faults: What is wrong, and in which lines; `MAX_FAULTS` are spelled out.
     """
     if not faults:
         return
-    lines = [f"{os.fspath(path)}:{n}: {fault}" for n, fault in faults[:max_errors]]
-    if len(faults) > max_errors:
-        lines.append(f"... and {len(faults) - max_errors} more")
+    lines = [f"{os.fspath(path)}:{n}: {fault}" for n, fault in faults[:MAX_FAULTS]]
+    if len(faults) > MAX_FAULTS:
+        lines.append(f"... and {len(faults) - MAX_FAULTS} more")
     raise DataError("\n".join(lines))

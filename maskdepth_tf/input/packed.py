@@ -7,10 +7,10 @@
     manifest.json   sizes, counts, statistics, the splits' seeds, SHA-256 of all files
                     and of what it says itself
 
-Arrays hold what `images.load` gives, `depth` in uint8 where no map of the set has
-more than 8 bits (times 257 it is what `images.load` gives). They are mapped into
-memory, not read: a set may be larger than that. A split is drawn when a set is
-packed, and never again. Files that the manifest does not name are never opened.
+Arrays hold what `preprocessing.load` gives, `depth` in uint8 where no map of the set
+has more than 8 bits (times 257 it is what that gives). They are mapped into memory, not
+read: a set may be larger than that. A split is drawn when a set is packed, and never
+again. Files that the manifest does not name are never opened.
 """
 
 import json
@@ -51,7 +51,7 @@ class Packed:
 
     rows: list[Row]
     manifest: dict
-    load: Callable[[tf.Tensor], augmentation.Example]
+    load: Callable[[tf.Tensor], augmentation.Streams]
     splits: dict[str, splits.Split]
 
 
@@ -125,7 +125,7 @@ def _loader(folder):
     arrays = {s.name: _tensor(folder / f"{s.name}.npy") for s in streams.STREAMS}
     places = tf.constant(np.load(folder / "places.npy").astype(np.int64))
 
-    def load(indices: tf.Tensor) -> augmentation.Example:
+    def load(indices: tf.Tensor) -> augmentation.Streams:
         place = tf.gather(places, indices)
         example = {
             stream.name: tf.gather(arrays[stream.name], place[:, number])

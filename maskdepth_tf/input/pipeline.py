@@ -21,7 +21,7 @@ from maskdepth_tf.images import preprocessing, stores
 from maskdepth_tf.input import augmentation, services
 from maskdepth_tf.input.labels import Row
 
-Load = Callable[[tf.Tensor], augmentation.Example]
+Load = Callable[[tf.Tensor], augmentation.Streams]
 _BATCH_PIXELS = 64**3
 Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
@@ -46,27 +46,27 @@ def load_rows(
     Returns:
         A function from int64 [B], the rows' numbers, to the four streams of a batch.
     """
-    kept = kept_in_memory(rows, image_size, memory_bytes)
-    others = [stream for stream in streams.STREAMS if stream not in kept]
-    from_memory = load_memory(rows, stores.Folder(root), image_size, kept)
+    in_memory = streams_in_memory(rows, image_size, memory_bytes)
+    others = [stream for stream in streams.STREAMS if stream not in in_memory]
+    from_memory = load_memory(rows, stores.Folder(root), image_size, in_memory)
     if not others:
         return from_memory
     from_files = load_files(rows, root, image_size, others)
     return lambda indices: from_memory(indices) | from_files(indices)
 
 
-def kept_in_memory(
+def streams_in_memory(
     rows: Sequence[Row], image_size: int, memory_bytes: float
 ) -> list[streams.Stream]:
-    """Streams that `load_rows` keeps."""
-    kept: list[streams.Stream] = []
-    left = memory_bytes
+    """Chooses the streams that `load_rows` keeps in memory."""
+    in_memory: list[streams.Stream] = []
+    free_bytes = memory_bytes
     sizes = {s: stream_bytes(rows, s, image_size) for s in streams.STREAMS}
     for stream in sorted(sizes, key=sizes.__getitem__):
-        if sizes[stream] <= left:
-            kept.append(stream)
-            left -= sizes[stream]
-    return kept
+        if sizes[stream] <= free_bytes:
+            in_memory.append(stream)
+            free_bytes -= sizes[stream]
+    return in_memory
 
 
 def read_files(
@@ -90,13 +90,11 @@ def read_files(
     }
 
     def read(indices: tf.Tensor) -> dict[str, tf.Tensor]:
-        wanted = {
-            name: tf.strings.join([root, tf.gather(path, indices)], os.sep)
-            for name, path in paths.items()
-        }
-        return {
-            name: tf.map_fn(tf.io.read_file, names) for name, names in wanted.items()
-        }
+        data = {}
+        for name, stream_paths in paths.items():
+            own = tf.strings.join([root, tf.gather(stream_paths, indices)], os.sep)
+            data[name] = tf.map_fn(tf.io.read_file, own)
+        return data
 
     return read
 
@@ -116,11 +114,11 @@ def load_files(
         chosen: Streams that are served.
 
     Returns:
-        As `load_rows`.
+        A function as that of `load_rows`, for these streams.
     """
     read = read_files(rows, root, chosen)
 
-    def load(indices: tf.Tensor) -> augmentation.Example:
+    def load(indices: tf.Tensor) -> augmentation.Streams:
         data = read(indices)
         return {
             s.name: preprocessing.batch_loader(s, image_size)(data[s.name])
@@ -132,7 +130,7 @@ def load_files(
 
 def load_memory(
     rows: Sequence[Row],
-    found: stores.Pictures,
+    store: stores.Pictures,
     image_size: int,
     chosen: Sequence[streams.Stream] = streams.STREAMS,
 ) -> Load:
@@ -143,12 +141,12 @@ def load_memory(
 
     Args:
         rows: Labels.
-        found: Their pictures.
+        store: Their pictures.
         image_size: Side of the pictures in memory, in pixels.
         chosen: Streams that are served.
 
     Returns:
-        As `load_rows`.
+        A function as that of `load_rows`, for these streams.
     """
     arrays, places = {}, {}
     for stream in chosen:
@@ -158,11 +156,11 @@ def load_memory(
         # On a machine with a GPU too: pictures are picked by the host.
         with tf.device("CPU:0"):
             arrays[stream.name] = tf.constant(
-                decode(names.tolist(), found, stream, image_size)
+                decode(names.tolist(), store, stream, image_size)
             )
             places[stream.name] = tf.constant(place, tf.int64)
 
-    def load(indices: tf.Tensor) -> augmentation.Example:
+    def load(indices: tf.Tensor) -> augmentation.Streams:
         return {
             name: tf.gather(arrays[name], tf.gather(places[name], indices))
             for name in arrays
@@ -173,7 +171,7 @@ def load_memory(
 
 def decode(
     names: Sequence[str],
-    found: stores.Pictures,
+    store: stores.Pictures,
     stream: streams.Stream,
     image_size: int,
 ) -> np.ndarray:
@@ -181,7 +179,7 @@ def decode(
     shape = (len(names), image_size, image_size, stream.channels)
     pixels = np.empty(shape, stream.dtype)
     start = 0
-    for batch in decoded_batches(names, found, stream, image_size):
+    for batch in decoded_batches(names, store, stream, image_size):
         pixels[start : start + len(batch)] = batch
         start += len(batch)
     return pixels
@@ -189,15 +187,15 @@ def decode(
 
 def decoded_batches(
     names: Sequence[str],
-    found: stores.Pictures,
+    store: stores.Pictures,
     stream: streams.Stream,
     image_size: int,
 ) -> Iterator[np.ndarray]:
     """Decodes pictures of one stream, in order, on all cores.
 
     Args:
-        names: Which of `found`.
-        found: Where they are read from.
+        names: The pictures.
+        store: Where they are read from.
         stream: Which of the four pictures they are.
         image_size: Side of the result, in pixels.
 
@@ -210,7 +208,7 @@ def decoded_batches(
 
     def read_batches():
         for part in parts(names, image_size):
-            yield [found.read(name) for name in part]
+            yield [store.read(name) for name in part]
 
     encoded = tf.TensorSpec([None], tf.string)
     # What tunes itself takes a quarter of a second longer to begin.
@@ -229,12 +227,12 @@ def decoded_batches(
             yield batch
             start += len(batch)
     except tf.errors.OpError:
-        name_damaged(names[start:], found, stream)
+        name_damaged(names[start:], store, stream)
         raise
 
 
 def parts(names: Sequence[str], image_size: int) -> Iterator[Sequence[str]]:
-    """Pictures that are decoded together, in order."""
+    """Divides pictures, in order, into those that are decoded together."""
     # Larger pictures gain less from being many, and take more memory.
     count = min(preprocessing.PART, max(1, _BATCH_PIXELS // image_size**2))
     for start in range(0, len(names), count):
@@ -243,44 +241,44 @@ def parts(names: Sequence[str], image_size: int) -> Iterator[Sequence[str]]:
 
 def decode_part(
     names: Sequence[str],
-    found: stores.Pictures,
+    store: stores.Pictures,
     stream: streams.Stream,
     image_size: int,
 ) -> np.ndarray:
-    """One batch of `decoded_batches`, decoded by this thread."""
-    data = tf.constant([found.read(name) for name in names])
+    """Decodes one batch of `decoded_batches` in this thread."""
+    data = tf.constant([store.read(name) for name in names])
     try:
         return preprocessing.batch_loader(stream, image_size)(data).numpy()
     except tf.errors.OpError:
-        name_damaged(names, found, stream)
+        name_damaged(names, store, stream)
         raise
 
 
 def name_damaged(
-    names: Iterable[str], found: stores.Pictures, stream: streams.Stream
+    names: Iterable[str], store: stores.Pictures, stream: streams.Stream
 ) -> None:
-    """Looks for a picture that cannot be read or decoded.
+    """Names the first picture that cannot be read or decoded.
 
     Raises:
-        DataError: With the first one's name.
+        DataError: If there is such a picture.
     """
     for name in names:
-        data = found.read(name)
+        data = store.read(name)
         try:
             preprocessing.load(tf.constant(data), stream, image_size=1)
         except tf.errors.OpError as error:
-            where = found.place(name)
+            where = store.place(name)
             raise DataError(f"{where}: cannot be decoded as a picture") from error
 
 
 def stream_bytes(rows: Sequence[Row], stream: streams.Stream, image_size: int) -> int:
-    """Bytes of a stream that `load_memory` keeps."""
+    """Counts the bytes of a stream that `load_memory` keeps."""
     count = len({getattr(row, stream.name) for row in rows})
     return count * image_size**2 * stream.channels * np.dtype(stream.dtype).itemsize
 
 
-def split_example(example: augmentation.Example) -> Batch:
-    """Streams as in memory -> the model's inputs and its targets."""
+def split_example(example: augmentation.Streams) -> Batch:
+    """Divides the streams of a batch into the model's inputs and its targets."""
     inputs = {stream.name: example[stream.name] for stream in streams.INPUTS}
     depth = tf.cast(example["depth"], tf.float32) / streams.DEPTH_SCALE
     return inputs, {"mask": tf.cast(example["mask"], tf.float32), "depth": depth}
@@ -382,9 +380,10 @@ def make_training_dataset(
 def make_evaluation_dataset(
     load: Load, ids: np.ndarray, *, batch_size: int, worker: int = 0, workers: int = 1
 ) -> tf.data.Dataset:
-    """Every example of a split once, in order, the last batch as small as it is.
+    """Makes batches of every example of a split, once and in order.
 
-    Where several workers share the batches, one has every `workers`-th of them.
+    The last batch may be smaller. Where several workers share the batches, each has
+    every `workers`-th of them.
     """
     return (
         tf.data.Dataset.from_tensor_slices(np.asarray(ids, np.int64))

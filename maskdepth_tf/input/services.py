@@ -32,7 +32,7 @@ def take_turns(
     prepare: Callable[["tf.data.Dataset"], "tf.data.Dataset"],
     services: Sequence[str],
 ) -> "tf.data.Dataset":
-    """`prepare(turns)`, of which each service does every n-th element.
+    """Applies `prepare` to turns; of n services, each does every n-th turn.
 
     Args:
         turns: Numbers of batches.
@@ -71,8 +71,8 @@ def wait_for(services: Sequence[str]) -> None:
         while not _answers(service):
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"data.services: {service} must be an input service, as python -m "
-                    "maskdepth_tf.input_server starts. Received: no connection in "
+                    f"data.services: {service} must be an input service, as "
+                    "`maskdepth input-server` starts. Received: no connection in "
                     f"{START_SECONDS:g} s"
                 )
             time.sleep(0.1)
@@ -103,11 +103,11 @@ def watched(services: Sequence[str]) -> Iterator[None]:
 
 
 def _watch(services, over) -> None:
-    missed = dict.fromkeys(services, 0)
+    misses = dict.fromkeys(services, 0)
     while not over.wait(WATCH_SECONDS):
         for service in services:
-            missed[service] = 0 if _answers(service) else missed[service] + 1
-            if missed[service] == MISSES and not over.is_set():
+            misses[service] = 0 if _answers(service) else misses[service] + 1
+            if misses[service] == MISSES and not over.is_set():
                 # TensorFlow waits an hour for a batch, deaf to exceptions, and once
                 # more when it ends. What is on the disk is whole at any moment.
                 print(f"error: {_lost(service)}", file=sys.stderr, flush=True)

@@ -21,9 +21,6 @@ from maskdepth_tf.input.labels import Row
 
 Split = dict[str, np.ndarray]
 
-KINDS = ("random", "unseen")
-"""Ways to split."""
-
 VALIDATION_FRACTION = 0.05
 """Share of the training side that chooses the best epoch."""
 
@@ -204,18 +201,42 @@ def draw_split(
     test_fraction: float,
     seed: int,
 ) -> Split:
-    """Draws a split of rows with pictures in any store; as `split_examples`."""
+    """Draws a split of rows with pictures in any store.
+
+    Args:
+        rows: Labels.
+        store: Their pictures.
+        kind: One of `KINDS`.
+        test_fraction: Share that tests, in (0, 1).
+        seed: Seed of the choice.
+
+    Returns:
+        Sorted row numbers of each side, int64; `validation` is taken from `train`.
+
+    Raises:
+        DataError: If a side would be empty.
+        ValueError: If `kind` is none of `KINDS`.
+    """
     if kind not in KINDS:
-        raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}")
-    if kind == "random":
-        split = random_split(rows, test_fraction, seed)
-    else:
-        rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
-        cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
-        split = unseen_split(
-            rows, test_fraction, seed, _groups(rooms, store), _groups(cutouts, store)
-        )
+        raise ValueError(f"`kind` must be one of {[*KINDS]}. Received: kind={kind!r}")
+    split = KINDS[kind](rows, store, test_fraction, seed)
     return hold_out_validation(split, rows, seed)
+
+
+def _draw_random(rows, store, test_fraction, seed) -> Split:
+    return random_split(rows, test_fraction, seed)
+
+
+def _draw_unseen(rows, store, test_fraction, seed) -> Split:
+    rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
+    cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
+    return unseen_split(
+        rows, test_fraction, seed, _groups(rooms, store), _groups(cutouts, store)
+    )
+
+
+KINDS = {"random": _draw_random, "unseen": _draw_unseen}
+"""Ways to split, by the names that a configuration has for them."""
 
 
 def _groups(names: set[str], store: stores.Pictures) -> dict[str, int]:

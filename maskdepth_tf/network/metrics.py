@@ -1,16 +1,30 @@
 """Metrics over a whole split; every example weighs the same.
 
 Each function returns one value an example; Keras' `Mean` adds them up, so that
-a split scored in batches of any size gives the same figure.
+a split scored in batches of any size gives the same figure. What the metrics are
+called and mean stands in `metric_list`.
 """
+
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
-from maskdepth_tf.network import losses, similarity
+from maskdepth_tf.network import losses, metric_list, similarity
 
-# A compiled model is saved with its metrics, and names their functions.
-_register = keras.saving.register_keras_serializable(package="maskdepth_tf")
+Function = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""From the truth and the output, [B, H, W, 1], to a value an example, [B]."""
+
+FUNCTIONS: dict[str, Function] = {}
+"""The function of each metric, by the metric's name."""
+
+
+def _metric(function: Function) -> Function:
+    """Makes a function known by its name here and to saved models, which keep it."""
+    FUNCTIONS[function.__name__] = function
+    register = keras.saving.register_keras_serializable(package="maskdepth_tf")
+    return register(function)
+
 
 DELTA_RATIO = 1.25
 """Greatest ratio of two depths that still counts as equal in `delta1`."""
@@ -20,19 +34,19 @@ DELTA_FLOOR = 0.01
 ratio exists."""
 
 
-@_register
+@_metric
 def dice(y_true: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Soft Dice as the reference defines it: no threshold; [B], higher is better."""
     return losses.soft_dice(tf.cast(y_true, tf.float32), tf.sigmoid(logits))
 
 
-@_register
+@_metric
 def dice_hard(y_true: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Dice of the mask at probability 0.5; [B], higher is better."""
     return losses.soft_dice(tf.cast(y_true, tf.float32), _decide(logits))
 
 
-@_register
+@_metric
 def iou(y_true: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Intersection over union of the mask at probability 0.5; [B], higher is better.
 
@@ -42,7 +56,7 @@ def iou(y_true: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return value / (2.0 - value)
 
 
-@_register
+@_metric
 def bce(y_true: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Sigmoid cross-entropy of the mask, in nats; [B], lower is better."""
     y_true = tf.cast(y_true, tf.float32)
@@ -50,7 +64,7 @@ def bce(y_true: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(loss, axis=[1, 2, 3])
 
 
-@_register
+@_metric
 def ssim(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """Structural similarity of depths, as `tf.image.ssim` with its defaults.
 
@@ -59,37 +73,31 @@ def ssim(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     return similarity.ssim(y_true, y_pred, filter_size=_window(y_true))
 
 
-@_register
+@_metric
 def dssim(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """Structural dissimilarity of depths, (1 - ssim) / 2; [B], lower is better."""
     return similarity.ssim_to_dssim(ssim(y_true, y_pred))
 
 
-@_register
+@_metric
 def rmse(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """Root of the mean squared error of a depth map; [B], lower is better."""
     return tf.sqrt(tf.reduce_mean((y_true - y_pred) ** 2, axis=[1, 2, 3]))
 
 
-@_register
+@_metric
 def mae(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """Mean absolute error of a depth map; [B], lower is better."""
     return tf.reduce_mean(tf.abs(y_true - y_pred), axis=[1, 2, 3])
 
 
-@_register
+@_metric
 def delta1(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """Share of pixels with max(p / t, t / p) < 1.25; [B], higher is better."""
     y_true = tf.maximum(y_true, DELTA_FLOOR)
     y_pred = tf.maximum(y_pred, DELTA_FLOOR)
     ratio = tf.maximum(y_true / y_pred, y_pred / y_true)
     return tf.reduce_mean(tf.cast(ratio < DELTA_RATIO, tf.float32), axis=[1, 2, 3])
-
-
-MASK = {"dice": dice, "dice_hard": dice_hard, "iou": iou, "bce": bce}
-DEPTH = {"ssim": ssim, "dssim": dssim, "rmse": rmse, "mae": mae, "delta1": delta1}
-METRICS = {"mask": MASK, "depth": DEPTH}
-"""The metrics of each output, by name."""
 
 
 def to_logits(probability: tf.Tensor) -> tf.Tensor:
@@ -99,13 +107,13 @@ def to_logits(probability: tf.Tensor) -> tf.Tensor:
 
 
 def make_metrics() -> dict[str, list[keras.metrics.Metric]]:
-    """The metrics of each output, for `model.compile` or to be updated by hand."""
+    """Makes the metrics of each output, for `model.compile` or one's own updates."""
     return {
         output: [
-            keras.metrics.MeanMetricWrapper(function, name=name)
-            for name, function in functions.items()
+            keras.metrics.MeanMetricWrapper(FUNCTIONS[metric.name], name=metric.name)
+            for metric in group
         ]
-        for output, functions in METRICS.items()
+        for output, group in metric_list.by_output().items()
     }
 
 

@@ -17,6 +17,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from maskdepth_tf import streams
+
 PIXEL_MEAN = (167.868, 156.854, 146.385)
 """Mean of `fg_bg` over the reference's 400,000 pictures, of 255 (its own figures:
 0.65830478, 0.61511271, 0.5740604)."""
@@ -36,7 +38,7 @@ class Preset:
     Attributes:
         widths: Channels of each level, finest first.
         patch_size: Pixels on a side that one position of level 0 stands for.
-        difference: Whether the network is also shown `|fg_bg - bg|`.
+        difference: Whether the network also sees `|fg_bg - bg|`.
     """
 
     widths: tuple[int, ...]
@@ -207,10 +209,10 @@ def normalized(name, image_size, mean, std):
 
 def together(fg_bg, bg, difference):
     """Two [B, S, S, 3] -> [B, S, S, 6] or, with their difference, [B, S, S, 9]."""
-    shown = [fg_bg, bg]
+    pictures = [fg_bg, bg]
     if difference:
-        shown.append(keras.ops.abs(layers.Subtract(name="stem_change")(shown)))
-    return layers.Concatenate(name="stem_concat")(shown)
+        pictures.append(keras.ops.abs(layers.Subtract(name="stem_change")(pictures)))
+    return layers.Concatenate(name="stem_concat")(pictures)
 
 
 def resnet_unet(
@@ -228,12 +230,12 @@ def resnet_unet(
     With the defaults it has 11,234,066 trainable parameters, the reference's number.
 
     Args:
-        image_size: Side of the square pictures, in pixels; divisible by the total
-            stride, `patch_size * 2 ** (len(widths) - 1)`.
+        image_size: Side of the square pictures, in pixels, as `streams.size_fault`
+            allows for the total stride, `patch_size * 2 ** (len(widths) - 1)`.
         widths: Channels of each level, finest first.
         patch_size: Pixels on a side that one position of level 0 stands for; 1 as
             in the reference. 2 quarters the compute.
-        difference: Whether the network is also shown `|fg_bg - bg|`, which a
+        difference: Whether the network also sees `|fg_bg - bg|`, which a
             convolution alone cannot compute.
         pixel_mean: Subtracted from the pixels, by channel, of 255.
         pixel_std: Divides them then, by channel, of 255.
@@ -248,15 +250,12 @@ def resnet_unet(
             depth: [B, S, S, 1] relative depth, 0 near, 1 far.
 
     Raises:
-        ValueError: If `image_size` cannot be halved often enough.
+        ValueError: If `image_size` is out of range or cannot be halved often enough.
     """
     stride = patch_size * 2 ** (len(widths) - 1)
-    if image_size < stride or image_size % stride:
-        raise ValueError(
-            f"`image_size` must be divisible by {stride}, the total stride of "
-            f"{len(widths)} levels on patches of {patch_size}. "
-            f"Received: image_size={image_size}"
-        )
+    if fault := streams.size_fault(image_size, stride):
+        name = f"`image_size` of {len(widths)} levels on patches of {patch_size}"
+        raise ValueError(f"{name} {fault}")
     bg, bg_pixels = normalized("bg", image_size, pixel_mean, pixel_std)
     fg_bg, fg_bg_pixels = normalized("fg_bg", image_size, pixel_mean, pixel_std)
     pixels = together(fg_bg_pixels, bg_pixels, difference)

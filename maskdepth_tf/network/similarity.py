@@ -73,13 +73,13 @@ def check_window(
             "`filter_size` must be a positive odd number of pixels. "
             f"Received: filter_size={filter_size}"
         )
-    for key, value, known in (
+    for key, value, choices in (
         ("padding", padding, PADDINGS),
         ("implementation", implementation, IMPLEMENTATIONS),
     ):
-        if value not in known:
+        if value not in choices:
             raise ValueError(
-                f"`{key}` must be one of {', '.join(known)}. Received: {key}={value}"
+                f"`{key}` must be one of {', '.join(choices)}. Received: {key}={value}"
             )
     needed = filter_size if padding == "valid" else filter_size // 2 + 1
     if size < needed:
@@ -148,7 +148,7 @@ def _ssim_map_tf(a, b, max_val, filter_size, padding):
 
 
 def ssim(a: tf.Tensor, b: tf.Tensor, **kwargs) -> tf.Tensor:
-    """Mean SSIM of each pair, with its arguments as `ssim_map`'s: [B] in [-1, 1]."""
+    """Mean SSIM of each pair, [B] in [-1, 1]; takes the arguments of `ssim_map`."""
     return tf.reduce_mean(ssim_map(a, b, **kwargs), axis=[1, 2])
 
 

@@ -17,10 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskdepth_tf.serving.failures import ServingError, from_exception
+from maskdepth_tf.serving.failures import ServingError, from_exception, invalid
 from maskdepth_tf.serving.saved_model import SavedModel
 
 CONFIG = "batching.config"
+
+NUM_WORKERS = min(4, os.cpu_count() or 1)
+"""Batches that run at the same time."""
 
 
 class Limits(NamedTuple):
@@ -57,7 +60,7 @@ class Batcher:
 
     Args:
         limits: See there.
-        observe: Is told the rows of each batch before it runs.
+        observe: Is called with the rows of each batch before it runs.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Batcher:
         self._closed = False
         self._workers = [
             threading.Thread(target=self._work, daemon=True, name="batching")
-            for _ in range(min(4, os.cpu_count() or 1))
+            for _ in range(NUM_WORKERS)
         ]
         for worker in self._workers:
             worker.start()
@@ -87,7 +90,7 @@ class Batcher:
         """Queues a request.
 
         Args:
-            model: What runs it.
+            model: The model that runs it.
             signature: Name of one of its signatures.
             arrays: The signature's inputs, as `SavedModel.run`.
             deadline: Time of `time.monotonic` from which it isn't run any more.
@@ -108,8 +111,7 @@ class Batcher:
             if len(self._queue) >= self._limits.max_queue:
                 raise ServingError(
                     "RESOURCE_EXHAUSTED",
-                    "The batch scheduling queue to which this task was submitted is "
-                    f"full; {self._limits.max_queue} requests wait",
+                    f"the queue is full: {self._limits.max_queue} requests wait",
                 )
             self._queue.append(task)
             self._changed.notify_all()
@@ -137,19 +139,15 @@ class Batcher:
             return 1, object()
         sizes = {array.shape[0] for array in arrays.values()}
         if len(sizes) > 1:
-            raise ServingError(
-                "INVALID_ARGUMENT",
-                "Batching Run() input tensors must have equal 0th-dimension size",
+            raise invalid(
+                f"all inputs must have the same rows. Received: {sorted(sizes)}"
             )
         (rows,) = sizes
-        if rows > self._limits.max_batch_size:
-            raise ServingError(
-                "INVALID_ARGUMENT",
-                f"Task size {rows} is larger than maximum input batch size "
-                f"{self._limits.max_batch_size}",
+        if not 1 <= rows <= self._limits.max_batch_size:
+            raise invalid(
+                f"a request must have 1 to {self._limits.max_batch_size} rows. "
+                f"Received: {rows}"
             )
-        if rows == 0:
-            raise ServingError("INVALID_ARGUMENT", "there must be at least one row")
         if not _has_fixed_outputs(signature):
             return rows, object()
         shapes = tuple((key, arrays[key].shape[1:]) for key in sorted(arrays))
@@ -224,8 +222,7 @@ class Batcher:
         if any(value.shape[:1] != (size,) for value in outputs.values()):
             raise ServingError(
                 "FAILED_PRECONDITION",
-                "Batched output tensor's 0th dimension does not equal the sum of the "
-                "0th dimension sizes of the input tensors",
+                "all outputs must have a row for each row of the inputs",
             )
         ends = np.cumsum([task.rows for task in tasks])
         return [
@@ -248,10 +245,8 @@ def read_config(path: str) -> tuple[int | None, tuple[int, ...]]:
 
 
 def _powers_of_two(largest) -> tuple[int, ...]:
-    sizes = [1]
-    while sizes[-1] * 2 < largest:
-        sizes.append(sizes[-1] * 2)
-    return tuple(sizes) if largest == 1 else (*sizes, largest)
+    powers = (2**n for n in range(largest.bit_length()))
+    return (*(power for power in powers if power < largest), largest)
 
 
 def _has_rows(signature) -> bool:

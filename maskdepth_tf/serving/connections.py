@@ -38,10 +38,10 @@ _REFUSAL = (
 
 
 class Connection(H11Protocol):
-    """A connection that cannot be held open with nothing, or next to nothing.
+    """A connection that is closed if it brings no requests.
 
     Args:
-        service: Says whether requests are refused.
+        service: Knows whether its queue is full.
         max_body: Most bytes of a request's body.
         **kwargs: Uvicorn's.
     """
@@ -79,8 +79,8 @@ class Connection(H11Protocol):
         """Bytes of the request that begins here; 0 if it is for the parser to see."""
         end = data.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES)
         head = data[: end + 2].lower()
-        found = _PLAIN.fullmatch(head)
-        if not found or _SPECIAL.search(head) or int(found[1]) > self._max_body:
+        match = _PLAIN.fullmatch(head)
+        if not match or _SPECIAL.search(head) or int(match[1]) > self._max_body:
             return 0
         # The parser may be in a request, or the client not read its replies.
         is_between = (
@@ -88,7 +88,7 @@ class Connection(H11Protocol):
         )
         if not is_between or self.flow.write_paused:
             return 0
-        return end + 4 + int(found[1])
+        return end + 4 + int(match[1])
 
     def _refuse(self) -> None:
         self._unset_keepalive_if_required()
@@ -97,7 +97,7 @@ class Connection(H11Protocol):
         self._num_refused += 1
 
     def _check(self, seen) -> None:
-        """Closes it if the request that was there last time is still the last one."""
+        """Closes the connection if no new request has come since the last check."""
         if self.transport.is_closing():
             return
         is_idle = self.cycle is None or self.cycle.response_complete

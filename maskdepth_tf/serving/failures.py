@@ -1,25 +1,11 @@
-"""What can become of a request other than an answer, in TF Serving's terms."""
+"""Why a request is not answered: TF Serving's codes, and a line of ours."""
 
 import re
 
-CODES = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
+CODES = tuple(
+    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS "
+    "PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE "
+    "UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED".split()
 )
 """Names of the codes 0, 1, 2, ... that TensorFlow and gRPC share."""
 
@@ -57,8 +43,13 @@ class ServingError(Exception):
         self.http_status = http_status or _HTTP.get(code, 500)
 
 
+def invalid(message: str) -> ServingError:
+    """Makes the error for a request that does not fit."""
+    return ServingError("INVALID_ARGUMENT", message)
+
+
 def from_exception(error: BaseException) -> ServingError:
-    """What TensorFlow, or whatever else was called, has to say, in one line."""
+    """Makes one line of an error of TensorFlow, or of whatever else was called."""
     import tensorflow as tf
 
     if isinstance(error, ServingError):
@@ -71,13 +62,10 @@ def from_exception(error: BaseException) -> ServingError:
 
 
 def _reason(text: str) -> str:
-    """The line that says it, of TensorFlow's many on where in the graph it was."""
+    """The line that gives the reason, of TensorFlow's many on where it was."""
     lines = [line.strip() for line in text.splitlines()]
-    said = [
-        line
-        for line in lines
-        if line and not line.startswith(("Graph execution", "Detected at", "<", "[["))
-    ]
+    places = ("Graph execution", "Detected at", "<", "[[")
+    reason = next((ln for ln in lines if ln and not ln.startswith(places)), "")
     # Which of the graph's operations it was is of no use to a client.
-    reason = said[0].split(" [[")[0].split(" [Op:")[0] if said else ""
+    reason = reason.split(" [[")[0].split(" [Op:")[0]
     return re.sub(r"^\{\{function_node .*?\}\} ", "", reason)

@@ -1,4 +1,4 @@
-"""Replies on models themselves, as messages; REST sends them as JSON."""
+"""Replies about models: their status and metadata, as messages and as JSON."""
 
 import json
 

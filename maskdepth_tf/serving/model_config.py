@@ -1,4 +1,4 @@
-"""Which models are served, from where, and which of their versions."""
+"""The models to serve: their folders, versions and labels."""
 
 import os
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ class Policy(NamedTuple):
     specific: frozenset[int] = frozenset()
 
     def pick(self, numbers: Iterable[int]) -> list[int]:
-        """Those of the numbers that are to be served, highest first."""
+        """Returns the numbers to serve, highest first."""
         numbers = sorted(numbers, reverse=True)
         if self.specific:
             return [number for number in numbers if number in self.specific]
@@ -27,11 +27,11 @@ class Policy(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """A model as it is to be served.
+    """A model to serve.
 
     Attributes:
         folder: Holds a folder for each version.
-        policy: Which of them.
+        policy: Picks the versions.
         labels: Label -> version.
     """
 
@@ -41,9 +41,9 @@ class Declared(NamedTuple):
 
 
 def find_models(folder: str) -> dict[str, Declared]:
-    """Models in a folder: itself, if it has versions, or those of its folders that do.
+    """Finds the models in a folder: itself, if it has versions, else those within.
 
-    A model's name is its folder's.
+    A model has its folder's name.
 
     Raises:
         UsageError: If there is no such folder.
@@ -54,20 +54,20 @@ def find_models(folder: str) -> dict[str, Declared]:
     if version_folders(folder):
         return {os.path.basename(folder): Declared(folder)}
     with os.scandir(folder) as entries:
-        found = {
+        folders = {
             entry.name: entry.path for entry in entries if os.path.isdir(entry.path)
         }
     return {
-        name: Declared(found[name])
-        for name in sorted(found)
-        if version_folders(found[name])
+        name: Declared(path)
+        for name, path in sorted(folders.items())
+        if version_folders(path)
     }
 
 
 def version_folders(folder: str) -> dict[int, str]:
-    """Versions in a model's folder: number -> path."""
+    """Finds the versions in a model's folder: number -> path."""
     with os.scandir(folder) as entries:
-        found = sorted(
+        folders = sorted(
             (entry.name, entry.path)
             for entry in entries
             # Unlike the entry itself, this has no error for a link that leads nowhere.
@@ -76,14 +76,14 @@ def version_folders(folder: str) -> dict[int, str]:
             and os.path.isdir(entry.path)
         )
     # TF Serving counts in 64 bits.
-    return {int(name): path for name, path in found if int(name) < 2**63}
+    return {int(name): path for name, path in folders if int(name) < 2**63}
 
 
 def read_config(path: str) -> dict[str, Declared]:
-    """Models of a file with TF Serving's `ModelServerConfig` as text.
+    """Reads the models of a file with TF Serving's `ModelServerConfig` as text.
 
     Raises:
-        UsageError: If it cannot be read or asks for what there is not.
+        UsageError: If it cannot be read or asks for something that is not supported.
     """
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
@@ -98,9 +98,9 @@ def read_config(path: str) -> dict[str, Declared]:
     models = config.model_config_list.config
     if not models:
         raise UsageError(f"{path}: must have a model_config_list with models")
-    found: dict[str, Declared] = {}
+    declared: dict[str, Declared] = {}
     for model in models:
-        if not model.name or not model.base_path or model.name in found:
+        if not model.name or not model.base_path or model.name in declared:
             raise UsageError(f"{path}: each model needs a name of its own, a base_path")
         if model.model_platform not in ("", "tensorflow"):
             raise UsageError(
@@ -109,8 +109,8 @@ def read_config(path: str) -> dict[str, Declared]:
             )
         folder = os.path.join(os.path.dirname(os.path.abspath(path)), model.base_path)
         labels = dict(model.version_labels)
-        found[model.name] = Declared(folder, _policy(model, path), labels)
-    return found
+        declared[model.name] = Declared(folder, _policy(model, path), labels)
+    return declared
 
 
 def _policy(model, path) -> Policy:

@@ -1,13 +1,14 @@
-"""The versions that are served, and how one takes another's place.
+"""The versions that are served, and how a new one replaces an old one.
 
 The folders are polled. A new version is loaded and tried out beside the old one,
-which answers meanwhile, and only then are requests led to it. Each request holds
-its version; one that is not wanted any more goes when the last request let go.
-A version that cannot be used leaves everything as it was, says why in its status,
-and is tried again once its files change.
+which answers meanwhile, and only then do requests go to the new one. Each request
+holds its version; a version that is not wanted any more ends with its last request.
+A version that cannot be used changes nothing: its status gives the reason, and it is
+tried again once its files change.
 """
 
 import contextlib
+import dataclasses
 import os
 import sys
 import threading
@@ -15,13 +16,13 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from maskdepth_tf.errors import MaskDepthError
-from maskdepth_tf.serving.failures import ServingError
+from maskdepth_tf.serving.failures import ServingError, invalid
 from maskdepth_tf.serving.model_config import Declared, version_folders
 from maskdepth_tf.serving.saved_model import SavedModel
 
 
 class Spec(NamedTuple):
-    """Which version of which model is asked for; the latest if nothing is said."""
+    """The version of a model that a request asks for; the latest by default."""
 
     name: str
     version: int | None = None
@@ -37,34 +38,33 @@ class Status(NamedTuple):
     message: str
 
 
+@dataclasses.dataclass(eq=False)
 class Version:
     """A version that is served, or was, or could not be.
 
     Attributes:
-        number: Its version.
-        model: What answers; None before and after.
+        number: Its number.
+        model: The loaded model; None before and after it is served.
+        fingerprint: State of its files when it was loaded.
+        state: In TF Serving's words.
+        error: Code and message, if it could not be loaded.
+        uses: Number of requests that hold it.
     """
 
-    def __init__(self, number: int, fingerprint: object) -> None:
-        self.number = number
-        self.model: SavedModel | None = None
-        self.fingerprint = fingerprint
-        self.state = "START"
-        self.error = ("OK", "")
-        self.uses = 0
-
-    @property
-    def is_live(self) -> bool:
-        """Whether requests may be led to it, or soon will."""
-        return self.state in ("START", "LOADING", "AVAILABLE")
+    number: int
+    fingerprint: object
+    model: SavedModel | None = None
+    state: str = "LOADING"
+    error: tuple[str, str] = ("OK", "")
+    uses: int = 0
 
 
 class Models:
     """All models.
 
     Args:
-        declare: Says which models there are to be, by name; asked at each poll.
-        load: Makes a version from its folder.
+        declare: Returns the models to serve, by name; called at each poll.
+        load: Makes a model of a version's folder.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Models:
         self._complaint = ""
 
     def poll(self) -> None:
-        """Brings what is served to what is declared and there; one caller at a time."""
+        """Loads and unloads versions, as declared; one caller at a time."""
         with contextlib.suppress(OSError):
             self._redeclare()
         for name, declared in self._declared.items():
@@ -116,32 +116,26 @@ class Models:
         with self._lock:
             versions = self._versions.get(spec.name, {})
             number = self._number(spec)
-            if number is not None and number not in versions:
-                raise ServingError(
-                    "NOT_FOUND", f"Could not find version {number} of model {spec.name}"
-                )
-            if not versions:
-                raise ServingError(
-                    "NOT_FOUND", f"Could not find any versions of model {spec.name}"
-                )
             wanted = sorted(versions, reverse=True) if number is None else [number]
+            if not wanted or wanted[0] not in versions:
+                raise _not_found(spec.name, number)
             return [Status(n, versions[n].state, *versions[n].error) for n in wanted]
 
     def available(self) -> dict[str, list[int]]:
         """Versions that answer, ascending, of each model that has one."""
         with self._lock:
-            found = {
+            numbers = {
                 name: sorted(n for n, v in versions.items() if v.state == "AVAILABLE")
                 for name, versions in self._versions.items()
             }
-        return {name: numbers for name, numbers in found.items() if numbers}
+        return {name: available for name, available in numbers.items() if available}
 
     def _redeclare(self) -> None:
         try:
             self._declared = self._declare()
             self._complaint = ""
         except MaskDepthError as error:
-            # As before then, and said once.
+            # What was declared before stays; a complaint is printed once.
             if str(error) != self._complaint:
                 print(f"warning: {error}", file=sys.stderr, flush=True)
             self._complaint = str(error)
@@ -152,11 +146,11 @@ class Models:
         except FileNotFoundError:
             folders = {}
         with self._lock:
-            known = self._versions.setdefault(name, {})
+            versions = self._versions.setdefault(name, {})
         while True:
-            usable = [n for n in folders if not _is_bad(known.get(n), folders[n])]
+            usable = [n for n in folders if not _is_bad(versions.get(n), folders[n])]
             wanted = declared.policy.pick(usable)
-            new = [n for n in wanted if n not in known or not known[n].is_live]
+            new = [n for n in wanted if n not in self.available().get(name, ())]
             if not new:
                 break
             self._load(name, new[0], folders[new[0]])
@@ -168,7 +162,6 @@ class Models:
         version = Version(number, _fingerprint(folder))
         with self._lock:
             self._versions[name][number] = version
-            version.state = "LOADING"
         try:
             model = self._load_folder(folder)
         except Exception as error:
@@ -200,10 +193,7 @@ class Models:
             return spec.version
         declared = self._declared.get(spec.name)
         if declared is None or spec.label not in declared.labels:
-            raise ServingError(
-                "INVALID_ARGUMENT",
-                f"Unrecognized servable version label: {spec.label}",
-            )
+            raise invalid(f"model {spec.name} has no label {spec.label}")
         return declared.labels[spec.label]
 
     def _find(self, spec) -> tuple[Version, SavedModel]:
@@ -213,15 +203,15 @@ class Models:
             for n, version in self._versions.get(spec.name, {}).items()
             if version.state == "AVAILABLE" and version.model
         }
-        if number is None:
-            found, request = max(live, default=None), f"Latest({spec.name})"
-        else:
-            found, request = number, f"Specific({spec.name}, {number})"
-        if found not in live:
-            raise ServingError(
-                "NOT_FOUND", f"Servable not found for request: {request}"
-            )
-        return live[found]
+        wanted = max(live, default=None) if number is None else number
+        if wanted not in live:
+            raise _not_found(spec.name, number)
+        return live[wanted]
+
+
+def _not_found(name, number) -> ServingError:
+    reason = "no version" if number is None else f"no version {number}"
+    return ServingError("NOT_FOUND", f"model {name} has {reason} that is served")
 
 
 def _is_bad(version, folder) -> bool:
@@ -234,11 +224,11 @@ def _is_bad(version, folder) -> bool:
 
 
 def _fingerprint(folder) -> list[tuple[str, int, int]]:
-    found = []
+    states = []
     for parent, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(parent, name)
             with contextlib.suppress(OSError):
                 state = os.stat(path)
-                found.append((path, state.st_size, state.st_mtime_ns))
-    return sorted(found)
+                states.append((path, state.st_size, state.st_mtime_ns))
+    return sorted(states)

@@ -10,8 +10,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from maskdepth_tf import files
 from maskdepth_tf.errors import StateError
-from maskdepth_tf.serving import proto_tensors
 from maskdepth_tf.serving.failures import ServingError, from_exception
+from maskdepth_tf.serving.tensors import protos
 
 DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 MANIFEST = "manifest.json"
@@ -54,7 +54,7 @@ class SavedModel:
             ) from error
 
     def _find_functions(self, folder: str) -> Mapping[str, Callable]:
-        """What answers each signature."""
+        """Returns the function of each signature."""
         return self._loaded.signatures
 
     def signature(self, name: str):
@@ -67,12 +67,14 @@ class SavedModel:
         # The file also declares how to initialize it, which nobody may call.
         if name not in self._functions:
             raise ServingError(
-                "FAILED_PRECONDITION", f'Serving signature key "{name}" not found.'
+                "FAILED_PRECONDITION",
+                f"the signature must be one of {', '.join(sorted(self._functions))}. "
+                f"Received: {name[:200]}",
             )
         return self.signature_defs[name]
 
     def run(self, name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Answers of a signature.
+        """Computes the outputs of a signature.
 
         Args:
             name: Of the signature.
@@ -92,10 +94,10 @@ def _check_manifest(folder) -> None:
     if not os.path.isfile(path):
         return
     with open(path, "rb") as file:
-        named = files.parse_json(file.read(), path).get("files")
-    if not isinstance(named, dict):
+        sums = files.parse_json(file.read(), path).get("files")
+    if not isinstance(sums, dict):
         raise StateError(f"{path}: must name the files with their SHA-256")
-    for name, expected in sorted(named.items()):
+    for name, expected in sorted(sums.items()):
         expected = expected.get("sha256") if isinstance(expected, dict) else expected
         member = os.path.join(folder, os.path.normpath(name))
         if os.path.isabs(name) or os.path.normpath(name).startswith(".."):
@@ -121,11 +123,14 @@ def _read_signature_defs(folder) -> dict:
 
 
 def _warm_up_requests(folder, model) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Signature and inputs of the requests that come with it, or a made one."""
+    """Signature and inputs of the requests that come with it, or of one of zeros."""
     path = os.path.join(folder, WARM_UP)
-    records = _records(path) if os.path.isfile(path) else []
+    records = []
+    if os.path.isfile(path):
+        requests = tf.data.TFRecordDataset(path).take(_MOST_WARM_UPS)
+        records = list(requests.as_numpy_iterator())
     if not records:
-        yield DEFAULT_SIGNATURE, _made_up(model.signature(DEFAULT_SIGNATURE))
+        yield DEFAULT_SIGNATURE, _zeros(model.signature(DEFAULT_SIGNATURE))
         return
     from tensorflow_serving.apis import prediction_log_pb2
 
@@ -134,33 +139,28 @@ def _warm_up_requests(folder, model) -> Iterator[tuple[str, dict[str, np.ndarray
         request = log.predict_log.request
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature = model.signature(name)
-        yield name, proto_tensors.arrays(request.inputs, signature)
+        yield name, protos.arrays(request.inputs, signature)
 
 
-def _records(path) -> list[bytes]:
-    return list(tf.data.TFRecordDataset(path).take(_MOST_WARM_UPS).as_numpy_iterator())
-
-
-def _made_up(signature) -> dict[str, np.ndarray]:
+def _zeros(signature) -> dict[str, np.ndarray]:
     """One row of zeros; strings are taken to be pictures."""
     picture = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
-    made = {}
+    arrays = {}
     for name, info in signature.inputs.items():
         shape = [max(dim.size, 1) for dim in info.tensor_shape.dim]
         if info.dtype == tf.string.as_datatype_enum:
-            made[name] = np.full(shape, picture, object)
+            arrays[name] = np.full(shape, picture, object)
         else:
-            made[name] = np.zeros(shape, tf.as_dtype(info.dtype).as_numpy_dtype)
-    return made
+            arrays[name] = np.zeros(shape, tf.as_dtype(info.dtype).as_numpy_dtype)
+    return arrays
 
 
 def _check_answer(folder, name, signature, outputs) -> None:
-    """It must have the declared outputs, at least one, of finite numbers."""
-    declared, found = sorted(signature.outputs), sorted(outputs)
-    if declared != found or not found:
+    """Checks that an answer has the declared outputs, at least one, all finite."""
+    if not outputs or set(outputs) != set(signature.outputs):
         raise StateError(
             f"{folder}: {name} must answer with what it declares, "
-            f"{{{','.join(declared)}}}. Received: {{{','.join(found)}}}"
+            f"{sorted(signature.outputs)}. Received: {sorted(outputs)}"
         )
     for key, value in outputs.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():

@@ -1,4 +1,4 @@
-"""Both interfaces in one process: start, readiness, and an end that loses nothing.
+"""REST and gRPC in one process: start, readiness, and an end that loses nothing.
 
 When asked to end, the server says that it is not ready and refuses new requests in
 words; those that it has accepted are answered, and only then are the ports closed.
@@ -20,12 +20,11 @@ import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from maskdepth_tf.errors import UsageError
-from maskdepth_tf.serving import grpc_api
+from maskdepth_tf.serving import connections, grpc_api
 from maskdepth_tf.serving.batching import Limits
-from maskdepth_tf.serving.connections import MAX_HEADER_BYTES, Connection
 from maskdepth_tf.serving.models import Models
 from maskdepth_tf.serving.rest import Rest
-from maskdepth_tf.serving.service import Service
+from maskdepth_tf.serving.service import Check, Service
 
 _HEALTH_NAMES = (health.OVERALL_HEALTH, "tensorflow.serving.PredictionService")
 
@@ -40,8 +39,9 @@ class Settings(NamedTuple):
         limits: Of batches and the queue.
         max_body: Most bytes of a request.
         grace: Seconds that open requests have when the server ends.
-        token: What clients must bear, if anything.
+        token: The token that clients must bear, if any.
         poll: Seconds between looks at the models' folders.
+        check: As `Service`; the default refuses nothing.
     """
 
     host: str
@@ -52,13 +52,14 @@ class Settings(NamedTuple):
     grace: float
     token: str | None
     poll: float
+    check: Check = lambda arrays: None
 
 
 class Running(NamedTuple):
     """A server that listens.
 
     Attributes:
-        service: What answers.
+        service: Answers the requests.
         rest: Its REST address, "http://HOST:PORT".
         grpc: Its gRPC address, "HOST:PORT".
     """
@@ -93,13 +94,13 @@ async def serve(models: Models, settings: Settings) -> int:
 
 @contextlib.asynccontextmanager
 async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
-    """Listens, enters when models have been looked for once, and ends without haste.
+    """Listens; enters after the first look for models; answers all before it ends.
 
     Raises:
         UsageError: If a port cannot be listened on.
     """
-    listener = _listen(settings.host, settings.rest_port)
-    service = Service(models, settings.limits)
+    listener = listen(settings.host, settings.rest_port)
+    service = Service(models, settings.limits, settings.check)
     polling = None
     try:
         grpc_server = grpc_api.make_server(service, settings.max_body, settings.token)
@@ -113,8 +114,9 @@ async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
         await _poll(service, servicer)
         polling = asyncio.create_task(_keep_polling(service, servicer, settings.poll))
         address, rest_port = listener.getsockname()[:2]
-        host = f"[{address}]" if ":" in address else address
-        yield Running(service, f"http://{host}:{rest_port}", f"{host}:{grpc_port}")
+        rest_address = _with_port(address, rest_port)
+        grpc_address = _with_port(address, grpc_port)
+        yield Running(service, f"http://{rest_address}", grpc_address)
         await _drain(service, servicer, settings.grace)
         await grpc_server.stop(1)
         rest.should_exit = True
@@ -143,9 +145,9 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _rest_server(service, settings) -> uvicorn.Server:
-    app = Rest(service, settings.max_body, settings.token).app()
+    app = Rest(service, settings.max_body, settings.token)
     # Uvicorn calls it as it would a class.
-    connect: Any = functools.partial(Connection, service, settings.max_body)
+    connect: Any = functools.partial(connections.Connection, service, settings.max_body)
     return _Uvicorn(
         uvicorn.Config(
             app,
@@ -158,7 +160,8 @@ def _rest_server(service, settings) -> uvicorn.Server:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+            timeout_keep_alive=connections.HEADER_SECONDS,
+            h11_max_incomplete_event_size=connections.MAX_HEADER_BYTES,
         )
     )
 
@@ -200,16 +203,25 @@ async def _drain(service, servicer, grace) -> None:
 def _resolve(host, port):
     """Address family and address."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise UsageError(
             f"--host must be an address of this machine. Received: {host}: "
             f"{error.strerror}"
         ) from None
-    return found[0][0], found[0][4]
+    return addresses[0][0], addresses[0][4]
 
 
-def _listen(host, port) -> socket.socket:
+def _with_port(address, port) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Opens a port; 0 is a free one.
+
+    Raises:
+        UsageError: If it cannot be listened on.
+    """
     family, address = _resolve(host, port)
     try:
         listener = socket.create_server(address[:2], family=family)
@@ -225,10 +237,9 @@ def _listen(host, port) -> socket.socket:
 
 def _add_port(server: grpc.aio.Server, settings) -> int:
     _, address = _resolve(settings.host, settings.grpc_port)
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
     try:
-        return server.add_insecure_port(f"{host}:{settings.grpc_port}")
+        return server.add_insecure_port(_with_port(address[0], settings.grpc_port))
     except RuntimeError:
         raise UsageError(
-            f"--grpc-port: cannot listen on {host}:{settings.grpc_port}"
+            f"--grpc-port: cannot listen on {settings.host}:{settings.grpc_port}"
         ) from None

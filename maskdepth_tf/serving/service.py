@@ -1,77 +1,75 @@
-"""What REST and gRPC share: the one way in which a request is answered."""
+"""The one way in which a request is answered, by REST and by gRPC."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import prometheus_client as prometheus
 
-from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import headers
 from maskdepth_tf.serving.batching import Batcher, Limits
-from maskdepth_tf.serving.failures import ServingError, from_exception
+from maskdepth_tf.serving.failures import ServingError, from_exception, invalid
 from maskdepth_tf.serving.models import Models
 from maskdepth_tf.serving.saved_model import SavedModel
 
 T = TypeVar("T")
 
-PICTURES = frozenset(f"{stream.name}_bytes" for stream in streams.INPUTS)
-"""Inputs that are encoded pictures."""
+Check = Callable[[dict[str, np.ndarray]], None]
+"""Raises a DataError for inputs that a model must not see."""
+
+REQUEST_SECONDS = 30
+"""Most time that an answer may take, from the end of the request's body."""
 
 TOO_MANY = "too many requests are under way"
-"""What those are told who come while the queue is full."""
+"""The error of requests that come while the queue is full."""
 
 
 class Service:
-    """Models, their batches, and what is counted.
+    """Models, their batches, and counts of requests.
+
+    Args:
+        models: The models that are served.
+        limits: Of batches and the queue.
+        check: Is called, in a thread, with the inputs of a request that has strings.
 
     Attributes:
-        models: What is served.
-        batcher: What runs it.
+        models: The models that are served.
+        registry: Prometheus' counts.
+        batcher: Runs the requests.
         is_draining: Whether new requests are refused, for the server ends.
         in_flight: Requests that were accepted and not answered yet.
         cut_off: How many of them were left when the server ended.
     """
 
-    def __init__(self, models: Models, limits: Limits) -> None:
+    def __init__(self, models: Models, limits: Limits, check: Check) -> None:
         self.models = models
+        self._check = check
         self.registry = prometheus.CollectorRegistry()
-        self._requests = prometheus.Counter(
-            "maskdepth_requests",
-            "Requests.",
-            ["model", "api", "code"],
-            registry=self.registry,
-        )
-        self._seconds = prometheus.Histogram(
-            "maskdepth_request_seconds",
-            "Time to answer.",
-            ["model", "api"],
-            registry=self.registry,
-        )
-        rows = prometheus.Histogram(
-            "maskdepth_batch_rows",
-            "Rows that ran together.",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
-            registry=self.registry,
-        )
-        self.batcher = Batcher(limits, rows.observe)
-        queue = prometheus.Gauge(
-            "maskdepth_queue", "Requests that wait.", registry=self.registry
-        )
-        queue.set_function(self.batcher.waiting)
-        in_flight = prometheus.Gauge(
-            "maskdepth_in_flight", "Open requests.", registry=self.registry
-        )
-        in_flight.set_function(lambda: self.in_flight)
-        self._max_queue = limits.max_queue
-        self._decoding = 0
         self.is_draining = False
         self.in_flight = 0
         self.cut_off = 0
+        own: dict[str, Any] = {"registry": self.registry}
+        self._requests = prometheus.Counter(
+            "maskdepth_requests", "Requests.", ["model", "api", "code"], **own
+        )
+        self._seconds = prometheus.Histogram(
+            "maskdepth_request_seconds", "Time to answer.", ["model", "api"], **own
+        )
+        buckets = (1, 2, 4, 8, 16, 32, 64, 128)
+        rows = prometheus.Histogram(
+            "maskdepth_batch_rows", "Rows that ran together.", buckets=buckets, **own
+        )
+        self.batcher = Batcher(limits, rows.observe)
+        for name, text, value in (
+            ("maskdepth_queue", "Requests that wait.", self.batcher.waiting),
+            ("maskdepth_in_flight", "Open requests.", lambda: self.in_flight),
+        ):
+            prometheus.Gauge(name, text, **own).set_function(value)
+        self._max_queue = limits.max_queue
+        self._decoding = 0
 
     def is_ready(self) -> bool:
         """Whether some version answers and new requests are taken."""
@@ -82,7 +80,7 @@ class Service:
         return self.batcher.waiting() + self._decoding >= self._max_queue
 
     def count_refused(self, api: str) -> None:
-        """Counts a request that was refused unread for the queue is full."""
+        """Counts a request that was refused unread because the queue is full."""
         self._requests.labels("", api, "RESOURCE_EXHAUSTED").inc()
 
     @contextlib.contextmanager
@@ -90,15 +88,15 @@ class Service:
         """Counts a request and how it ends.
 
         Args:
-            model: What the client calls the model.
+            model: The model's name, as the client wrote it.
             api: "rest" or "grpc".
 
         Raises:
-            ServingError: Whatever was raised within, as the client is to hear it;
+            ServingError: Whatever was raised within, made fit for the client;
                 UNAVAILABLE without entering if the server ends.
         """
         # Names that strangers invent must not fill the memory.
-        known = model if model in self.models.available() else ""
+        label = model if model in self.models.available() else ""
         start, code = time.monotonic(), "OK"
         self.in_flight += 1
         try:
@@ -114,11 +112,11 @@ class Service:
             raise failure from error
         finally:
             self.in_flight -= 1
-            self._requests.labels(known, api, code).inc()
-            self._seconds.labels(known, api).observe(time.monotonic() - start)
+            self._requests.labels(label, api, code).inc()
+            self._seconds.labels(label, api).observe(time.monotonic() - start)
 
     async def decode(self, function: Callable[..., T], *arguments: object) -> T:
-        """Calls in a thread what makes arrays of a request.
+        """Calls a function in a thread; it counts for the queue meanwhile.
 
         Raises:
             ServingError: RESOURCE_EXHAUSTED if the queue is full.
@@ -147,24 +145,18 @@ class Service:
             deadline: Time of `time.monotonic`.
 
         Raises:
-            ServingError: As `Batcher.submit`; INVALID_ARGUMENT if a picture is none or
-                over a limit; DEADLINE_EXCEEDED; or what failed.
+            ServingError: As `Batcher.submit`; INVALID_ARGUMENT if the check refuses the
+                inputs; DEADLINE_EXCEEDED; or the model's own failure.
         """
-        if PICTURES & set(arrays):
-            await self.decode(_check_pictures, arrays)
+        # Numbers are what they seem; strings may hold anything.
+        if any(array.dtype == object for array in arrays.values()):
+            try:
+                await self.decode(self._check, arrays)
+            except DataError as error:
+                raise invalid(str(error)) from None
         future = self.batcher.submit(model, signature, arrays, deadline)
         try:
             async with asyncio.timeout(max(0, deadline - time.monotonic())):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             raise ServingError("DEADLINE_EXCEEDED", "the deadline passed") from None
-
-
-def _check_pictures(arrays) -> None:
-    """Looks at headers: the graph would decode a picture of any size."""
-    for name in sorted(PICTURES & set(arrays)):
-        for number, data in enumerate(arrays[name].flat):
-            try:
-                headers.check_bytes(data, f"{name}[{number}]")
-            except DataError as error:
-                raise ServingError("INVALID_ARGUMENT", str(error)) from None

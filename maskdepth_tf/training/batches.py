@@ -2,23 +2,25 @@
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf import config
 from maskdepth_tf.errors import DataError, UsageError
-from maskdepth_tf.input import augmentation, examples, packed, pipeline, splits
+from maskdepth_tf.input import augmentation, packed, pipeline, splits
+from maskdepth_tf.input.examples import Examples, open_examples, split_examples
 from maskdepth_tf.training import distribution
 
 
-def open_data(settings: config.Config) -> examples.Examples:
-    """The labelled set that a configuration names."""
+def open_data(settings: config.Config) -> Examples:
+    """Opens the labelled set that a configuration names."""
     data = settings.data
     if data.services and packed.is_packed(data.labels):
         raise UsageError(
             "data.services must be empty for a packed set, which is read faster than "
             f"it could be sent. Received: data.labels={data.labels}"
         )
-    return examples.open_examples(
+    return open_examples(
         data.labels,
         data.root,
         image_size=data.image_size,
@@ -28,10 +30,10 @@ def open_data(settings: config.Config) -> examples.Examples:
     )
 
 
-def split_data(settings: config.Config, found: examples.Examples) -> splits.Split:
-    """The split that a configuration asks for."""
+def split_data(settings: config.Config, examples: Examples) -> splits.Split:
+    """Splits the examples as a configuration asks."""
     data = settings.data
-    return examples.split_examples(found, data.split, data.test_fraction, settings.seed)
+    return split_examples(examples, data.split, data.test_fraction, settings.seed)
 
 
 def steps_per_epoch(settings: config.Config, split: splits.Split) -> int:
@@ -54,22 +56,24 @@ def steps_per_epoch(settings: config.Config, split: splits.Split) -> int:
     return steps // executions * executions
 
 
-def make_datasets(
+def training_batches(
     settings: config.Config,
-    found: examples.Examples,
+    examples: Examples,
     split: splits.Split,
     first_step: int,
     strategy: tf.distribute.Strategy,
-) -> tuple[tf.data.Dataset, tf.data.Dataset, tf.data.Dataset]:
-    """The batches of training from `first_step` on, of validation, and to be shown."""
-    training = settings.training
-    steps = steps_per_epoch(settings, split)
-    train = distribution.distribute(
+) -> tf.data.Dataset:
+    """The batches of the training side, from `first_step` to the run's end."""
+    training, steps = settings.training, steps_per_epoch(settings, split)
+    augment = augmentation.make_augmentation(
+        **dataclasses.asdict(settings.augmentation)
+    )
+    return distribution.distribute(
         strategy,
         lambda replicas, num_replicas: pipeline.make_training_dataset(
-            found.load,
+            examples.load,
             split["train"],
-            augmentation.make_augmentation(**dataclasses.asdict(settings.augmentation)),
+            augment,
             batch_size=training.batch_size,
             steps_per_epoch=steps,
             first_step=first_step,
@@ -80,26 +84,39 @@ def make_datasets(
             prepared_by=settings.data.services,
         ),
     )
-    validation = distribution.distribute_evaluation(
+
+
+def validation_batches(
+    settings: config.Config,
+    examples: Examples,
+    split: splits.Split,
+    strategy: tf.distribute.Strategy,
+) -> tf.data.Dataset:
+    """The batches of the validation side, each row once."""
+    return distribution.distribute_evaluation(
         strategy,
         len(split["validation"]),
-        training.test_batch_size,
+        settings.training.test_batch_size,
         lambda batch_size, worker, workers: pipeline.make_evaluation_dataset(
-            found.load,
+            examples.load,
             split["validation"],
             batch_size=batch_size,
             worker=worker,
             workers=workers,
         ),
     )
-    shown = pipeline.make_evaluation_dataset(
-        found.load,
-        _spread(split["test"], training.pictures),
-        batch_size=training.pictures,
-    )
-    return train, validation, shown
 
 
-def _spread(ids, count):
-    """`count` rows from all over a split: neighbours often share a picture."""
+def picture_batch(
+    settings: config.Config, examples: Examples, split: splits.Split
+) -> tuple[dict, dict]:
+    """Inputs and targets of the `training.pictures` test rows that are drawn."""
+    count = settings.training.pictures
+    ids = spread(split["test"], count)
+    dataset = pipeline.make_evaluation_dataset(examples.load, ids, batch_size=count)
+    return next(iter(dataset))
+
+
+def spread(ids: np.ndarray, count: int) -> np.ndarray:
+    """Takes `count` rows from all over a split: neighbours often share a picture."""
     return ids[:: max(1, len(ids) // count)][:count]

@@ -1,7 +1,6 @@
 """Builds what is trained: the process, the compiled network and its optimizer."""
 
 import os
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -9,7 +8,7 @@ import tensorflow as tf
 from maskdepth_tf import config
 from maskdepth_tf.errors import UsageError
 from maskdepth_tf.network import losses, metrics, model, optimizers, schedules
-from maskdepth_tf.training import checkpoints, distribution
+from maskdepth_tf.training import distribution
 
 
 def set_up(settings: config.Config) -> tf.distribute.Strategy:
@@ -101,24 +100,6 @@ def make_optimizer(
         weight_decay=sgd.weight_decay,
         global_clipnorm=sgd.clip_norm,
     )
-
-
-def restored_model(
-    settings: config.Config, run_dir: Path, steps: int, resume: bool
-) -> tuple[keras.Model, checkpoints.Progress]:
-    """The network to train and how far it has come.
-
-    Args:
-        settings: The configuration.
-        run_dir: Run folder.
-        steps: Steps of an epoch.
-        resume: Whether to go on with the folder's latest state.
-
-    Returns:
-        The compiled model, new or as the run left it, and the progress.
-    """
-    state = checkpoints.load_state(run_dir) if resume else None
-    return state or (compiled_model(settings, steps), checkpoints.Progress())
 
 
 def steps_per_execution(settings: config.Config, steps: int) -> int:

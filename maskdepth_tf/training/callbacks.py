@@ -9,9 +9,9 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from maskdepth_tf.images import preprocessing
-from maskdepth_tf.network import answers
-from maskdepth_tf.reports import run_report
+from maskdepth_tf.images import encoding
+from maskdepth_tf.network import answers, metric_list
+from maskdepth_tf.reports import curves, overview
 from maskdepth_tf.training import runs
 
 LINE_SECONDS = 60.0
@@ -53,8 +53,8 @@ class Pictures(keras.callbacks.Callback):
         with self._writer.as_default(step=len(history) - 1):
             tf.summary.image("predictions", grid[np.newaxis])
         self._writer.flush()
-        preprocessing.write_image(self._run_dir / "pictures/predictions.png", grid)
-        run_report.write_curves(history, self._run_dir / "pictures/curves.png")
+        encoding.write_image(self._run_dir / "pictures/predictions.png", grid)
+        curves.write_curves(history, self._run_dir / "pictures/curves.png")
         self._drawn_at, self._is_current = time.perf_counter(), True
 
     def on_train_end(self, logs=None):
@@ -96,7 +96,7 @@ class Throughput(keras.callbacks.Callback):
         self._writer.close()
 
 
-class Progress(keras.callbacks.Callback):
+class ProgressBar(keras.callbacks.Callback):
     """A bar with rate, time left and losses.
 
     Where output is a file, a line an epoch, and in one that takes long one every
@@ -134,7 +134,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._done = max(self._first_step, epoch * self._steps)
-        self._started = self._told_at = time.perf_counter()
+        self._started = self._printed_at = time.perf_counter()
         self._name = f"epoch {epoch + 1}/{self._epochs}"
         self._bar.update(self._bar.tasks[0].id, description=self._name)
 
@@ -143,21 +143,23 @@ class Progress(keras.callbacks.Callback):
         rate = (batch + 1) * self._batch_size / (now - self._started)
         figures = f"{rate:,.0f} images/s  {_losses(logs or {})}"
         self._bar.update(self._bar.tasks[0].id, completed=done, figures=figures)
-        if self._bar.disable and now - self._told_at > LINE_SECONDS:
+        if self._bar.disable and now - self._printed_at > LINE_SECONDS:
             step = (done - 1) % self._steps + 1
-            self._tell(f"{self._name}  step {step:,}/{self._steps:,}  {figures}")
-            self._told_at = now
+            self._print(f"{self._name}  step {step:,}/{self._steps:,}  {figures}")
+            self._printed_at = now
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
         seconds = time.perf_counter() - self._started
-        self._tell(
-            f"{self._name}  {seconds:.0f} s  {_losses(logs)}  "
-            f"validation: Dice {logs['val_mask_dice_hard']:.4f}, "
-            f"SSIM {logs['val_depth_ssim']:.4f}"
+        validation = ", ".join(
+            f"{metric.label} {logs[f'val_{metric.key}']:.4f}"
+            for metric in metric_list.within(metric_list.LINE)
+        )
+        self._print(
+            f"{self._name}  {seconds:.0f} s  {_losses(logs)}  validation: {validation}"
         )
 
-    def _tell(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._bar.print(line, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
@@ -166,9 +168,9 @@ class Progress(keras.callbacks.Callback):
 
 
 def predict_grid(model: keras.Model, inputs: dict, targets: dict) -> np.ndarray:
-    """A picture of examples beside a model's answers: uint8 [H, W, 3]."""
+    """Draws examples beside a model's answers: uint8 [H, W, 3]."""
     predictions = answers.of_outputs(model(inputs, training=False))
-    return run_report.prediction_grid(
+    return overview.draw_grid(
         {name: np.asarray(image) for name, image in inputs.items()},
         {name: np.asarray(image) for name, image in targets.items()},
         {name: np.asarray(image) for name, image in predictions.items()},

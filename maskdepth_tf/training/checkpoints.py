@@ -35,7 +35,7 @@ _PROGRESS, _METRICS = "progress.json", "metrics.npz"
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """How far a training has come, besides its model.
 
     Attributes:
@@ -78,9 +78,9 @@ def _in_float32(model):
         return model
     described = json.dumps(model.get_config())
     plain = json.loads(described.replace('"mixed_bfloat16"', '"float32"'))
-    found = type(model).from_config(plain)
-    found.set_weights(model.get_weights())
-    return found
+    converted = type(model).from_config(plain)
+    converted.set_weights(model.get_weights())
+    return converted
 
 
 def _load(path) -> keras.Model:
@@ -95,7 +95,7 @@ def _load(path) -> keras.Model:
         ) from error
 
 
-def save_state(model: keras.Model, run_dir: Path, progress: Progress) -> None:
+def save_state(model: keras.Model, run_dir: Path, progress: RunProgress) -> None:
     """Writes all that training goes on from; what was the latest is then the previous.
 
     Args:
@@ -108,15 +108,15 @@ def save_state(model: keras.Model, run_dir: Path, progress: Progress) -> None:
         model.save(path)
         arrays = io.BytesIO()
         np.savez(arrays, *progress.metrics)
-        told = {"history": progress.history, "epoch": progress.epoch}
+        position = {"history": progress.history, "epoch": progress.epoch}
         with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(_PROGRESS, json.dumps(told))
+            archive.writestr(_PROGRESS, json.dumps(position))
             archive.writestr(_METRICS, arrays.getvalue())
 
     files.save_durably(run_dir / LAST, write, older=run_dir / PREVIOUS)
 
 
-def load_state(run_dir: Path) -> tuple[keras.Model, Progress] | None:
+def load_state(run_dir: Path) -> tuple[keras.Model, RunProgress] | None:
     """Reads the newest state that is whole.
 
     A damaged one gets the suffix `.bad`, and a line on stderr.
@@ -138,7 +138,7 @@ def load_state(run_dir: Path) -> tuple[keras.Model, Progress] | None:
             # Progress first: it finds damage before a variable is made, which all
             # workers of a training must do together.
             progress = _read_progress(path)
-            found = _load(path), progress
+            model = _load(path)
         except StateError as error:
             damaged[path] = error
             continue
@@ -146,22 +146,22 @@ def load_state(run_dir: Path) -> tuple[keras.Model, Progress] | None:
             with contextlib.suppress(FileNotFoundError):  # another worker was first
                 bad.rename(f"{bad}.bad")
             print(f"warning: {reason}; going on from {path.name}", file=sys.stderr)
-        return found
+        return model, progress
     if damaged:
         raise StateError("; ".join(map(str, damaged.values())))
     return None
 
 
-def _read_progress(path: Path) -> Progress:
+def _read_progress(path: Path) -> RunProgress:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
             if damaged is not None:
                 raise zipfile.BadZipFile(f"{damaged} is damaged")
-            told = json.loads(archive.read(_PROGRESS))
+            position = json.loads(archive.read(_PROGRESS))
             with np.load(io.BytesIO(archive.read(_METRICS))) as stored:
                 arrays = [stored[name] for name in stored.files]
-        return Progress(told["history"], told["epoch"], arrays)
+        return RunProgress(position["history"], position["epoch"], arrays)
     except Exception as error:
         raise StateError(f"{path}: cannot be resumed from: {_reason(error)}") from error
 

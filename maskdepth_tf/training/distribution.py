@@ -268,12 +268,12 @@ def build_metrics(model: keras.Model, batch: tuple) -> None:
 
 @contextlib.contextmanager
 def _lost_worker_named() -> Iterator[None]:
-    """Makes TensorFlow's errors about other workers one of ours."""
+    """Turns TensorFlow's errors about other workers into one of ours."""
     try:
         yield
     except tf.errors.OpError as error:
-        _, found, reason = error.message.partition("Collective ops is aborted by: ")
-        if not found:
+        _, mark, reason = error.message.partition("Collective ops is aborted by: ")
+        if not mark:
             raise
         raise WorkerLostError(
             "another worker is gone; start all of them again with --resume: "

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from maskdepth_tf import config
 from maskdepth_tf.errors import NonFiniteError
-from maskdepth_tf.input import examples, labels, pipeline, splits
+from maskdepth_tf.input import labels, pipeline, splits
+from maskdepth_tf.input.examples import Examples
 from maskdepth_tf.training import (
     batches,
     building,
@@ -24,9 +25,9 @@ def fit(
     settings: config.Config,
     run_dir: Path,
     net: keras.Model,
-    found: examples.Examples,
+    examples: Examples,
     split: splits.Split,
-    progress: checkpoints.Progress,
+    progress: checkpoints.RunProgress,
 ) -> None:
     """Trains from where the network is to the end, keeping state as it goes.
 
@@ -34,7 +35,7 @@ def fit(
         settings: The configuration.
         run_dir: Run folder.
         net: The compiled model.
-        found: The labelled set.
+        examples: The labelled set.
         split: Its sides.
         progress: How far it has come.
 
@@ -44,20 +45,22 @@ def fit(
     """
     steps = batches.steps_per_epoch(settings, split)
     strategy = net.distribute_strategy
-    _, validation, shown = batches.make_datasets(settings, found, split, 0, strategy)
-    batch = next(iter(shown))
+    validation = batches.validation_batches(settings, examples, split, strategy)
+    batch = batches.picture_batch(settings, examples, split)
     distribution.build_metrics(net, batch)
     epochs, batch_size = settings.training.epochs, settings.training.batch_size
     agree = distribution.any_worker(strategy)
     with StopRequest() as stop:
         state = RunState(run_dir, progress, steps * batch_size, stop, agree)
         epoch, step = len(progress.history), int(net.optimizer.iterations.numpy())
-        bar = callbacks.Progress(epochs, steps, batch_size, step)
+        bar = callbacks.ProgressBar(epochs, steps, batch_size, step)
 
         def train(epoch: int, last_epoch: int, first_step: int) -> None:
             distribution.fit(
                 net,
-                batches.make_datasets(settings, found, split, first_step, strategy)[0],
+                batches.training_batches(
+                    settings, examples, split, first_step, strategy
+                ),
                 epochs=last_epoch,
                 initial_epoch=epoch,
                 steps_per_epoch=(epoch + 1) * steps - first_step,
@@ -75,7 +78,7 @@ def fit(
                 epoch += 1
             train(epoch, epochs, epoch * steps)
         except NonFiniteError as error:
-            _explain(error, settings, run_dir, net, found, split)
+            _explain(error, settings, run_dir, net, examples, split)
         finally:
             bar.stop()
 
@@ -95,7 +98,7 @@ def _callbacks(
 
 
 def _finish_epoch(net, epoch, validation, kept) -> None:
-    """What `fit` does after the last step of an epoch, for a run stopped just there."""
+    """Does what `fit` does after an epoch's last step, for a run stopped just there."""
     scores = distribution.evaluate(net, validation)
     called = keras.callbacks.CallbackList(kept, model=net)
     called.on_train_begin()
@@ -106,15 +109,13 @@ def _finish_epoch(net, epoch, validation, kept) -> None:
     called.on_train_end()
 
 
-def _explain(error, settings, run_dir, net, found, split) -> NoReturn:
+def _explain(error, settings, run_dir, net, examples, split) -> NoReturn:
     """Raises a loss' or a weight's error, with the rows of the last execution."""
-    steps, last = (
-        batches.steps_per_epoch(settings, split),
-        int(net.optimizer.iterations.numpy()),
-    )
+    steps = batches.steps_per_epoch(settings, split)
+    last = int(net.optimizer.iterations.numpy())
     together = building.steps_per_execution(settings, steps)
     rows = [
-        found.rows[split["train"][slot]]
+        examples.rows[split["train"][slot]]
         for step in range(last - together, last)
         for slot in pipeline.example_ids(
             tf.constant(step, tf.int64),

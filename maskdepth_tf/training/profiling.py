@@ -16,7 +16,8 @@ import keras
 import tensorflow as tf
 
 from maskdepth_tf import config
-from maskdepth_tf.input import examples, pipeline, splits
+from maskdepth_tf.input import pipeline, splits
+from maskdepth_tf.input.examples import Examples
 from maskdepth_tf.training import batches
 
 WARM_UP, STEPS = 5, 30
@@ -39,7 +40,7 @@ class Stage(NamedTuple):
 
 def profile(
     settings: config.Config,
-    found: examples.Examples,
+    examples: Examples,
     split: splits.Split,
     net: keras.Model,
     folder: Path,
@@ -48,7 +49,7 @@ def profile(
 
     Args:
         settings: The configuration.
-        found: The labelled set.
+        examples: The labelled set.
         split: Its sides.
         net: The compiled model; it is trained for some steps.
         folder: Where the trace goes.
@@ -57,22 +58,25 @@ def profile(
         Reading (what is not in memory), decoding, augmenting, all input together,
         transfer to a GPU (if there is one), computing, and training as a whole.
     """
-    batches = _batches(settings, found, split)
-    whole = _seconds(batches)
+    training_batches = _batches(settings, examples, split)
+    whole = _seconds(training_batches)
     plain = dataclasses.replace(settings, augmentation=config.Augmentation())
-    loaded = _seconds(_batches(plain, found, split))
-    read = _seconds(_reading(settings, found, split)) if found.from_files else 0.0
-    stages = [Stage("read from files", read)] if found.from_files else []
-    stages.append(Stage("decode" if found.from_files else "gather", loaded - read))
+    loaded = _seconds(_batches(plain, examples, split))
+    stages, read = [], 0.0
+    if examples.from_files:
+        read = _seconds(_reading(settings, examples, split))
+        stages.append(Stage("read from files", read))
+    name = "decode" if examples.from_files else "gather"
+    stages.append(Stage(name, loaded - read))
     stages.append(Stage("augment", whole - loaded))
     stages.append(Stage("input together", whole))
-    batch = next(iter(batches))
+    batch = next(iter(training_batches))
     if tf.config.list_physical_devices("GPU"):
         stages.append(Stage("transfer", _seconds(_transfers(batch))))
     net.train_on_batch(*batch)  # builds and compiles
     constant = tf.data.Dataset.from_tensors(batch).repeat()
     stages.append(Stage("compute", _training_seconds(net, constant)))
-    stages.append(Stage("training", _training_seconds(net, batches, folder)))
+    stages.append(Stage("training", _training_seconds(net, training_batches, folder)))
     return stages
 
 
@@ -82,28 +86,28 @@ def table(stages: list[Stage], batch_size: int) -> str:
     for name, seconds in stages:
         rate = batch_size / max(seconds, 1e-9)
         # A difference of two times can be nothing, or less.
-        shown = f"{rate:12,.0f}" if seconds > 1e-5 else f"{'-':>12}"
-        lines.append(f"{name:16}{1000 * max(seconds, 0.0):10.2f}{shown}")
-    found = dict(stages)
+        images = f"{rate:12,.0f}" if seconds > 1e-5 else f"{'-':>12}"
+        lines.append(f"{name:16}{1000 * max(seconds, 0.0):10.2f}{images}")
+    times = dict(stages)
     slow, fast = "input together", "compute"
-    if found[slow] < found[fast]:
+    if times[slow] < times[fast]:
         slow, fast = fast, slow
     lines.append(
         f"limited by {slow.split()[0]}: {fast.split()[0]} alone could go "
-        f"{found[slow] / found[fast]:.1f} times as fast"
+        f"{times[slow] / times[fast]:.1f} times as fast"
     )
     return "\n".join(lines)
 
 
-def _batches(settings, found, split) -> tf.data.Dataset:
+def _batches(settings, examples, split) -> tf.data.Dataset:
     """The batches of training, over and over."""
     strategy = tf.distribute.get_strategy()
-    return batches.make_datasets(settings, found, split, 0, strategy)[0].repeat()
+    return batches.training_batches(settings, examples, split, 0, strategy).repeat()
 
 
-def _reading(settings, found, split) -> tf.data.Dataset:
-    """What is read for the batches of training, encoded."""
-    read = pipeline.read_files(found.rows, found.root, found.from_files)
+def _reading(settings, examples, split) -> tf.data.Dataset:
+    """The encoded pictures for the batches of training."""
+    read = pipeline.read_files(examples.rows, examples.root, examples.from_files)
     rows = tf.constant(split["train"], tf.int64)
 
     def read_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -144,11 +148,11 @@ def _seconds(steps: Iterable) -> float:
 def _training_seconds(net, dataset, trace: Path | None = None) -> float:
     """Time of one step of `fit`."""
     executions = net.make_train_function()
-    batches: Iterator = iter(dataset)
+    iterator: Iterator = iter(dataset)
 
     def run() -> Iterator[None]:
         while True:
-            logs = executions(batches)
+            logs = executions(iterator)
             float(logs["loss"])
             yield
 

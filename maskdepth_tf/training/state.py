@@ -68,7 +68,7 @@ class RunState(keras.callbacks.Callback):
     def __init__(
         self,
         run_dir: Path,
-        progress: checkpoints.Progress,
+        progress: checkpoints.RunProgress,
         examples: int,
         stop: StopRequest,
         agree: Callable[[Sequence[bool]], list[bool]] = list,
@@ -117,19 +117,19 @@ class RunState(keras.callbacks.Callback):
             raise self._stopped()
 
     def on_epoch_end(self, epoch, logs=None):
-        # Keras weighs batches alike in these two, also smaller and empty ones; out of
-        # the logs that all callbacks share.
+        # Keras weighs batches alike in these two, also smaller and empty ones. They are
+        # taken out of the logs, which all callbacks share.
         for name in ("val_mask_loss", "val_depth_loss"):
             (logs or {}).pop(name, None)
-        known = self._progress.epoch
-        row = {"epoch": epoch + 1, "learning_rate": known["learning_rate"]}
+        partial = self._progress.epoch
+        row = {"epoch": epoch + 1, "learning_rate": partial["learning_rate"]}
         row |= {key: float(value) for key, value in (logs or {}).items()}
         if not np.isfinite(row[runs.MONITOR]):
             raise NonFiniteError(f"the validation loss is {row[runs.MONITOR]}")
         self._check_weights()
         since = time.perf_counter() - self._started
-        row["seconds"] = known["trained"] + since
-        row["images_per_second"] = self._examples / max(known["trained"], 1e-9)
+        row["seconds"] = partial["trained"] + since
+        row["images_per_second"] = self._examples / max(partial["trained"], 1e-9)
         history = self._progress.history
         best = min((past[runs.MONITOR] for past in history), default=np.inf)
         history.append(row)

@@ -189,9 +189,9 @@ def test_command(folders, expected, tmp_path, capsys):
     assert "with 3 processes" in out
     assert not (tmp_path / "set.partial").exists()
     assert cli.run(dataset.main, argv) == 0
-    assert capsys.readouterr().out.endswith(
-        f"50 rows packed in {tmp_path}/set, 0.1 MB\n"
-    )
+    *_, done, step = capsys.readouterr().out.splitlines()
+    assert done == f"50 rows packed in {tmp_path}/set, 0.1 MB"
+    assert "--set data.image_size=16 --set data.test_fraction=0.3" in step
     assert_as_expected(tmp_path / "set", expected)
 
 

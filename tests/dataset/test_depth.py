@@ -15,7 +15,7 @@ from maskdepth_tf import cli, errors, files, workers
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import depth, index
 from maskdepth_tf.dataset.teachers import loading, plausibility, ranges
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.headers import Header
 from maskdepth_tf.input import labels
 
@@ -105,21 +105,16 @@ def test_maps_ranges_and_manifest(data, network):
 
 
 def test_same_bytes_for_any_number_of_workers(data, network, monkeypatch):
-    def content():
-        names = [*sorted((data / "depth").iterdir()), data / "depth_range.csv"]
-        return [path.read_bytes() for path in names]
-
     make(data, num_workers=1)
-    first = content()
+    first = content_of(data)
     make(data, num_workers=3, force=True)
-    assert content() == first
+    assert content_of(data) == first
     monkeypatch.undo()  # processes at last
     mapper = depth.Mapper(data, RedTeacher(), bits=8, quality=75)
-    before = (data / "depth" / "3.jpg").read_bytes()
     with workers.pool(1, mapper, workers.with_tensorflow) as pool:
         jobs = {((("fg_bg/3.png", "depth/again.jpg"),),): 1}
         assert pool.run(depth.Mapper.write_maps, jobs, "depth", "maps") == [1]
-    assert (data / "depth" / "again.jpg").read_bytes() == before
+    assert (data / "depth/again.jpg").read_bytes() == first[data / "depth/3.jpg"]
 
 
 def test_maps_that_exist_are_skipped(data, network):
@@ -137,14 +132,14 @@ def test_maps_that_exist_are_skipped(data, network):
 
 def stop_at_13(monkeypatch):
     """Has one map end the command; what would write it."""
-    write = preprocessing.write_image
+    write = encoding.write_image
 
     def write_or_stop(path, *args, **kwargs):
         if str(path).endswith("13.jpg"):
             raise KeyboardInterrupt
         write(path, *args, **kwargs)
 
-    monkeypatch.setattr(preprocessing, "write_image", write_or_stop)
+    monkeypatch.setattr(encoding, "write_image", write_or_stop)
     return write
 
 
@@ -160,7 +155,7 @@ def test_run_that_was_cut_off_goes_on(data, network, monkeypatch):
         file.write("depth/14.jpg,2.")
     left = 20 - len(list((data / "depth").iterdir()))
     assert 0 < left < 20
-    monkeypatch.setattr(preprocessing, "write_image", write)
+    monkeypatch.setattr(encoding, "write_image", write)
     assert make(data) == left
     resumed = (data / "depth_range.csv").read_bytes()
     assert make(data, force=True) == 20
@@ -243,15 +238,14 @@ def test_maps_of_16_bits(data, network):
     assert make(data, bits=16, convention="relative_far") == 0
 
 
-@pytest.mark.parametrize("stop", ["images.write_image", "labels.write", "files.write"])
+@pytest.mark.parametrize(
+    "stop", ["encoding.write_image", "labels.write", "files.write_json"]
+)
 def test_16_bits_go_on_where_they_were_cut_off(stop, data, network, monkeypatch):
     manifest = {"files": {"labels.txt": "old"}}
     (data / "manifest.json").write_text(json.dumps(manifest))
-    module = {"images": preprocessing, "labels": labels, "files": files}[
-        stop.split(".")[0]
-    ]
-    name = stop.split(".")[1].replace("write", "write_json") if "f" in stop else ""
-    name = name or stop.split(".")[1]
+    module_name, name = stop.split(".")
+    module = {"encoding": encoding, "labels": labels, "files": files}[module_name]
     real, calls = getattr(module, name), []
 
     def stop_at_last(*args, **kwargs):
@@ -384,7 +378,10 @@ def test_command_line(data, network, capsys):
     argv = ["depth", "--data", str(data), "--teacher", path, "--workers", "1"]
     assert cli.run(dataset.main, argv) == 0
     shown = capsys.readouterr()
-    assert shown.out == f"20 depth maps written in {data}\n"
+    assert shown.out == (
+        f"20 depth maps written in {data}\n"
+        f"next     maskdepth dataset verify --labels {data}/labels.txt\n"
+    )
     assert "depth: 20 of 20 maps" in shown.err
 
 
@@ -396,7 +393,7 @@ def test_force_that_was_killed_mixes_no_teachers(data, network, monkeypatch):
     monkeypatch.setattr(plausibility, "check_teacher", lambda *args: {"rows": 20})
     with pytest.raises(KeyboardInterrupt):
         make(data, force=True)
-    monkeypatch.setattr(preprocessing, "write_image", write)
+    monkeypatch.setattr(encoding, "write_image", write)
     assert make(data) == 7
     resumed = content_of(data)
     make(data, force=True)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from maskdepth_tf import cli, errors
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset.checking import sheets
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.stores import Folder
 from maskdepth_tf.input import labels
-from maskdepth_tf.reports import contact_sheet, drawings
+from maskdepth_tf.reports import sheet
 from tests.support.labelled_sets import make_labelled_set
 
 
@@ -28,15 +28,15 @@ def small(tmp_path):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """What the sheets are made of, as they are drawn."""
-    seen = []
+    """The rows of the sheets, as they are drawn."""
+    rows = []
 
-    def draw(entries, *sizes):
-        seen.extend(entries)
+    def draw(drawn_rows, *sizes, columns=1):
+        rows.extend(drawn_rows)
         return np.zeros((2, 2, 3), np.uint8)
 
-    monkeypatch.setattr(contact_sheet, "draw", draw)
-    return seen
+    monkeypatch.setattr(sheet, "draw", draw)
+    return rows
 
 
 def write_faults(path, *rows, detail="why"):
@@ -62,15 +62,14 @@ def test_spread(length, count):
 
 
 def test_a_row_is_drawn_as_it_is(labels_file, drawn):
-    sheets.sheet(labels_file, Folder(labels_file.parent), 3)
-    assert [entry.lines for entry in drawn] == [["line 1"], ["line 20"], ["line 40"]]
+    sheets.spread_sheet(labels_file, Folder(labels_file.parent), 3)
+    assert [row.lines for row in drawn] == [["line 1"], ["line 20"], ["line 40"]]
     row, folder = labels.read(labels_file)[19], labels_file.parent
-    bg, fg_bg, mask, depth = drawn[1].panels
+    bg, fg_bg, mask, depth = drawn[1].cells
     assert np.array_equal(bg, preprocessing.read_rgb(folder / row.bg))
     assert np.array_equal(fg_bg, preprocessing.read_rgb(folder / row.fg_bg))
-    assert mask.shape == (16, 16, 3)
-    assert np.array_equal(mask[..., :1], preprocessing.read_mask(folder / row.mask))
-    expected = drawings.depth_to_color(
+    assert np.array_equal(mask, preprocessing.read_mask(folder / row.mask)[..., 0])
+    expected = sheet.depth_to_color(
         preprocessing.read_depth(folder / row.depth)[..., 0]
     )
     assert np.array_equal(depth, expected)
@@ -79,8 +78,8 @@ def test_a_row_is_drawn_as_it_is(labels_file, drawn):
 def test_lines_are_those_of_the_file(small, drawn):
     lines = small.read_text().splitlines()
     small.write_text("\n\n".join(lines))
-    sheets.sheet(small, Folder(small.parent), 12)
-    assert [e.lines[0] for e in drawn] == [f"line {n}" for n in (1, 3, 5, 7, 9, 11)]
+    sheets.spread_sheet(small, Folder(small.parent), 12)
+    assert [row.lines[0] for row in drawn] == [f"line {n}" for n in (1, 3, 5, 7, 9, 11)]
 
 
 def test_sheet_and_row_are_written(labels_file, tmp_path, capsys):
@@ -107,7 +106,7 @@ def test_a_set_in_a_zip_is_drawn_the_same(labels_file, tmp_path):
 def test_a_row_says_what_it_is_made_of(small, drawn):
     (small.parent / "mask/1.png").unlink()
     sheets.row_sheet(small, Folder(small.parent), 2)
-    assert [panel is None for panel in drawn[0].panels] == [False, False, True, False]
+    assert [cell is None for cell in drawn[0].cells] == [False, False, True, False]
     lines = drawn[0].lines
     assert lines[0] == f"line 2 of {small}"
     assert lines[1:3] == [
@@ -143,21 +142,21 @@ def test_faults_are_captions(small, tmp_path, drawn):
         tmp_path / "a.json", (4, "bad_line"), (2, "unreadable"), (2, "empty_mask")
     )
     sheets.fault_sheet(small, Folder(small.parent), faults, 12)
-    assert [entry.lines for entry in drawn] == [
+    assert [row.lines for row in drawn] == [
         ["line 2", "unreadable: why", "empty_mask: why"],
         ["line 4", "bad_line: why"],
     ]
-    assert [panel is None for panel in drawn[0].panels] == [False, False, False, True]
-    assert drawn[1].panels == [None] * 4
+    assert [cell is None for cell in drawn[0].cells] == [False, False, False, True]
+    assert drawn[1].cells == [None] * 4
 
 
 def test_it_reads_what_verify_writes(small, tmp_path, drawn):
-    preprocessing.write_image(small.parent / "mask/4.png", np.zeros((16, 16), "uint8"))
+    encoding.write_image(small.parent / "mask/4.png", np.zeros((16, 16), "uint8"))
     faults, output = tmp_path / "faults.json", tmp_path / "a.png"
     verify = ["verify", "--labels", small, "--json", faults, "--workers", "1"]
     assert cli.run(dataset.main, list(map(str, verify))) == 3
     assert run("--labels", small, "--worst", faults, "--output", output) == 0
-    assert [entry.lines[0] for entry in drawn] == ["line 5"]
+    assert [row.lines[0] for row in drawn] == ["line 5"]
     assert drawn[0].lines[1].startswith("empty_mask: ")
 
 
@@ -193,16 +192,16 @@ def test_errors_of_rows(small):
         sheets.row_sheet(small, source, 0)
     (small.parent / "depth/5.png").write_bytes(b"no picture")
     with pytest.raises(errors.DataError, match=r"labels\.txt:6: .*depth/5\.png"):
-        sheets.sheet(small, source, 2)
+        sheets.spread_sheet(small, source, 2)
     with small.open("a") as file:
         file.write("no row\n")
     with pytest.raises(errors.DataError, match=r"labels\.txt:7: expected 5 tab"):
         sheets.row_sheet(small, source, 7)
     with pytest.raises(errors.DataError, match=r"labels\.txt:7: expected 5 tab"):
-        sheets.sheet(small, source, 12)
+        sheets.spread_sheet(small, source, 12)
     small.write_text("\n")
     with pytest.raises(errors.DataError, match="expected at least one row, received"):
-        sheets.sheet(small, source, 12)
+        sheets.spread_sheet(small, source, 12)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import stats as stats_module
 from maskdepth_tf.dataset.checking import counting
 from maskdepth_tf.dataset.checking.counting import Sums, measure
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.stores import Folder
 from maskdepth_tf.input import labels
 from tests.support.labelled_sets import make_labelled_set
@@ -31,7 +31,7 @@ def run(*arguments):
 
 def grey(folder, name, values):
     """A picture of one line of pixels."""
-    preprocessing.write_image(folder / name, np.array([values]))
+    encoding.write_image(folder / name, np.array([values]))
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_table_and_json(by_hand, capsys):
 @settings(max_examples=50, deadline=None)
 def test_sums_are_those_of_the_numbers(values):
     sums = measure(np.array(values, "u2").reshape(1, -1, 1), has_bins=True)
-    assert sums[:3] == (
+    assert (sums.pixels, sums.totals, sums.squares) == (
         len(values),
         (sum(values),),
         (sum(value**2 for value in values),),
@@ -156,8 +156,8 @@ def test_a_picture_of_very_many_scans_is_not_decoded(by_hand, capsys):
     data = data[:last] + 900 * data[last:-2] + data[-2:]
     (by_hand / "a.png").write_bytes(data)
     for name in ("mask_a.png", "depth_a.png", "bg.png"):
-        preprocessing.write_image(by_hand / name, np.zeros((100, 200), "u1"))
-    preprocessing.write_image(by_hand / "mask_a.png", np.zeros((1000, 2000), "u1"))
+        encoding.write_image(by_hand / name, np.zeros((100, 200), "u1"))
+    encoding.write_image(by_hand / "mask_a.png", np.zeros((1000, 2000), "u1"))
     assert run("--labels", by_hand / "labels.txt") == 3
     assert "a.png: expected at most 800 scans, received 9" in capsys.readouterr().err
 

@@ -190,7 +190,7 @@ def test_cutouts_are_trimmed():
         ({"rows": 0}, "--rows must be 1 or more. Received: 0"),
         ({"rooms": 0}, "--rooms must be 1 or more. Received: 0"),
         ({"figures": -1}, "--figures must be 1 or more. Received: -1"),
-        ({"image_size": 8}, "--image-size must be 16 to 2048. Received: 8"),
+        ({"image_size": 7}, "--image-size must be 8 to 4096. Received: 7"),
         ({"quality": 96}, "--quality must be 1 to 95. Received: 96"),
         ({"seed": -1}, "--seed must be 0 or more. Received: -1"),
         ({"workers": 0}, "--workers must be 1 or more. Received: 0"),
@@ -246,7 +246,9 @@ def test_the_command(tmp_path, capsys):
     flags = "--rows 1 --rooms 1 --figures 1 --image-size 16 --workers 1".split()
     output = str(tmp_path / "set")
     assert cli.run(dataset.main, ["synthesize", "--output", output, *flags]) == 0
-    assert capsys.readouterr().out == f"1 rows in {output}\n"
+    done, step = capsys.readouterr().out.splitlines()
+    assert done == f"1 rows in {output}"
+    assert f"maskdepth train --config fast --set data.labels={output}/labels" in step
     assert len(labels.read(tmp_path / "set" / "labels.txt")) == 1
 
 

@@ -12,7 +12,7 @@ from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import verify as verify_module
 from maskdepth_tf.dataset.checking import inspection
 from maskdepth_tf.dataset.verify import Bad
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.stores import Folder
 from maskdepth_tf.input import labels
 from tests.support import labelled_rooms
@@ -65,7 +65,7 @@ def kinds(report):
 
 def replace(path, pixels):
     path.unlink()
-    preprocessing.write_image(path, pixels)
+    encoding.write_image(path, pixels)
 
 
 def test_good_rows_are_good(good_set, capsys):
@@ -73,7 +73,9 @@ def test_good_rows_are_good(good_set, capsys):
     report = verify(folder / "labels.txt", folder)
     assert report == (NUM_ROWS, [], rows)
     assert run("--labels", folder / "labels.txt") == 0
-    assert capsys.readouterr().out == f"{folder}/labels.txt: 100 rows, 0 bad\n"
+    done, step = capsys.readouterr().out.splitlines()
+    assert done == f"{folder}/labels.txt: 100 rows, 0 bad"
+    assert step.startswith("next     maskdepth train ")
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["other", "stranger"])
@@ -87,9 +89,7 @@ def test_100_of_100_swapped_backgrounds_are_caught(copy, rooms, is_there):
         wrong = {0: 10, 10: 0, 11: 0}.get(place, int(rng.integers(1, len(rooms))))
         wrong = wrong if wrong != place else place - 1
         if not is_there:
-            preprocessing.write_image(
-                copy / f"bg/{wrong}_.png", labelled_rooms.room(rng)
-            )
+            encoding.write_image(copy / f"bg/{wrong}_.png", labelled_rooms.room(rng))
         swapped.append(row._replace(bg=f"bg/{wrong}{'' if is_there else '_'}.png"))
     labels.write(copy / "labels.txt", swapped)
     report = verify(copy / "labels.txt", copy)
@@ -178,7 +178,7 @@ def test_a_strange_room_is_not_a_transposed_mask(copy):
     rows = labels.read(copy / "labels.txt")
     mask = preprocessing.read_mask(copy / rows[2].mask)[..., 0]
     room = preprocessing.read_rgb(copy / rows[2].bg) // 2
-    preprocessing.write_image(copy / "bg/dark.png", room)
+    encoding.write_image(copy / "bg/dark.png", room)
     rows[2] = rows[2]._replace(bg="bg/dark.png")
     labels.write(copy / "labels.txt", rows)
     # What differs most lies where the transposed mask is, but all of it differs.
@@ -248,7 +248,7 @@ def test_nothing_is_remembered(copy, rooms):
     path = copy / "bg/3.png"
     path.unlink()
     assert len(verify(copy / "labels.txt", copy).bad) == 9
-    preprocessing.write_image(path, rooms[3])
+    encoding.write_image(path, rooms[3])
     assert verify(copy / "labels.txt", copy).bad == []
 
 
@@ -272,6 +272,8 @@ def test_json_table_and_clean_labels(copy, capsys):
         "",
         f"{path}:5: missing: {detail}",
         f"wrote 99 rows to {clean}",
+        f"next     maskdepth train --config fast --set data.labels={clean} --workdir "
+        "runs/mine",
     ]
     assert run("--labels", clean) == 0
 

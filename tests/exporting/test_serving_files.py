@@ -1,3 +1,4 @@
+import io
 import sys
 
 import numpy as np
@@ -93,13 +94,11 @@ def test_warmup_is_small_and_the_same_each_time(tmp_path):
         written.append((tmp_path / name / serving_files.WARMUP).read_bytes())
     assert written[0] == written[1]
     assert len(written[0]) < 100_000
-    value = read_warmup(tmp_path / "first")[0].inputs["bg"]
-    assert np.unique(tf.make_ndarray(value)).tolist() == [128]
-
-
-def test_made_picture(tmp_path):
-    (tmp_path / "made").write_bytes(serving_files._made_picture())
-    with Image.open(tmp_path / "made") as image:
+    inputs = {}
+    for request in read_warmup(tmp_path / "first"):
+        inputs |= {k: tf.make_ndarray(value) for k, value in request.inputs.items()}
+    assert np.unique(inputs["bg"]).tolist() == [128]
+    with Image.open(io.BytesIO(inputs["bg_bytes"][0])) as image:
         assert image.size == (64, 48)
         assert image.getpixel((0, 24))[0] < 10
         assert image.getpixel((63, 24))[0] > 245

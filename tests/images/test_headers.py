@@ -152,7 +152,7 @@ def test_bombs_cost_neither_time_nor_memory(tmp_path):
     (tmp_path / "ok").write_bytes(png_of_size(8, 8))
     code = """
         import os, sys, time
-        from maskdepth_tf import headers
+        from maskdepth_tf.images import headers
         from maskdepth_tf.errors import DataError
         def peak():
             with open("/proc/self/status") as file:
@@ -160,14 +160,11 @@ def test_bombs_cost_neither_time_nor_memory(tmp_path):
         headers.check(os.path.join(sys.argv[1], "ok"))
         before = peak()
         for name in sorted(set(os.listdir(sys.argv[1])) - {"ok"}):
-            quickest = 1e9  # other processes slow this one down
-            for _ in range(5):
-                started = time.process_time()
-                try:
-                    headers.check(os.path.join(sys.argv[1], name))
-                except DataError:
-                    quickest = min(quickest, time.process_time() - started)
-            print(quickest, peak() - before)
+            started = time.process_time()
+            try:
+                headers.check(os.path.join(sys.argv[1], name))
+            except DataError:
+                print(time.process_time() - started, peak() - before)
         assert not {"tensorflow", "keras"} & set(sys.modules)
     """
     done = subprocess.run(
@@ -181,7 +178,8 @@ def test_bombs_cost_neither_time_nor_memory(tmp_path):
         *(map(float, line.split()) for line in done.stdout.splitlines()), strict=True
     )
     assert len(seconds) == len(BOMBS)
-    assert max(seconds) < 0.05
+    # Decoding the smallest of them takes ten seconds of a processor.
+    assert max(seconds) < 1
     assert max(mebibytes) < 50
 
 
@@ -311,7 +309,7 @@ def test_damaged_headers_never_cause_another_error(encoding):
 
 def test_pillow_warns_of_nothing_that_we_refuse():
     code = """
-        from maskdepth_tf import headers
+        from maskdepth_tf.images import headers
         import sys, warnings
         from PIL import Image
         try:

@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 import random
 import shutil
+import unicodedata
 import zipfile
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import headers, zip_directory
+from maskdepth_tf.images import headers
 from maskdepth_tf.images.stores import Archives, Folder, open_pictures
 from maskdepth_tf.input import labels
 from tests.support.pictures import CORPUS, write
@@ -170,7 +171,7 @@ class TestArchives:
     def test_a_damaged_member_is_not_taken_for_another_kind_of_file(self, tmp_path):
         path = pack(tmp_path / "a.zip", {"a.png": CORPUS["rgb"]})
         write(path, path.read_bytes().replace(b"a.png", b"b.png", 1))
-        with pytest.raises(DataError, match=r"a\.png: expected a header as in the dir"):
+        with pytest.raises(DataError, match=r"a\.png: expected the bytes that"):
             open_pictures([path]).header("a.png")
 
     def test_a_part_that_is_left_out_is_noticed(self, archives):
@@ -282,13 +283,17 @@ PARTS = st.text(
 PATHS = st.lists(PARTS, min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     members=st.dictionaries(PATHS, st.binary(max_size=3000), min_size=1, max_size=8),
     method=st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
 )
 def test_what_was_packed_is_read(tmp_path_factory, members, method):
-    members = {zip_directory._folded(name): data for name, data in members.items()}
+    # Names that differ in case only, say, are refused.
+    members = {
+        unicodedata.normalize("NFC", name.casefold()): data
+        for name, data in members.items()
+    }
     path = pack(tmp_path_factory.getbasetemp() / "any.zip", members, method)
     assert bytes_or_error(path, members) == list(members.values())
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.input import examples, labels
 from tests.support.labelled_sets import make_labelled_set
 
@@ -102,7 +102,7 @@ def test_mirrored_scenes_stay_on_one_side(tmp_path):
     folder = labels_path.parent / "bg"
     for i in range(0, 8, 2):
         mirrored = preprocessing.read_rgb(folder / f"{i}.png")[:, ::-1]
-        preprocessing.write_image(folder / f"{i + 1}.png", mirrored)
+        encoding.write_image(folder / f"{i + 1}.png", mirrored)
     found = opened(labels_path, memory_gb=0)
     for seed in range(3):
         split = examples.split_examples(found, "unseen", 0.3, seed)

@@ -235,6 +235,8 @@ def test_without_cutouts_there_is_no_unseen_split(tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.startswith(f"no unseen split: {labels_path.parent}/fg/1.png: ")
     assert "40 rows packed in" in out
+    assert "--set data.image_size=8 --set data.test_fraction=0.3 " in out
+    assert "--set data.split=random" in out
     found = examples.open_examples(str(output), image_size=8)
     assert len(examples.split_examples(found, "random", 0.3, 0)["train"]) > 20
     message = f"{output}: holds no unseen split: .*fg/1.png"
@@ -314,8 +316,8 @@ def test_damaged_picture_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--image-size", "0"], "--image-size must be 1 to 4096. Received: 0"),
-        (["--test-fraction", "1"], "--test-fraction must be between 0 and 1"),
+        (["--image-size", "0"], "--image-size must be 8 to 4096. Received: 0"),
+        (["--test-fraction", "1"], "--test-fraction must be 0.001 to 0.999"),
         (["--seed", "-1"], "--seed must be 0 or more. Received: -1"),
     ],
 )

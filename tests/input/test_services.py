@@ -1,12 +1,12 @@
 """Input services: the same batches as without, and one line when they are gone."""
 
+import functools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -15,12 +15,9 @@ import tensorflow as tf
 from maskdepth_tf import cli, input_server
 from maskdepth_tf.errors import DataError, ServerError, UsageError, WorkerLostError
 from maskdepth_tf.input import augmentation, examples, labels, pipeline, services
-from tests.support.paths import ROOT, SUPPORT
+from tests.support.paths import ROOT
+from tests.support.train_process import TrainProcess
 from tests.support.training_runs import tiny_overrides, train_run
-
-TRAIN = SUPPORT / "train_process.py"
-SECONDS = 300.0
-"""Longest that a process may take to do what it is asked."""
 
 
 def launch(*flags):
@@ -113,24 +110,6 @@ def test_the_same_training(labels_file, trained, two, tmp_path):
     assert fingerprint(run_dir) == fingerprint(trained)
 
 
-def start(overrides, *flags):
-    """A training in a process of its own: in this one other tests may have set up
-    TensorFlow otherwise, and the last bits differ."""
-    words = [word for text in overrides for word in ("--set", text)]
-    return subprocess.Popen(
-        [sys.executable, TRAIN, *words, *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(training):
-    """What a training printed, which must end well."""
-    printed, _ = training.communicate(timeout=SECONDS)
-    assert training.returncode == 0, printed
-
-
 def test_a_killed_service(labels_file, two, tmp_path):
     run_dir, whole = tmp_path / "run", tmp_path / "whole"
     # More steps than are fetched ahead.
@@ -138,25 +117,23 @@ def test_a_killed_service(labels_file, two, tmp_path):
     server = launch("--port", "0")
     name = address(server)
     overrides = [*tiny_overrides(labels_file, run_dir), *more]
-    training = start([*overrides, services_flag(two[0], name)])
-    try:
-        deadline, log = time.monotonic() + SECONDS, run_dir / "metrics.csv"
-        while not log.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        server.kill()
-        printed, _ = training.communicate(timeout=SECONDS)
-    finally:
-        training.kill()
-        server.communicate()
-    assert training.returncode == 8, printed
-    assert f"error: {services._lost(name)}" in printed.splitlines()
+    kill = functools.partial(os.kill, server.pid, signal.SIGKILL)
+    # In this process other tests may have set up TensorFlow otherwise, and the last
+    # bits would differ.
+    values = [*overrides, services_flag(two[0], name)]
+    code, printed = TrainProcess(values, act=kill, after=20).finish()
+    server.communicate()
+    assert code == 8, printed
+    gone = f"error: data.services: {name} is gone or was started anew; when all are "
+    assert gone + "there, go on with --resume" in printed.splitlines()
     with pytest.raises(KeyError):
         fingerprint(run_dir)
     # Another may go on, and alone.
-    resumed = start([*overrides, services_flag(two[1])], "--resume")
-    alone = start([*tiny_overrides(labels_file, whole), *more])
-    finish(resumed)
-    finish(alone)
+    resumed = TrainProcess([*overrides, services_flag(two[1])], "--resume")
+    alone = TrainProcess([*tiny_overrides(labels_file, whole), *more])
+    for training in (resumed, alone):
+        code, printed = training.finish()
+        assert code == 0, printed
     assert fingerprint(run_dir) == fingerprint(whole)
 
 
@@ -174,7 +151,7 @@ def test_a_server_that_ends_and_one_that_is_started_anew():
     found = iter(numbers)
     assert read(found, 3) == [1, 2, 3]
     server.send_signal(signal.SIGTERM)
-    assert server.communicate(timeout=SECONDS) == ("", None)
+    assert server.communicate() == ("", None)
     assert server.returncode == 0
     server = launch("--port", name.rpartition(":")[2])
     try:
@@ -183,7 +160,7 @@ def test_a_server_that_ends_and_one_that_is_started_anew():
             read(found, 10**6)
     finally:
         server.send_signal(signal.SIGINT)
-        assert server.communicate(timeout=SECONDS) == ("", None)
+        assert server.communicate() == ("", None)
     assert server.returncode == 0
 
 
@@ -216,8 +193,8 @@ def test_no_service(labels_file, tmp_path, monkeypatch, capsys):
         code = train_run([*overrides, services_flag(name)])
     assert code == ServerError.exit_code
     assert capsys.readouterr().err == (
-        f"error: data.services: {name} must be an input service, as python -m "
-        "maskdepth_tf.input_server starts. Received: no connection in 0.3 s\n"
+        f"error: data.services: {name} must be an input service, as "
+        "`maskdepth input-server` starts. Received: no connection in 0.3 s\n"
     )
     assert not (tmp_path / "run").exists()
 

@@ -6,10 +6,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskdepth_tf.network import metrics
+from maskdepth_tf.network import metric_list, metrics
 from tests.support import reference
 
-BOTH = [(o, name) for o, group in metrics.METRICS.items() for name in group]
+BOTH = [(metric.output, metric.name) for metric in metric_list.METRICS]
 
 
 def column(*values):
@@ -105,12 +105,16 @@ def test_the_originals_numbers(state, targets):
 @pytest.mark.parametrize(("output", "name"), BOTH)
 def test_one_value_an_example(output, name):
     targets, outputs = examples(4)
-    function = metrics.METRICS[output][name]
+    function = metrics.FUNCTIONS[name]
     values = function(targets[output], outputs[output])
     assert values.shape == (4,)
     for i in range(4):
         one = function(targets[output][i : i + 1], outputs[output][i : i + 1])
         np.testing.assert_allclose(one, values[i : i + 1], atol=1e-6)
+
+
+def test_every_metric_has_a_function_of_its_name():
+    assert list(metrics.FUNCTIONS) == [name for _, name in BOTH]
 
 
 def test_batches_leave_no_trace():

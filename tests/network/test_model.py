@@ -142,8 +142,8 @@ def test_difference_is_shown():
 @pytest.mark.parametrize("image_size", [2, 18, 17])
 def test_size_that_cannot_be_halved(image_size):
     message = (
-        "`image_size` must be divisible by 4, the total stride of 2 levels on patches "
-        f"of 2. Received: image_size={image_size}"
+        "`image_size` of 2 levels on patches of 2 must be 8 to 4096 and divisible "
+        f"by 4. Received: {image_size}"
     )
     with pytest.raises(ValueError, match=message):
         tiny(image_size=image_size)

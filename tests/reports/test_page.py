@@ -1,68 +1,76 @@
-import base64
-import html.parser
-import re
-
-from hypothesis import given
+import jinja2
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskdepth_tf.reports import page
+from tests.support import pages
+
+EMPTY = {
+    "name": "a",
+    "gaps": [],
+    "run": {},
+    "command": "",
+    "duration": "",
+    "config": "",
+    "splits": [],
+    "rules": {},
+    "parameters": 0,
+    "epochs": [],
+    "metrics": [],
+    "seconds": "",
+    "best": None,
+    "pictures": {},
+    "at": lambda *_: None,
+}
 
 
-class Parsed(html.parser.HTMLParser):
-    """Names of the elements, and the text between them."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.names, self.text = [], ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.names.append(tag)
-
-    def handle_data(self, data):
-        self.text += data
+def render(**values):
+    return page.render("run_report.html", **EMPTY | values)
 
 
-@given(st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"])))
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn", "Zl", "Zp"])))
+@settings(deadline=None, max_examples=25)
 def test_text_and_attributes_never_become_markup(text):
-    parsed = Parsed(page.element("p", text, title=text))
-    assert parsed.names == ["p"]
-    assert parsed.text == text
+    tree = pages.parse(render(config=f"{text}.", pictures={text: b"\x89PNG"}))
+    assert tree.find(".//pre").findtext("code") == f"{text}."
+    assert [image.get("alt") for image in tree.iter("img")] == [text]
 
 
-def test_elements_are_not_escaped_twice():
-    inner = page.element("b", "&")
-    assert page.element("p", "<", inner) == "<p>&lt;<b>&amp;</b></p>"
+def test_a_picture_carries_its_bytes():
+    tree = pages.parse(render(pictures={"curves": b"\x89PNG"}))
+    assert tree.find(".//img").get("src") == "data:image/png;base64,iVBORw=="
 
 
-def test_joined_markup_is_text_again():
-    # What a string method returns is escaped: forgetting `Html` shows, and is safe.
-    assert (
-        page.element("p", page.element("b").strip() + "")
-        == "<p>&lt;b&gt;&lt;/b&gt;</p>"
-    )
+def test_a_page_asks_for_nothing_and_suits_light_dark_and_phones():
+    text = render(name="a < b")
+    tree = pages.parse(text)
+    assert text.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert tree.findtext("head/title") == "a < b: mask and depth"
+    assert "prefers-color-scheme: dark" in tree.findtext("head/style")
+    metas = {meta.get("name", meta.get("http-equiv")) for meta in tree.iter("meta")}
+    assert {"viewport", "Content-Security-Policy"} <= metas
+    assert pages.addresses(text) == []
 
 
-def test_png_carries_its_bytes():
-    markup = page.png(b"\x89PNG", 'a "grid"', class_="drawing")
-    encoded = base64.b64encode(b"\x89PNG").decode()
-    assert markup == (
-        f'<img src="data:image/png;base64,{encoded}" alt="a &quot;grid&quot;" '
-        'class="drawing">'
-    )
+def test_a_value_that_is_not_given_is_an_error():
+    with pytest.raises(jinja2.UndefinedError, match="is undefined"):
+        page.render("run_report.html")
 
 
-def test_definitions_leave_out_what_is_empty():
-    markup = page.definitions({"a": "1", "b": "", "c": page.element("i", "3")})
-    assert markup == "<dl><dt>a</dt><dd>1</dd><dt>c</dt><dd><i>3</i></dd></dl>"
+def test_texts_that_are_no_pages_are_not_escaped():
+    values = {"name": "a & b", "version": "1", "size": 48, "parameters": 1234}
+    text = page.render("model_card.md", **values, run={}, scores={}, metrics=[])
+    assert text.startswith("# a & b\n")
+    assert "1,234 parameters" in text
 
 
-def test_document_asks_for_nothing_and_suits_light_dark_and_phones():
-    text = page.document("a < b", page.element("p", "hello"))
-    assert text.startswith('<!DOCTYPE html>\n<html lang="en"><head><meta charset=')
-    assert "<title>a &lt; b</title>" in text
-    assert "<main><p>hello</p></main>" in text
-    assert "prefers-color-scheme: dark" in text
-    assert 'name="viewport"' in text
-    assert not re.search(r"https?:|<script|<link|@import|url\(", text)
+@pytest.mark.parametrize("value", [None, "", "x", [], {}, "nan", float("inf"), 10**400])
+def test_what_is_no_number_is_a_dash(value):
+    assert page.number_text(value) == "–"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_number_reads_floats_and_their_text(value):
+    assert page.number(value) == value
+    assert page.number(repr(value)) == value

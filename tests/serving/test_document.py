@@ -8,14 +8,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from maskdepth_tf import client, export, serve
-from maskdepth_tf.serving import model_config
 from tests.support import servers
 from tests.support.exported import BG, FG_BG
 from tests.support.paths import ROOT
@@ -35,13 +33,6 @@ PARSERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def running(exported):
-    declared = {"maskdepth": model_config.Declared(str(Path(exported[1]).parent))}
-    with servers.running(lambda: declared) as found:
-        yield found
-
-
 @pytest.fixture
 def here(tmp_path):
     """A folder with the files that the examples read."""
@@ -50,10 +41,12 @@ def here(tmp_path):
     return tmp_path
 
 
-def typed(running, command, text, here):
-    """What a text prints that is run there, but for the ports."""
-    text = text.replace("http://127.0.0.1:8501", running.rest)
-    text = text.replace("127.0.0.1:8500", running.grpc)
+def typed(office, command, text, here):
+    """What a text prints that is run there, but for ports and limits of time."""
+    text = text.replace("http://127.0.0.1:8501", office.rest)
+    text = text.replace("127.0.0.1:8500", office.grpc)
+    text = text.replace("timeout=20", f"timeout={servers.PATIENCE}")
+    text = text.replace(".client --", f".client --timeout {servers.PATIENCE} --")
     bin_folder = os.path.dirname(sys.executable)
     path = os.pathsep.join([bin_folder, os.environ["PATH"]])
     done = subprocess.run(
@@ -62,7 +55,7 @@ def typed(running, command, text, here):
         env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=servers.PATIENCE,
+        timeout=2 * servers.PATIENCE,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -80,29 +73,29 @@ def modes(here, *names):
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
-def test_curl(running, here):
+def test_curl(office, here):
     bash = ["bash", "-euo", "pipefail", "-c"]
-    said = "".join(typed(running, bash, text, here) for text in CURL)
+    printed = "".join(typed(office, bash, text, here) for text in CURL)
     for text in ('"AVAILABLE"', '"serving_uint8"', '"ready"', "maskdepth_queue"):
-        assert text in said
+        assert text in printed
     assert modes(here, "mask", "depth", "cutout") == ["L", "I;16", "RGBA"]
     (row,) = json.loads((here / "rows_reply.json").read_text())["predictions"]
     assert np.shape(row["mask"]) == np.shape(row["depth"]) == (32, 32, 1)
 
 
-def test_python(running, here):
-    said = typed(running, [sys.executable, "-c"], PYTHON, here)
-    assert said.startswith(
+def test_python(office, here):
+    printed = typed(office, [sys.executable, "-c"], PYTHON, here)
+    assert printed.startswith(
         "[VersionStatus(version=1, state='AVAILABLE', message='')]\n"
     )
-    assert 0 < float(said.splitlines()[1]) < 1
+    assert 0 < float(printed.splitlines()[1]) < 1
     assert modes(here, "client_mask") == ["L"]
 
 
-def test_the_client_as_a_command(running, here):
+def test_the_client_as_a_command(office, here):
     (block,) = [text for _, text in BLOCKS if "maskdepth_tf.client --" in text]
-    said = typed(running, ["bash", "-euc"], block, here)
-    assert len(said.split()) == 3
+    printed = typed(office, ["bash", "-euc"], block, here)
+    assert len(printed.split()) == 3
     assert modes(here / "answers", "fg_bg_mask") == ["L"]
 
 
@@ -117,5 +110,5 @@ def test_every_flag_of_the_server_is_told():
     defaults = vars(serve.make_parser().parse_args([]))
     table = dict(re.findall(r"^\| `(--[\w-]+)` \| ([\d.]+) \|", TEXT, re.MULTILINE))
     assert len(table) == 6
-    for flag, told in table.items():
-        assert str(defaults[flag[2:].replace("-", "_")]) == told
+    for flag, default in table.items():
+        assert str(defaults[flag[2:].replace("-", "_")]) == default

@@ -7,29 +7,31 @@ import json
 import re
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 
-from maskdepth_tf.serving import connections, json_tensors, rest
+from maskdepth_tf.serving import connections
 from maskdepth_tf.serving.batching import Limits
+from maskdepth_tf.serving.tensors import json_bodies
 from tests.support import servers
+from tests.support.servers import PATIENCE
 
 PREDICT = "/v1/models/shift:predict"
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def running(shift_folder):
-    with servers.running(shift_folder) as found:
-        yield found
+    with servers.running(shift_folder) as server:
+        yield server
 
 
 def talk(running, data=b""):
     """A connection on which something was sent."""
     host, port = urlsplit(running.rest).netloc.split(":")
-    connection = socket.create_connection((host, int(port)), 20)
+    connection = socket.create_connection((host, int(port)), PATIENCE)
     connection.sendall(data)
     return connection
 
@@ -38,6 +40,13 @@ def rest_of(connection):
     """All that comes until the server hangs up."""
     with connection:
         return b"".join(iter(lambda: connection.recv(10_000), b""))
+
+
+def reply_of(connection):
+    """Status and body of the next reply."""
+    reply = http.client.HTTPResponse(connection)
+    reply.begin()
+    return reply.status, json.loads(reply.read())
 
 
 def test_pages_of_others_are_not_told_to_read_replies(running):
@@ -61,7 +70,6 @@ def send_on(connection, data, times):
     """Sends again and again until the server hangs up."""
     for _ in range(times):
         connection.sendall(data)
-        time.sleep(0.001)
 
 
 def test_endless_chunks_end_at_the_limit(running):
@@ -91,7 +99,7 @@ def test_compressed_bodies_are_refused(running):
 def test_headers_have_a_limit(running):
     with talk(running) as connection:
         with pytest.raises(OSError, match="Broken pipe|reset"):
-            send_on(connection, b"a" * 10_000, 1000)
+            send_on(connection, b"a" * 10_000, 10_000)
     assert running.predict({"instances": [[1, 2]]})[0] == 200
 
 
@@ -100,71 +108,99 @@ def test_no_http_at_all(running):
     assert reply.startswith(b"HTTP/1.1 400 ")
 
 
-def test_slow_bodies_and_silent_connections_end(shift_folder, monkeypatch):
-    monkeypatch.setattr(rest, "BODY_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.5)
-    with servers.running(shift_folder) as running:
-        start = time.monotonic()
-        silent = [talk(running, data) for data in (b"", b"GET / HT", b"G") * 10]
-        slow = [talk(running, post("Content-Length: 9") + b"{") for _ in range(50)]
-        assert running.predict({"instances": [[1, 2]]})[0] == 200
-        assert {rest_of(connection)[:13] for connection in slow} == {b"HTTP/1.1 408 "}
-        assert {rest_of(connection) for connection in silent} == {b""}
-        assert time.monotonic() - start < 10
+def test_slow_bodies_and_silent_connections_end(running):
+    silent = [talk(running, data) for data in (b"", b"GET / HT", b"G") * 10]
+    slow = [talk(running, post("Content-Length: 9") + b"{") for _ in range(50)]
+    servers.until(lambda: running.service.in_flight == len(slow))
+    assert running.predict({"instances": [[1, 2]]})[0] == 200
+    running.advance(PATIENCE)
+    assert {rest_of(connection)[:13] for connection in slow} == {b"HTTP/1.1 408 "}
+    # A connection that had just been seen is looked at once more.
+    running.advance(PATIENCE)
+    assert {rest_of(connection) for connection in silent} == {b""}
+
+
+def test_a_connection_without_a_further_request_ends(running):
+    with talk(running) as connection:
+        for _ in range(3):
+            connection.sendall(LIVE)
+            assert reply_of(connection)[0] == 200
+            running.advance(PATIENCE / 3)
+        running.advance(PATIENCE)
+        assert rest_of(connection) == b""
 
 
 def test_connections_are_counted(shift_folder, monkeypatch):
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     with servers.running(shift_folder) as running, contextlib.ExitStack() as stack:
-        held = [stack.enter_context(talk(running, b"GET ")) for _ in range(3)]
-        time.sleep(0.2)
+        held = [stack.enter_context(talk(running, LIVE)) for _ in range(3)]
+        assert [reply_of(connection)[0] for connection in held] == [200] * 3
         with pytest.raises(OSError, match="reset|closed"):
             running.request("GET", "/health/live")
         held[0].close()
-        time.sleep(0.2)
-        assert running.request("GET", "/health/live")[0] == 200
+
+        def is_answered():
+            with contextlib.suppress(OSError):
+                return running.request("GET", "/health/live")[0] == 200
+
+        servers.until(is_answered)
 
 
 def test_bodies_in_memory_have_a_limit(shift_folder):
     size = 2**16
     body = json.dumps({"a": "b" * (size - 100)}).encode()
-    data = post(f"Content-Length: {size}") + body
     with servers.running(shift_folder, max_body=size) as running:
         with contextlib.ExitStack() as stack:
             # All but the end of the body: each waits in memory.
             for _ in range(8):
+                data = post(f"Content-Length: {size}") + body
                 stack.enter_context(talk(running, data))
-            time.sleep(0.3)
-            reply = rest_of(talk(running, data))
-        assert reply.startswith(b"HTTP/1.1 503 ")
-        assert b"too much is under way" in reply
-        time.sleep(0.3)
-        assert running.predict({"instances": [[1, 2]]})[0] == 200
+            # Until all of them have been read, it is only an unfit request.
+            replies = []
+            servers.until(
+                lambda: replies.append(running.predict(body)) or full(replies)
+            )
+            assert replies[-1] == (503, {"error": "too much is under way"})
+            assert {status for status, _ in replies[:-1]} <= {400}
+        servers.until(lambda: running.predict({"instances": [[1, 2]]})[0] == 200)
 
 
-@contextlib.contextmanager
-def full(shift_folder, monkeypatch, **changes):
-    """A server whose queue of two is full of what is being decoded; and the gate."""
+def full(replies):
+    return replies[-1][0] == 503
+
+
+@pytest.fixture(scope="module")
+def gated(shift_folder):
+    """A server with a queue of two, and the gate that its decoding waits for."""
     gate = threading.Event()
-    decode = json_tensors.decode
+    decode = json_bodies.decode
 
     def wait(body, model):
-        gate.wait(servers.PATIENCE)
+        gate.wait(PATIENCE)
         return decode(body, model)
 
-    monkeypatch.setattr(json_tensors, "decode", wait)
-    with (
-        servers.running(shift_folder, limits=Limits(max_queue=2), **changes) as running,
-        ThreadPoolExecutor(2) as threads,
-    ):
-        body = {"instances": [[1, 2]]}
-        held = [threads.submit(running.predict, body) for _ in range(2)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_bodies, "decode", wait)
+        with servers.running(shift_folder, limits=Limits(max_queue=2)) as running:
+            yield running, gate
+
+
+@pytest.fixture
+def busy(gated):
+    """The server while its queue is full of requests that are decoded; the gate."""
+    running, gate = gated
+    gate.clear()
+    with ThreadPoolExecutor(2) as threads:
+        held = [
+            threads.submit(running.predict, {"instances": [[1, 2]]}) for _ in range(2)
+        ]
         try:
             servers.until(running.service.is_full)
             yield running, gate
         finally:
             gate.set()
         assert [future.result()[0] for future in held] == [200, 200]
+    servers.until(lambda: not running.service.in_flight)
 
 
 BODY = b'{"instances": [[1, 2]]}'
@@ -172,20 +208,19 @@ PLAIN = post(f"Content-Length: {len(BODY)}") + BODY
 TOO_MANY = {"error": "too many requests are under way"}
 
 
-def reply_of(connection):
-    """Status and body of the next reply."""
-    reply = http.client.HTTPResponse(connection)
-    reply.begin()
-    return reply.status, json.loads(reply.read())
+def test_decoding_has_a_queue_too(busy):
+    running, _ = busy
 
-
-def test_decoding_has_a_queue_too(shift_folder, monkeypatch):
-    with full(shift_folder, monkeypatch) as (running, _):
-        assert running.predict(BODY) == (503, TOO_MANY)
-        assert running.request("GET", "/health/ready")[0] == 200
+    def refusals():
         metrics = running.request("GET", "/monitoring/prometheus/metrics")[1].decode()
-        labels = 'api="rest",code="RESOURCE_EXHAUSTED",model=""'
-        assert f"maskdepth_requests_total{{{labels}}} 1.0" in metrics
+        labels = r'api="rest",code="RESOURCE_EXHAUSTED",model=""'
+        counts = re.findall(rf"maskdepth_requests_total{{{labels}}} (\S+)", metrics)
+        return float(counts[0]) if counts else 0
+
+    before = refusals()
+    assert running.predict(BODY) == (503, TOO_MANY)
+    assert running.request("GET", "/health/ready")[0] == 200
+    assert refusals() == before + 1
 
 
 @pytest.mark.parametrize(
@@ -202,29 +237,28 @@ def test_decoding_has_a_queue_too(shift_folder, monkeypatch):
         [PLAIN.replace(b"\r\n", b"\n")],
     ],
 )
-def test_refusals_leave_the_connection_in_order(shift_folder, monkeypatch, sent):
-    with full(shift_folder, monkeypatch) as (running, gate):
-        with talk(running) as connection:
-            for _ in range(2):
-                for data in sent:
-                    connection.sendall(data)
-                    time.sleep(0.02)
-                assert reply_of(connection) == (503, TOO_MANY)
-            gate.set()
-            servers.until(lambda: not running.service.in_flight)
-            connection.sendall(PLAIN)
-            assert reply_of(connection) == (200, {"predictions": [[101, 102]]})
+def test_refusals_leave_the_connection_in_order(busy, sent):
+    running, gate = busy
+    with talk(running) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(2):
+            for data in sent:
+                connection.sendall(data)
+                # The server reads what has come before more does.
+                running.advance(0)
+            assert reply_of(connection) == (503, TOO_MANY)
+        gate.set()
+        servers.until(lambda: not running.service.in_flight)
+        connection.sendall(PLAIN)
+        assert reply_of(connection) == (200, {"predictions": [[101, 102]]})
 
 
-def test_refusals_of_requests_that_come_together(shift_folder, monkeypatch):
-    with full(shift_folder, monkeypatch) as (running, _), talk(running) as connection:
-        live = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
-        connection.sendall(PLAIN + PLAIN + live)
-        with connection.makefile("rb") as replies:
-            connection.shutdown(socket.SHUT_WR)
-            text = replies.read()
-    statuses = re.findall(rb"HTTP/1.1 (\d+)", text)
-    assert statuses == [b"503", b"503", b"200"]
+def test_refusals_of_requests_that_come_together(busy):
+    running, _ = busy
+    with talk(running, PLAIN + PLAIN + LIVE) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        text = rest_of(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)", text) == [b"503", b"503", b"200"]
 
 
 @pytest.mark.parametrize(
@@ -236,20 +270,20 @@ def test_refusals_of_requests_that_come_together(shift_folder, monkeypatch):
         (post("Content-Length: 1\r\nContent-Length: 2") + b"{}", b"400"),
     ],
 )
-def test_others_are_left_to_the_parser(shift_folder, monkeypatch, data, status):
-    with full(shift_folder, monkeypatch) as (running, _):
-        assert rest_of(talk(running, data))[9:12] == status
+def test_others_are_left_to_the_parser(busy, data, status):
+    running, _ = busy
+    assert rest_of(talk(running, data))[9:12] == status
 
 
-def test_refused_connections_end_only_if_they_are_silent(shift_folder, monkeypatch):
-    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.3)
-    with full(shift_folder, monkeypatch) as (running, _):
-        with talk(running) as connection:
-            for _ in range(10):
-                connection.sendall(PLAIN)
-                assert reply_of(connection) == (503, TOO_MANY)
-                time.sleep(0.1)
-            connection.sendall(PLAIN[:-1])
-            start = time.monotonic()
-            assert rest_of(connection).startswith(b"HTTP/1.1 503 ")
-            assert time.monotonic() - start < 5
+def test_refused_connections_end_only_if_they_are_silent(busy):
+    running, _ = busy
+    with talk(running) as connection:
+        for _ in range(3):
+            connection.sendall(PLAIN)
+            assert reply_of(connection) == (503, TOO_MANY)
+            running.advance(PATIENCE)
+        connection.sendall(PLAIN[:-1])
+        assert reply_of(connection) == (503, TOO_MANY)
+        running.advance(PATIENCE)
+        running.advance(PATIENCE)
+        assert rest_of(connection) == b""

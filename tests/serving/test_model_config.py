@@ -58,13 +58,13 @@ model_config_list {
 def test_model_config(tmp_path):
     path = tmp_path / "models.config"
     path.write_text(CONFIG)
-    found = model_config.read_config(str(path))
+    models = model_config.read_config(str(path))
     labels = {"stable": 1, "canary": 2}
     specific = Policy(specific=frozenset([1, 2]))
-    assert found["shift"] == Declared(str(tmp_path / "models/shift"), specific, labels)
-    assert found["all"] == Declared("/models/all", Policy(latest=0))
-    assert found["two"].policy == Policy(latest=2)
-    assert found["one"].policy == Policy(latest=1)
+    assert models["shift"] == Declared(str(tmp_path / "models/shift"), specific, labels)
+    assert models["all"] == Declared("/models/all", Policy(latest=0))
+    assert models["two"].policy == Policy(latest=2)
+    assert models["one"].policy == Policy(latest=1)
     assert Policy(latest=2).pick([1, 10, 9]) == [10, 9]
 
 

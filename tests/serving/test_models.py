@@ -18,7 +18,7 @@ ROW = {"x": np.zeros((1, 2), np.float32)}
 
 
 def test_a_new_version_takes_the_old_one_s_place(models, put):
-    with pytest.raises(ServingError, match=r"not found for request: Latest\(shift\)"):
+    with pytest.raises(ServingError, match="model shift has no version that is served"):
         servers.answer(models)
     put(1)
     models.poll()
@@ -36,7 +36,7 @@ def test_a_new_version_takes_the_old_one_s_place(models, put):
         3,
         {3: "AVAILABLE", 1: "END"},
     )
-    with pytest.raises(ServingError, match=r"Specific\(shift, 1\)") as caught:
+    with pytest.raises(ServingError, match="model shift has no version 1") as caught:
         servers.answer(models, 1)
     assert caught.value.code == "NOT_FOUND"
 
@@ -110,8 +110,8 @@ def test_several_versions_and_labels(models, put):
     models.poll()
     assert servers.answer(models, label="stable") == 3
     for label, code, message in (
-        ("canary", "INVALID_ARGUMENT", "Unrecognized servable version label: canary"),
-        ("next", "NOT_FOUND", r"Specific\(shift, 9\)"),
+        ("canary", "INVALID_ARGUMENT", "model shift has no label canary"),
+        ("next", "NOT_FOUND", "model shift has no version 9"),
     ):
         with pytest.raises(ServingError, match=message) as caught:
             servers.answer(models, label=label)

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -20,17 +19,13 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from maskdepth_tf import cli, export, serve
-from maskdepth_tf.errors import UsageError
-from maskdepth_tf.inference import loading
-from maskdepth_tf.network import model
+from maskdepth_tf import cli, serve
+from maskdepth_tf.errors import DataError, UsageError
 from maskdepth_tf.serving import model_config, server
 from maskdepth_tf.serving.models import Models
 from tests.support import servers
+from tests.support.exported import BG
 from tests.support.paths import ROOT
-
-TRIALS = int(os.environ.get("SERVING_STOPS", "5"))
-"""Of servers that are stopped with requests in flight."""
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +82,7 @@ def served(folder, capsys, client, grace):
             return tuple(await asyncio.gather(serving, asking))
 
     with servers.patient(), ThreadPoolExecutor(1) as thread:
-        try:
-            return asyncio.run(serve_and_ask(thread))
-        except TimeoutError:
-            servers.print_stacks()
-            raise
+        return asyncio.run(serve_and_ask(thread))
 
 
 def metric(running, text):
@@ -109,7 +100,7 @@ def ask_and_stop(running, gated, signum, requests=32):
     ):
         at_the_end.callback(gated.gate.set)
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        found = [
+        asked = [
             threads.submit(by_grpc, stub, number)
             if number % 2
             else threads.submit(by_rest, running, number)
@@ -117,7 +108,7 @@ def ask_and_stop(running, gated, signum, requests=32):
         ]
 
         def are_accepted():
-            early = [future.result() for future in found if future.done()]
+            early = [future.result() for future in asked if future.done()]
             assert not early, "answered while the gate is closed"
             return metric(running, f"maskdepth_in_flight {requests}.0")
 
@@ -131,12 +122,11 @@ def ask_and_stop(running, gated, signum, requests=32):
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         assert running.request("GET", "/health/live")[0] == 200
         gated.gate.set()
-        return [future.result(servers.PATIENCE) for future in found]
+        return [future.result(servers.PATIENCE) for future in asked]
 
 
-@pytest.mark.parametrize("trial", range(TRIALS))
-def test_no_accepted_request_is_lost(folder, capsys, ctrl_c, trial):
-    signum = signal.SIGINT if trial % 5 == 4 else signal.SIGTERM
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_no_accepted_request_is_lost(folder, capsys, ctrl_c, signum):
     code, received = served(
         folder,
         capsys,
@@ -159,10 +149,8 @@ def test_the_grace_has_an_end(folder, capsys):
         gated.gate.set()
         return status
 
-    start = time.monotonic()
+    # Without an end the request would be answered: its gate opens in the end.
     assert served(folder, capsys, client, grace=0.2) == (1, 500)
-    # The request itself would have waited as long as the tests have patience.
-    assert time.monotonic() - start < servers.PATIENCE / 2
     assert capsys.readouterr().err == "warning: 1 requests were cut off\n"
 
 
@@ -176,43 +164,37 @@ def test_requests_leave_nothing_behind(folder):
         grpc.insecure_channel(running.grpc) as channel,
     ):
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        for round_ in range(3):
-            for number in range(50):
+
+        def ask(times):
+            for number in range(times):
                 assert by_rest(running, number) == by_grpc(stub, number)
                 running.request("POST", "/v1/models/shift:predict", "{")
-            time.sleep(0.2)
-            if round_ == 0:
-                before = open_files_and_threads()
-        assert running.service.in_flight == running.service.batcher.waiting() == 0
-        after = open_files_and_threads()
-    # Files of connections that are just being closed.
-    assert after[0] <= before[0] + 2
-    assert after[1] <= before[1] + 2
+            assert running.service.in_flight == running.service.batcher.waiting() == 0
+
+        ask(20)
+        before = open_files_and_threads()
+        ask(60)
+
+        def is_as_before():
+            # Connections take a moment to close.
+            now = open_files_and_threads()
+            return now[0] <= before[0] + 2 and now[1] <= before[1] + 2
+
+        servers.until(is_as_before)
 
 
-def picture(seed):
-    pixels = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+def answered(running):
+    """Status and reply, as soon as the server's own limits of time let it answer."""
+    with contextlib.suppress(OSError):
+        status, reply = running.predict({"instances": [[1, 2]]})
+        return status < 500 and (status, reply)
 
 
-def test_command(tmp_path):
-    """An export is served to curl's like with the bits of `predict`, until SIGTERM."""
-    network = model.resnet_unet(16, widths=(4, 4), patch_size=2)
-    version = export.export_model(network, tmp_path / "office")
-    pictures = [picture(seed) for seed in range(2)]
-    expected = loading.load_predictor(version)(*[[data] for data in pictures])
-    flags = [
-        "--models",
-        str(tmp_path / "office"),
-        "--rest-port",
-        "0",
-        "--grpc-port",
-        "0",
-    ]
+def test_command(folder):
+    """Models are served to curl's like until SIGTERM, and nothing else is printed."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "maskdepth_tf.serve", *flags],
+        [sys.executable, "-m", "maskdepth_tf.serve", "--models", str(folder)]
+        + ["--rest-port", "0", "--grpc-port", "0"],
         cwd=ROOT,
         env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
         stdout=subprocess.PIPE,
@@ -220,37 +202,28 @@ def test_command(tmp_path):
         text=True,
     )
     try:
-        assert process.stdout.readline() == "office: version 1\n"
+        assert process.stdout.readline() == "shift: version 1\n"
         line = process.stdout.readline()
         rest, address = re.search(r"REST on (\S+), gRPC on (\S+)", line).groups()
         running = servers.Running(None, rest, address)
-        row = {
-            name: servers.base64_object(data)
-            for name, data in zip(("bg_bytes", "fg_bg_bytes"), pictures, strict=True)
-        }
-        status, reply = running.predict(
-            {"instances": [row]}, "/v1/models/office:predict"
-        )
-        assert status == 200
-        for name, values in reply["predictions"][0].items():
-            np.testing.assert_array_equal(np.float32(values), expected[name][0])
-        bomb = io.BytesIO()
-        Image.new("1", (13_000, 13_000)).save(bomb, "PNG")
-        for data, error in (
-            (b"no picture", "bg_bytes[0]: expected a picture (PNG, JPEG, "),
-            (bomb.getvalue(), "bg_bytes[0]: expected at most 50000000 pixels, rec"),
-        ):
-            row["bg_bytes"] = servers.base64_object(data)
-            status, reply = running.predict(
-                {"instances": [row]}, "/v1/models/office:predict"
-            )
-            assert status == 400
-            assert reply["error"].startswith(error)
+        reply = servers.until(lambda: answered(running))
+        assert reply == (200, {"predictions": [[101, 102]]})
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=servers.PATIENCE)
     finally:
         process.kill()
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_pictures_of_any_size_are_not_decoded():
+    bomb = io.BytesIO()
+    Image.new("1", (13_000, 13_000)).save(bomb, "PNG")
+    good, bad = (np.array([data], object) for data in (BG[0], bomb.getvalue()))
+    serve.check_pictures({"bg_bytes": good, "fg_bg_bytes": good, "other": bad})
+    with pytest.raises(
+        DataError, match=r"fg_bg_bytes\[0\]: expected at most 50000000 pix"
+    ):
+        serve.check_pictures({"bg_bytes": good, "fg_bg_bytes": bad})
 
 
 def test_only_this_machine_by_default():
@@ -286,14 +259,14 @@ def test_warning_for_other_addresses(tmp_path, capsys, monkeypatch, token):
 
 
 def settings_of(argv, monkeypatch):
-    found = []
+    received = []
 
     async def serve_nothing(models, settings):
-        found.append(settings)
+        received.append(settings)
 
     monkeypatch.setattr(server, "serve", serve_nothing)
     serve.main(argv)
-    return found[0]
+    return received[0]
 
 
 def test_limits(tmp_path, monkeypatch, capsys):
@@ -303,10 +276,11 @@ def test_limits(tmp_path, monkeypatch, capsys):
     (tmp_path / "batching.config").write_text(
         "max_batch_size { value: 8 } allowed_batch_sizes: 4 allowed_batch_sizes: 8"
     )
-    found = settings_of([*argv, "--batch-timeout-ms", "5"], monkeypatch)
-    assert (found.limits.max_batch_size, found.limits.sizes) == (8, (4, 8))
-    assert found.limits.delay == 0.005
-    assert found.max_body == 16 * 2**20
+    settings = settings_of([*argv, "--batch-timeout-ms", "5"], monkeypatch)
+    assert (settings.limits.max_batch_size, settings.limits.sizes) == (8, (4, 8))
+    assert settings.limits.delay == 0.005
+    assert settings.max_body == 16 * 2**20
+    assert settings.check is serve.check_pictures
     limits = settings_of([*argv, "--max-batch-size", "4"], monkeypatch).limits
     assert (limits.max_batch_size, limits.sizes) == (4, (4,))
     assert capsys.readouterr().err == ""
@@ -319,28 +293,16 @@ def test_limits(tmp_path, monkeypatch, capsys):
         (["--models", "a", "--model-config", "b"], "give either --models DIR or"),
         (
             ["--models", "a", "--rest-port", "65536"],
-            "must be from 0 to 65535. Received",
+            "must be 0 to 65535. Received",
         ),
-        (["--models", "a", "--max-queue", "0"], "must be from 1 to"),
-        (["--models", "a", "--poll-seconds", "nan"], "must be from 0.001 to"),
-        (["--models", "a", "--grace-seconds", "-1"], "must be from 0 to"),
+        (["--models", "a", "--max-queue", "0"], "must be 1 to"),
+        (["--models", "a", "--poll-seconds", "nan"], "must be 0.001 to"),
+        (["--models", "a", "--grace-seconds", "-1"], "must be 0 to"),
     ],
 )
-def test_bad_flags(argv, message, capsys):
-    with pytest.raises(SystemExit, match="2"):
+def test_bad_flags(argv, message):
+    with pytest.raises(UsageError, match=message):
         serve.main(argv)
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("content", [None, b"", b" \n", b"a b", b"\xff", b"a" * 5000])
-def test_bad_token(tmp_path, content):
-    path = tmp_path / "token"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(
-        UsageError, match="--token-file: .*(No such|must hold one line)"
-    ):
-        serve.read_token(str(path))
 
 
 def test_ports_that_are_taken(folder, capsys):
@@ -358,7 +320,7 @@ def test_ports_that_are_taken(folder, capsys):
 
 def test_replies_do_not_wait_for_acknowledgements():
     with (
-        server._listen("127.0.0.1", 0) as listener,
+        server.listen("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()),
         listener.accept()[0] as accepted,
     ):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from maskdepth_tf.serving import proto_tensors
+from maskdepth_tf.serving.tensors import protos
 from tests.support import servers
 
 DATA, INDEX = "variables/variables.data-00000-of-00001", "variables/variables.index"
@@ -116,7 +116,7 @@ def warm_up(inputs, name=""):
         log = prediction_log_pb2.PredictionLog()
         request = log.predict_log.request
         request.model_spec.signature_name = name
-        proto_tensors.fill(inputs, request.inputs)
+        protos.fill(inputs, request.inputs)
         (version / "assets.extra").mkdir()
         with tf.io.TFRecordWriter(str(version / WARM_UP)) as writer:
             writer.write(log.SerializeToString())
@@ -276,7 +276,7 @@ BAD = {
     "other tags": (edited(rename_tags), NO_TAG),
     "no outputs": (
         edited(drop_outputs),
-        "must answer with what it declares, {}. Received: {y}",
+        "must answer with what it declares, []. Received: ['y']",
     ),
     "no functions": (edited(drop_functions), "cannot be used: KeyError: '__inference_"),
     "other input type": (
@@ -323,7 +323,7 @@ BAD = {
     "warm-up: NaN": (warm_up_x(np.nan), NOT_FINITE),
     "warm-up: type": (
         warm_up_x(1, np.float64),
-        "Expects arg[0] to be float but double is provided",
+        "x: must be of type float32. Received: float64",
     ),
     "warm-up: shape": (
         warm_up({"x": np.zeros((1, 3), np.float32)}),
@@ -331,9 +331,12 @@ BAD = {
     ),
     "warm-up: input": (
         warm_up({"z": np.zeros((1, 2), np.float32)}),
-        "Sent extra: {z}. Missing but required: {x}.",
+        "the inputs must be x. Received: z",
     ),
-    "warm-up: signature": (warm_up_x(1, name="no"), 'key "no" not found'),
+    "warm-up: signature": (
+        warm_up_x(1, name="no"),
+        "the signature must be one of serving_default. Received: no",
+    ),
     "NaN": (of_constant(np.nan), NOT_FINITE),
     "Inf": (of_constant(np.inf), NOT_FINITE),
     "other signature": (

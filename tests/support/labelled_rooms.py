@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
 
 SIDE = 96
@@ -38,9 +38,9 @@ def write(folder, rooms, num_rows, seed=0):
     for name in ("bg", "fg", "fg_bg", "mask", "depth"):
         (folder / name).mkdir()
     for number, picture in enumerate(rooms):
-        preprocessing.write_image(folder / f"bg/{number}.png", picture)
+        encoding.write_image(folder / f"bg/{number}.png", picture)
     cutout = np.full((8, 8, 4), 255, np.uint8)
-    preprocessing.write_image(folder / "fg/0.png", cutout)
+    encoding.write_image(folder / "fg/0.png", cutout)
     rows = []
     for number in range(num_rows):
         place = number % len(rooms)
@@ -54,11 +54,11 @@ def write(folder, rooms, num_rows, seed=0):
             f"mask/{number}.png",
             f"depth/{number}.png",
         )
-        preprocessing.write_image(
+        encoding.write_image(
             folder / row.fg_bg, np.rint(whole).astype("u1"), quality=30
         )
-        preprocessing.write_image(folder / row.mask, mask)
-        preprocessing.write_image(folder / row.depth, depth_of(mask, 1.0, number))
+        encoding.write_image(folder / row.mask, mask)
+        encoding.write_image(folder / row.depth, depth_of(mask, 1.0, number))
         rows.append(row)
     labels.write(folder / "labels.txt", rows)
     return rows

@@ -17,7 +17,7 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
     Returns:
         The labels file.
     """
-    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images import encoding
     from maskdepth_tf.input import labels
 
     rng = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
     for name, pictures in (("bg", bgs), ("fg", fgs)):
         (folder / name).mkdir(parents=True)
         for i, picture in enumerate(pictures):
-            preprocessing.write_image(folder / name / f"{i}.png", picture)
+            encoding.write_image(folder / name / f"{i}.png", picture)
     for name in ("fg_bg", "mask", "depth"):
         (folder / name).mkdir()
     lines = []
@@ -38,9 +38,9 @@ def make_labelled_set(folder: Path, rows=40, scenes=8, cutouts=5, side=16) -> Pa
         whole = np.where(mask[..., None] > 0, fgs[cutout], bgs[scene])
         depth = np.linspace(0, 65535, side * side).reshape(side, side)
         depth = np.where(mask > 0, depth / 2, depth).astype("uint16")
-        preprocessing.write_image(folder / f"fg_bg/{i}.png", whole)
-        preprocessing.write_image(folder / f"mask/{i}.png", mask)
-        preprocessing.write_image(folder / f"depth/{i}.png", depth)
+        encoding.write_image(folder / f"fg_bg/{i}.png", whole)
+        encoding.write_image(folder / f"mask/{i}.png", mask)
+        encoding.write_image(folder / f"depth/{i}.png", depth)
         lines.append(
             labels.Row(
                 f"bg/{scene}.png",

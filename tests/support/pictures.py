@@ -8,10 +8,6 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from tests.support.paths import DATA
-
-OFFICE = DATA / "office"
-
 
 def digests(root):
     """SHA-256 of every file below a folder, by its path."""
@@ -25,6 +21,20 @@ def digests(root):
 def smooth_rgb(height=40, width=56):
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns * 4, rows * 6, rows + 2 * columns], 2).astype(np.uint8)
+
+
+def natural_rgb(seed, height, width):
+    """Pixels as in a photograph: uneven light, things with edges, fine grain."""
+    random = np.random.default_rng(seed)
+    light = Image.fromarray(random.integers(30, 220, (4, 5, 3), np.uint8))
+    pixels = np.array(light.resize((width, height), Image.Resampling.BICUBIC), float)
+    rows, columns = np.mgrid[:height, :width]
+    for _ in range(12):
+        row, column = random.uniform(0, height), random.uniform(0, width)
+        inside = np.hypot(rows - row, columns - column) < random.uniform(4, height / 4)
+        pixels[inside] += random.uniform(-90, 90, 3)
+    grain = random.normal(0, 4, (height, width, 1))
+    return np.clip(pixels + grain, 0, 255).astype(np.uint8)
 
 
 def encode(image, encoding, **options):

@@ -6,10 +6,8 @@ import contextlib
 import http.client
 import json
 import os
-import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -18,16 +16,13 @@ from urllib.parse import urlsplit
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf.serving import grpc_api, model_config, rest, server
+from maskdepth_tf.serving import connections, grpc_api, model_config, rest, server
 from maskdepth_tf.serving.batching import Limits
 from maskdepth_tf.serving.models import Models, Spec
 from maskdepth_tf.serving.saved_model import SavedModel
 
-PATIENCE = 120.0
-"""Longest that what is waited for may take, in seconds: machines stall at times."""
-
-STANDSTILLS: list[str] = []
-"""For how long a thread that only waits did not get its turn, seen so far."""
+PATIENCE = 150
+"""Longest that anything may take, in seconds: machines stand still at times."""
 
 FLOATS = tf.TensorSpec([None, 2], tf.float32, "x")
 TEXTS = tf.TensorSpec([None], tf.string, "text")
@@ -119,23 +114,20 @@ class Running(NamedTuple):
     service: object
     rest: str
     grpc: str
+    advance: object = None
+    """Makes the server's clock, of its time limits, go forward by seconds."""
 
     def request(self, method, path, body=None, headers=None):
         """Status and body, parsed if it is JSON."""
         connection = http.client.HTTPConnection(
             urlsplit(self.rest).netloc, timeout=PATIENCE
         )
-        late = threading.Timer(PATIENCE / 4, print_stacks)
-        late.start()
-        try:
+        with contextlib.closing(connection):
             if isinstance(body, dict):
                 body = json.dumps(body)
             connection.request(method, path, body, headers or {})
             reply = connection.getresponse()
             data = reply.read()
-        finally:
-            late.cancel()
-            connection.close()
         kind = reply.headers.get_content_type()
         return reply.status, json.loads(data) if kind == "application/json" else data
 
@@ -143,44 +135,30 @@ class Running(NamedTuple):
         return self.request("POST", path, body)
 
 
-def print_stacks():
-    """Prints where all threads are, when something takes so long that it hangs."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    lines = []
-    for ident, frame in sys._current_frames().items():
-        calls = [
-            f"{Path(call.filename).name}:{call.lineno} {call.name}"
-            for call in traceback.extract_stack(frame)[-4:]
-        ]
-        lines.append(f"{names.get(ident)}: {' > '.join(calls)}\n")
-    # At once, for others may print theirs.
-    print(*lines, f"this process stood still: {', '.join(STANDSTILLS) or 'never'}")
+class Clock:
+    """The clock of an event loop, which a test can advance."""
+
+    def __init__(self, loop):
+        self.loop, self.time, self.offset = loop, loop.time, 0.0
+        loop.time = lambda: self.time() + self.offset
+
+    def advance(self, seconds):
+        """Returns when all that was due by then has been called."""
+        self.offset += seconds
+        due = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop)
+        due.result(PATIENCE)
 
 
 @contextlib.contextmanager
 def patient():
-    """Requests may take as long as the tests have patience; standstills are noted."""
-    over = threading.Event()
-
-    def watch():
-        while not over.is_set():
-            start, used = time.monotonic(), time.process_time()
-            over.wait(0.5)
-            seconds, used = time.monotonic() - start, time.process_time() - used
-            if seconds > 5:
-                STANDSTILLS.append(f"{seconds:.0f} s, {used:.0f} s of it computing")
-
-    watching = threading.Thread(target=watch)
-    watching.start()
-    try:
-        with (
-            mock.patch.object(rest, "REQUEST_SECONDS", PATIENCE),
-            mock.patch.object(grpc_api, "REQUEST_SECONDS", PATIENCE),
-        ):
-            yield
-    finally:
-        over.set()
-        watching.join()
+    """Clients and requests may take as long as the tests have patience."""
+    with (
+        mock.patch.object(rest, "REQUEST_SECONDS", PATIENCE),
+        mock.patch.object(rest, "BODY_SECONDS", PATIENCE),
+        mock.patch.object(grpc_api, "REQUEST_SECONDS", PATIENCE),
+        mock.patch.object(connections, "HEADER_SECONDS", PATIENCE),
+    ):
+        yield
 
 
 def base64_object(data):
@@ -188,15 +166,14 @@ def base64_object(data):
     return {"b64": base64.b64encode(data).decode()}
 
 
-def until(condition, seconds=PATIENCE):
+def until(condition):
     """Waits for something to become true, and returns it."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
         if time.monotonic() > end:
-            print_stacks()
             raise TimeoutError("what is waited for does not happen")
-        time.sleep(0.01)
-    return found
+        time.sleep(0.005)
+    return value
 
 
 def settings(**changes):
@@ -207,7 +184,7 @@ def settings(**changes):
         "grpc_port": 0,
         "limits": Limits(),
         "max_body": 2**20,
-        "grace": 10.0,
+        "grace": PATIENCE,
         "token": None,
         "poll": 0.05,
     }
@@ -222,22 +199,25 @@ def running(folder, load=SavedModel, **changes):
     started, box = threading.Event(), {}
 
     async def main():
-        box["loop"], box["stop"] = asyncio.get_running_loop(), asyncio.Event()
-        async with server.running(models, settings(**changes)) as found:
-            box["server"] = found
+        try:
+            box["loop"], box["stop"] = asyncio.get_running_loop(), asyncio.Event()
+            clock = Clock(box["loop"])
+            async with server.running(models, settings(**changes)) as started_server:
+                box["server"] = Running(*started_server, clock.advance)
+                started.set()
+                await box["stop"].wait()
+        finally:
             started.set()
-            await box["stop"].wait()
 
-    thread = threading.Thread(target=asyncio.run, args=[main()])
-    thread.start()
-    try:
-        if not started.wait(PATIENCE):
-            raise TimeoutError("the server does not start")
-        with patient():
-            yield Running(*box["server"])
-    finally:
-        box["loop"].call_soon_threadsafe(box["stop"].set)
-        thread.join(PATIENCE)
+    with patient():
+        thread = threading.Thread(target=asyncio.run, args=[main()])
+        thread.start()
+        try:
+            started.wait(PATIENCE)
+            yield box["server"]
+        finally:
+            box["loop"].call_soon_threadsafe(box["stop"].set)
+            thread.join(PATIENCE)
 
 
 def answer(models, version=None, label=None):

@@ -12,7 +12,7 @@ def tiny_overrides(labels_path, workdir) -> list[str]:
         f"workdir={workdir}",
         "data.image_size=16",
         "data.test_fraction=0.25",
-        "model.widths=[4, 4]",
+        "model.widths=[4]",
         "model.patch_size=2",
         "augmentation.flip_probability=0.5",
         "augmentation.cutout_holes=1",
@@ -25,27 +25,43 @@ def tiny_overrides(labels_path, workdir) -> list[str]:
     ]
 
 
-def train_run(overrides, *flags, is_scored=False) -> int:
-    """The train command as it is called, but for the export, which takes long.
+def whole_run(overrides, *flags) -> int:
+    """Runs the train command as it is called, whole: with scores, export and report.
 
     Args:
         overrides: As "a.b=1".
         *flags: More arguments.
-        is_scored: Whether evaluation and curves are left in, which take long, too.
 
     Returns:
         Its exit code.
     """
-    from maskdepth_tf import cli, export, train
+    from maskdepth_tf import cli, train
+
+    if "--workdir" not in flags:  # a resumed run has its own configuration
+        flags = ("--config", os.devnull, *flags)
+    words = [word for text in overrides for word in ("--set", text)]
+    return cli.run(train.main, [*words, *flags])
+
+
+def train_run(overrides, *flags) -> int:
+    """Trains as `whole_run` does, but draws no pictures and stops after training.
+
+    Evaluation, export and report take several times as long as such a training.
+    """
+    import keras
+
+    from maskdepth_tf import export
     from maskdepth_tf.inference import scoring
     from maskdepth_tf.reports import run_report
+    from maskdepth_tf.training import callbacks
 
-    arguments = [word for text in overrides for word in ("--set", text)]
+    def no_pictures(batch, run_dir):
+        return keras.callbacks.Callback()
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callbacks, "Pictures", no_pictures)
+        patch.setattr(scoring, "evaluate_split", lambda *arguments: {})
+        patch.setattr(scoring, "table", lambda scores: "no scores")
         patch.setattr(export, "export_run", lambda run_dir, folder: "no export")
-        patch.setattr(train, "QUICKSTART", os.devnull)
-        if not is_scored:
-            patch.setattr(scoring, "evaluate_split", lambda *arguments: {})
-            patch.setattr(scoring, "table", lambda scores: "no scores")
-            patch.setattr(run_report, "write_curves", lambda history, path: None)
-        return cli.run(train.main, [*arguments, *flags])
+        patch.setattr(run_report, "write_report", lambda run_dir: "no report")
+        return whole_run(overrides, *flags)

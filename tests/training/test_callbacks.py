@@ -1,6 +1,7 @@
 """What is kept of an epoch, and what is shown of it."""
 
 import io
+import itertools
 import signal
 
 import keras
@@ -32,7 +33,7 @@ def net():
 
 
 def state_of(run_dir, net, history=()):
-    progress = checkpoints.Progress(list(history))
+    progress = checkpoints.RunProgress(list(history))
     state = RunState(run_dir, progress, 100, StopRequest())
     state.set_model(net)
     return state
@@ -234,8 +235,9 @@ def test_throughput(tmp_path, monkeypatch):
 
 def test_pictures_of_short_epochs_are_drawn_first_and_last(tmp_path, net, monkeypatch):
     history, drawn = [], []
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: 0.0)
     monkeypatch.setattr(
-        callbacks.report, "write_curves", lambda rows, path: drawn.append(len(rows))
+        callbacks.curves, "write_curves", lambda rows, path: drawn.append(len(rows))
     )
     pictures = callbacks.Pictures(black_batch(), tmp_path)
     pictures.set_model(net)
@@ -251,7 +253,7 @@ def test_pictures_are_not_drawn_twice_at_the_end(tmp_path, net, monkeypatch):
     drawn = []
     monkeypatch.setattr(callbacks, "PICTURES_SECONDS", 0.0)
     monkeypatch.setattr(
-        callbacks.report, "write_curves", lambda rows, path: drawn.append(len(rows))
+        callbacks.curves, "write_curves", lambda rows, path: drawn.append(len(rows))
     )
     runs.write_metrics(tmp_path, [{"epoch": 1} | LOGS])
     pictures = callbacks.Pictures(black_batch(), tmp_path)
@@ -269,8 +271,11 @@ def run_progress(progress):
     progress.stop()
 
 
-def test_a_line_an_epoch_where_output_is_a_file(capsys):
-    run_progress(callbacks.Progress(3, 5, 8, 5))
+def test_a_line_an_epoch_where_output_is_a_file(capsys, monkeypatch):
+    monkeypatch.setattr(
+        callbacks.time, "perf_counter", itertools.count(0, 0.001).__next__
+    )
+    run_progress(callbacks.ProgressBar(3, 5, 8, 5))
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "epoch 2/3  0 s  loss 0.5000  validation: Dice 0.7500, SSIM 0.5000"
@@ -280,7 +285,7 @@ def test_a_line_an_epoch_where_output_is_a_file(capsys):
 def test_lines_in_long_epochs_where_output_is_a_file(capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(callbacks.time, "perf_counter", lambda: now[0])
-    progress = callbacks.Progress(3, 5, 8, 6)  # goes on after a step of the second
+    progress = callbacks.ProgressBar(3, 5, 8, 6)  # goes on after a step of the second
     progress.on_train_begin()
     progress.on_epoch_begin(1)
     for batch in range(4):
@@ -296,7 +301,7 @@ def test_a_bar_on_a_terminal(monkeypatch):
     text = io.StringIO()
     console = rich.console.Console(file=text, force_terminal=True, width=120)
     monkeypatch.setattr(rich.console, "Console", lambda: console)
-    run_progress(callbacks.Progress(3, 5, 8, 5))
+    run_progress(callbacks.ProgressBar(3, 5, 8, 5))
     assert "6/15" in text.getvalue()
     assert "loss 0.7500" in text.getvalue()
     # The cursor was hidden and is shown again.
@@ -304,4 +309,4 @@ def test_a_bar_on_a_terminal(monkeypatch):
 
 
 def test_stopping_before_the_start_is_harmless():
-    callbacks.Progress(3, 5, 8, 0).stop()
+    callbacks.ProgressBar(3, 5, 8, 0).stop()

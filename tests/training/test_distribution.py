@@ -1,14 +1,14 @@
 """Several devices and several processes train as one does, and survive each other."""
 
 import csv
+import functools
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
-import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +17,12 @@ import tensorflow as tf
 from maskdepth_tf.errors import DataError, UsageError
 from maskdepth_tf.input import augmentation, pipeline
 from maskdepth_tf.training import checkpoints, cluster, distribution
-from tests.support.paths import SUPPORT
+from tests.support.once import made_once
+from tests.support.paths import ROOT
+from tests.support.train_process import TrainProcess
 from tests.support.training_runs import tiny_overrides, train_run
 
-SCRIPT = SUPPORT / "train_process.py"
-EPOCHS = 8
-TIMEOUT = 300.0
-"""Longest that a training may take [s]."""
+EPOCHS = 5  # of 3 steps
 
 
 def overrides(data, run_dir):
@@ -38,49 +37,38 @@ def overrides(data, run_dir):
     ]
 
 
-def start(data, run_dir, *flags, **environment):
-    """A training in a process of its own."""
-    words = [w for text in overrides(data, run_dir) for w in ("--set", text)]
-    return subprocess.Popen(
-        [sys.executable, SCRIPT, *flags, *words],
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start_workers(data, run_dir, *flags, signum=None):
+    """Starts a training of two processes on 127.0.0.1.
 
-
-def start_workers(data, run_dir, *flags, count=2):
-    """A training of several processes on 127.0.0.1."""
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    Args:
+        data: Packed set.
+        run_dir: Run folder.
+        *flags: More arguments.
+        signum: Signal that the second one gets in its fifth step.
+    """
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     names = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
     for server in servers:
         server.close()
     started = []
-    for index in range(count):
+    for index in range(2):
         task = {"type": "worker", "index": index}
         described = json.dumps({"cluster": {"worker": names}, "task": task})
-        started.append(start(data, run_dir, *flags, TF_CONFIG=described))
+        more = signaled(signum) if signum and index else {}
+        values = overrides(data, run_dir)
+        started.append(TrainProcess(values, *flags, TF_CONFIG=described, **more))
     return started
+
+
+def signaled(signum):
+    """Arguments of a `TrainProcess` that gets a signal in its fifth step."""
+    return {"act": functools.partial(signal.raise_signal, signum), "after": 5}
 
 
 def finish(started):
     """Waits for processes. Returns exit codes and what they printed."""
-    try:
-        printed = [process.communicate(timeout=TIMEOUT)[0] for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    return [process.returncode for process in started], printed
-
-
-def wait_for_epochs(run_dir, count, started):
-    """Waits until that many epochs are in the log."""
-    path, deadline = run_dir / "metrics.csv", time.monotonic() + TIMEOUT
-    while not path.exists() or len(path.read_text().splitlines()) <= count:
-        if time.monotonic() > deadline or any(p.poll() is not None for p in started):
-            pytest.fail(f"{run_dir}: {finish(started)}")
-        time.sleep(0.01)
+    ends = [process.finish() for process in started]
+    return [code for code, _ in ends], [printed for _, printed in ends]
 
 
 def state(run_dir):
@@ -109,9 +97,12 @@ def assert_same_training(run_dir, other):
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory, packed_dir):
     """Run of one process on one device."""
-    run_dir = tmp_path_factory.mktemp("alone") / "run"
-    assert train_run(overrides(packed_dir, run_dir)) == 0
-    return run_dir
+
+    def make(folder):
+        assert train_run(overrides(packed_dir, folder / "run")) == 0
+        return str(folder / "run")
+
+    return Path(made_once(tmp_path_factory, "alone", make))
 
 
 def fingerprint(run_dir):
@@ -120,13 +111,12 @@ def fingerprint(run_dir):
 
 def test_two_devices_of_one_host(packed_dir, tmp_path, alone):
     run_dir = tmp_path / "run"
-    started = [start(packed_dir, run_dir, "--two-devices")]
-    wait_for_epochs(run_dir, 2, started)
-    started[0].terminate()
-    codes, printed = finish(started)
-    assert codes == [143], printed
-    codes, printed = finish([start(packed_dir, run_dir, "--two-devices", "--resume")])
-    assert codes == [0], printed
+    values = overrides(packed_dir, run_dir)
+    stopped = TrainProcess(values, has_two_devices=True, **signaled(signal.SIGTERM))
+    code, printed = stopped.finish()
+    assert code == 143, printed
+    code, printed = TrainProcess(values, "--resume", has_two_devices=True).finish()
+    assert code == 0, printed
     assert_same_training(run_dir, alone)
 
 
@@ -136,15 +126,11 @@ def test_two_workers(packed_dir, tmp_path, alone):
     assert codes == [0, 0], printed
     assert_same_training(whole, alone)
 
-    started = start_workers(packed_dir, broken)
-    wait_for_epochs(broken, 2, started)
-    started[1].terminate()  # what one is asked all do, after the same step
-    codes, printed = finish(started)
+    # What one is asked all do, after the same step.
+    codes, printed = finish(start_workers(packed_dir, broken, signum=signal.SIGTERM))
     assert codes == [143, 143], printed
-    started = start_workers(packed_dir, broken, "--resume")
-    wait_for_epochs(broken, 4, started)
-    os.kill(started[1].pid, signal.SIGKILL)
-    codes, printed = finish(started)
+    killed = start_workers(packed_dir, broken, "--resume", signum=signal.SIGKILL)
+    codes, printed = finish(killed)
     assert codes == [8, -signal.SIGKILL], printed
     last = printed[0].splitlines()[-1]
     assert last.startswith("error: another worker is gone; start all of them again ")
@@ -222,7 +208,7 @@ def test_replicas_share_each_batch():
 
 
 def test_slurm_script(tmp_path):
-    text = (SCRIPT.parent.parent / "docs/distributed_training.md").read_text()
+    text = (ROOT / "docs/distributed_training.md").read_text()
     script = re.search(r"```\n(#!/bin/bash\n.*?)```", text, re.DOTALL)[1]
     (tmp_path / "job.sh").write_text(script)
     for name, body in {

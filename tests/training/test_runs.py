@@ -48,18 +48,13 @@ def test_folder_of_no_run_is_removed(tmp_path):
 
 def test_another_process_is_at_work(begun):
     run_dir, settings = begun
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, run_dir / runs.LOCK], stdout=subprocess.PIPE
-    )
-    try:
+    command, pipe = [sys.executable, "-c", HOLD, run_dir / runs.LOCK], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as holder:
         assert holder.stdout.readline() == b"held\n"
         for resume in (False, True):
             message = f"{run_dir}: another process is training there"
             with pytest.raises(LockedError, match=message):
                 claimed(settings, resume)
-    finally:
-        holder.kill()
-        holder.communicate()
     assert claimed(settings, True) == run_dir
 
 

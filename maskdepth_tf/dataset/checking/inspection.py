@@ -32,9 +32,8 @@ class _Picture(NamedTuple):
 
 
 @functools.cache
-def _small_functions() -> dict[str, Callable]:
-    """From a picture's bytes to what is looked at, by column; imports TensorFlow."""
-    startup.load_tensorflow()
+def _small(column: str) -> Callable:
+    """The graph that reads a column's pictures; tracing all of them takes seconds."""
     import tensorflow as tf
 
     from maskdepth_tf.images import preprocessing
@@ -55,20 +54,17 @@ def _small_functions() -> dict[str, Callable]:
     def no_pixels(data):
         return (tf.shape(preprocessing.decode_rgba(data)),)
 
-    functions = {"bg": rgb, "fg": no_pixels, "fg_bg": rgb, "mask": mask, "depth": depth}
-    # Concrete functions: checking their one argument would take as long as a picture.
-    spec = tf.TensorSpec([], tf.string)
-    return {
-        column: tf.function(function).get_concrete_function(spec)
-        for column, function in functions.items()
-    }
+    function = {"fg": no_pixels, "mask": mask, "depth": depth}.get(column, rgb)
+    # Concrete: checking the one argument would take as long as a picture.
+    return tf.function(function).get_concrete_function(tf.TensorSpec([], tf.string))
 
 
 class Inspector:
     """Looks at the rows of one data set."""
 
     def __init__(self, source: Pictures) -> None:
-        self._source, self._small = source, _small_functions()
+        startup.load_tensorflow()
+        self._source = source
         # Rows share backgrounds and cut-outs.
         self._try_shared = functools.lru_cache(_PICTURES_KEPT)(self._try)
 
@@ -115,7 +111,7 @@ class Inspector:
         data, name = self._source.read(path), self._source.place(path)
         header = headers.check_bytes(data, name)
         try:
-            pixels = tuple(x.numpy() for x in self._small[column](tf.constant(data)))
+            pixels = tuple(x.numpy() for x in _small(column)(tf.constant(data)))
         except tf.errors.OpError:
             raise DataError(f"{name}: cannot be decoded, is damaged") from None
         return _Picture(header, hashlib.sha256(data).digest(), pixels)

@@ -1,7 +1,7 @@
 """Numbers that tell a good row from a bad one, taken from small pictures.
 
-Pictures are looked at in squares of `SIZE` pixels, as `images.resize` makes them;
-`SIZE` pixels are enough to see a figure. Backgrounds are compared in the means of
+Pictures are looked at in squares of `SIZE` pixels that `preprocessing.resize` makes:
+enough to see a figure. Backgrounds are compared in the means of
 `CELLS` x `CELLS` cells, which take the noise of JPEG out.
 
 The limits were set on good rows: 2,500 with office rooms (224 pixels, JPEG quality

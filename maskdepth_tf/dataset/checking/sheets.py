@@ -6,7 +6,7 @@ is left empty.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,8 +16,10 @@ from maskdepth_tf import errors, files
 from maskdepth_tf.dataset.checking import decoding
 from maskdepth_tf.images import headers, stores
 from maskdepth_tf.input import labels
-from maskdepth_tf.reports import contact_sheet, drawings
+from maskdepth_tf.reports import sheet
 
+CAPTIONS = ("background", "picture", "mask", "depth")
+"""What stands above the pictures of `decoding.COLUMNS`."""
 LEAST_SIDE, MOST_SIDE = 480, 2048
 """Longer side of the pictures of a row that is shown alone, in pixels: their own
 within these bounds."""
@@ -25,51 +27,49 @@ within these bounds."""
 _Item = TypeVar("_Item")
 
 
-def sheet(
-    labels_path: str | os.PathLike, source: stores.Pictures, count: int
+def spread_sheet(
+    labels_path: str | os.PathLike, store: stores.Pictures, count: int
 ) -> np.ndarray:
     """Draws rows that are spread evenly over the set, the first and last among them.
 
     Args:
         labels_path: The labels file.
-        source: The pictures that it names.
+        store: The pictures that it names.
         count: Most rows.
 
     Returns:
         uint8 [height, width, 3].
 
     Raises:
-        DataError: If a line of the labels or a picture that is shown is bad.
+        DataError: If a line of the labels or a picture that is drawn is bad.
     """
-    numbered, faults = labels.read_lines(
-        labels_path, labels.read_member(labels_path, source)
-    )
+    numbered, faults = _read_lines(labels_path, store)
     labels.raise_faults(labels_path, faults)
     if not numbered:
         raise errors.DataError(
             f"{os.fspath(labels_path)}: expected at least one row, received none"
         )
 
-    def entries():
+    def rows():
         for line, row in spread(numbered, count):
             try:
-                panels = [_panel(source, *item) for item in _shown(row)]
+                cells = [_cell(store, row, column) for column in decoding.COLUMNS]
             except errors.DataError as error:
                 where = f"{os.fspath(labels_path)}:{line}"
                 raise errors.DataError(f"{where}: {error}") from None
-            yield contact_sheet.Entry(panels, [f"line {line:,}"])
+            yield sheet.Row(cells, [f"line {line:,}"])
 
-    return contact_sheet.draw(entries())
+    return sheet.draw(rows(), CAPTIONS, columns=2)
 
 
 def row_sheet(
-    labels_path: str | os.PathLike, source: stores.Pictures, line: int
+    labels_path: str | os.PathLike, store: stores.Pictures, line: int
 ) -> np.ndarray:
     """Draws one row, large, with paths and sizes, or what is wrong, as text.
 
     Args:
         labels_path: The labels file.
-        source: The pictures that it names.
+        store: The pictures that it names.
         line: The row's line, from 1.
 
     Returns:
@@ -78,30 +78,29 @@ def row_sheet(
     Raises:
         DataError: If there is no such line, or it does not hold a row.
     """
-    row = _find_lines(labels_path, source, [line])[line]
+    row = _rows_of_lines(labels_path, store, [line])[line]
     if isinstance(row, str):
         raise errors.DataError(f"{os.fspath(labels_path)}:{line}: {row}")
-    panels, lines = [], [f"line {line:,} of {os.fspath(labels_path)}"]
-    for caption, (column, name) in zip(
-        contact_sheet.CAPTIONS, _shown(row), strict=True
-    ):
-        panel, text = None, name
+    cells: list[np.ndarray | None] = []
+    lines = [f"line {line:,} of {os.fspath(labels_path)}"]
+    for caption, column in zip(CAPTIONS, decoding.COLUMNS, strict=True):
         try:
-            panel = _panel(source, column, name)
-            text += f", {panel.shape[1]} x {panel.shape[0]}"
+            cell = _cell(store, row, column)
+            height, width = cell.shape[:2]
+            text = f"{getattr(row, column)}, {width} x {height}"
         except errors.DataError as error:
-            text = str(error)
-        panels.append(panel)
+            cell, text = None, str(error)
+        cells.append(cell)
         lines.append(f"{caption}: {text}")
     lines.append(f"cut-out: {row.fg if labels.knows_cutout(row) else 'not known'}")
-    own = max((max(panel.shape) for panel in panels if panel is not None), default=0)
+    own = max((max(cell.shape) for cell in cells if cell is not None), default=0)
     side = min(max(own, LEAST_SIDE), MOST_SIDE)
-    return contact_sheet.draw([contact_sheet.Entry(panels, lines)], side)
+    return sheet.draw([sheet.Row(cells, lines)], CAPTIONS, side)
 
 
 def fault_sheet(
     labels_path: str | os.PathLike,
-    source: stores.Pictures,
+    store: stores.Pictures,
     faults_path: Path,
     count: int,
 ) -> np.ndarray:
@@ -109,7 +108,7 @@ def fault_sheet(
 
     Args:
         labels_path: The labels file.
-        source: The pictures that it names.
+        store: The pictures that it names.
         faults_path: What `verify --json` wrote of this set.
         count: Most rows.
 
@@ -122,17 +121,25 @@ def fault_sheet(
     """
     faults = read_faults(faults_path)
     lines = spread(sorted(faults), count)
-    rows = _find_lines(labels_path, source, lines)
+    rows = _rows_of_lines(labels_path, store, lines)
 
-    def entries():
-        for line in lines:
-            row = rows[line]
-            panels = [None] * len(decoding.COLUMNS)
-            if not isinstance(row, str):
-                panels = [_panel_or_none(source, *item) for item in _shown(row)]
-            yield contact_sheet.Entry(panels, [f"line {line:,}", *faults[line]])
+    def cell(row, column):
+        try:
+            return None if isinstance(row, str) else _cell(store, row, column)
+        except errors.DataError:
+            return None
 
-    return contact_sheet.draw(entries())
+    return sheet.draw(
+        (
+            sheet.Row(
+                [cell(rows[line], column) for column in decoding.COLUMNS],
+                [f"line {line:,}", *faults[line]],
+            )
+            for line in lines
+        ),
+        CAPTIONS,
+        columns=2,
+    )
 
 
 def spread(items: Sequence[_Item], count: int) -> list[_Item]:
@@ -155,50 +162,40 @@ def read_faults(path: Path) -> dict[int, list[str]]:
     """
     with headers.open_file(path) as file:
         data = file.read()
-    found: dict[int, list[str]] = {}
+    faults: dict[int, list[str]] = {}
     try:
         for item in files.parse_json(data, path)["bad"]:
             text = f"{item['fault']}: {item['detail']}"
-            found.setdefault(int(item["row"]), []).append(text)
+            faults.setdefault(int(item["row"]), []).append(text)
     except (ValueError, TypeError, KeyError, OverflowError):
         raise errors.DataError(
             f"{path}: must be what `verify --json` writes, is not"
         ) from None
-    if not found:
+    if not faults:
         raise errors.DataError(f"{path}: expected a bad row to show, received none")
-    return found
+    return faults
 
 
-def _find_lines(labels_path, source, lines) -> dict[int, labels.Row | str]:
-    """The row of each line, or what is wrong with the line."""
-    numbered, faults = labels.read_lines(
-        labels_path, labels.read_member(labels_path, source)
-    )
-    found: dict[int, labels.Row | str] = {**dict(numbered), **dict(faults)}
+def _read_lines(labels_path, store):
+    return labels.read_lines(labels_path, labels.read_member(labels_path, store))
+
+
+def _rows_of_lines(labels_path, store, lines) -> dict[int, labels.Row | str]:
+    """Returns the row of each line, or what is wrong with the line."""
+    numbered, faults = _read_lines(labels_path, store)
+    rows: dict[int, labels.Row | str] = {**dict(numbered), **dict(faults)}
     for line in lines:
-        if line not in found:
+        if line not in rows:
             raise errors.DataError(
                 f"{os.fspath(labels_path)}: expected a row in line {line}, received "
-                f"{len(found):,} rows and none there"
+                f"{len(rows):,} rows and none there"
             )
-    return {line: found[line] for line in lines}
+    return {line: rows[line] for line in lines}
 
 
-def _shown(row: labels.Row) -> Iterator[tuple[str, str]]:
-    """Columns that are shown, and the names of their pictures."""
-    return ((column, getattr(row, column)) for column in decoding.COLUMNS)
-
-
-def _panel(source, column, name) -> np.ndarray:
-    """A picture as it is drawn, uint8 [H, W, 3]."""
-    pixels = decoding.decode(source, column, name)
+def _cell(store: stores.Pictures, row: labels.Row, column: str) -> np.ndarray:
+    """Returns a picture as it is drawn, uint8 [H, W, 3] or, of a mask, [H, W]."""
+    pixels = decoding.decode(store, column, getattr(row, column))
     if column == "depth":
-        return drawings.depth_to_color(pixels[..., 0])
-    return np.repeat(pixels, 3, axis=2) if column == "mask" else pixels
-
-
-def _panel_or_none(source, column, name) -> np.ndarray | None:
-    try:
-        return _panel(source, column, name)
-    except errors.DataError:
-        return None
+        return sheet.depth_to_color(pixels[..., 0])
+    return pixels[..., 0] if column == "mask" else pixels

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "realistic is --scale 0.4 0.8 --contact --shadow --match --motion-blur 0.1 "
         "(%(default)s)",
     )
-    add("--image-size", f"({Recipe.image_size})", type=int, metavar="PIXELS")
+    size = f"side of the pictures ({Recipe.image_size})"
+    add("--image-size", size, type=int, metavar="PIXELS")
     add(
         "--scale",
         "longer side of the figure as a share of the picture; "
@@ -69,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="SHARE",
     )
-    add("--quality", f"JPEG ({Recipe.quality})", type=int)
-    add("--seed", f"({Recipe.seed})", type=int)
+    add("--quality", f"JPEG quality ({Recipe.quality})", type=int, metavar="Q")
+    add("--seed", f"decides everything ({Recipe.seed})", type=int, metavar="N")
 
 
 def from_arguments(args: argparse.Namespace) -> Recipe:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from maskdepth_tf import errors
+from maskdepth_tf import errors, streams
 from maskdepth_tf.dataset.composing import sources
 
 PLACEMENTS = 20
@@ -46,7 +46,8 @@ class Recipe:
     motion_blur: float = 0.0
 
     def __post_init__(self) -> None:
-        errors.check_range("--image-size", self.image_size, 8)
+        if fault := streams.size_fault(self.image_size):
+            raise errors.UsageError(f"--image-size {fault}")
         errors.check_range("--quality", self.quality, 1, 100)
         errors.check_range("--seed", self.seed, 0)
         errors.check_range("--views", self.views, 0)

@@ -1,6 +1,7 @@
 """One row of a data set of composites: its paths and its pictures, by its index."""
 
 import functools
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,7 @@ class Composer:
             data = sources.encode_room(views.view(self.rooms[background], draws))
             path = room_path(background, number)
             (self.output / path).write_bytes(data)
-            sums[path] = encoding.sha256(data)
+            sums[path] = hashlib.sha256(data).hexdigest()
         return sums
 
     def write_rows(self, first: int, last: int) -> dict[str, str]:
@@ -93,7 +94,7 @@ class Composer:
             for path, data in ((row.fg_bg, composite), (row.mask, mask)):
                 with open(f"{self.output}/{path}", "wb") as file:
                     file.write(data)
-                sums[path] = encoding.sha256(data)
+                sums[path] = hashlib.sha256(data).hexdigest()
         return sums
 
     def encode_row(self, index: int) -> tuple[labels.Row, bytes, bytes]:

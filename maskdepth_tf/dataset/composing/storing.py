@@ -1,5 +1,6 @@
 """Cut-outs and rooms as a data set keeps them, and the composer that starts there."""
 
+import hashlib
 import importlib.metadata
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def _store(path: Path, data: bytes, source: Path) -> dict[str, str]:
     return {
         "name": source.name,
         "source_sha256": files.sha256_of(source),
-        "sha256": encoding.sha256(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
 
 

@@ -124,7 +124,7 @@ def test_scaling_draws_no_halo_from_hidden_colours():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"image_size": 7}, "--image-size must be 8 or more. Received: 7"),
+        ({"image_size": 7}, "--image-size must be 8 to 4096. Received: 7"),
         ({"quality": 0}, "--quality must be 1 to 100. Received: 0"),
         ({"seed": -1}, "--seed must be 0 or more. Received: -1"),
         ({"scale": (0.5, 0.4)}, "--scale must be two numbers with .* 0.5 0.4"),

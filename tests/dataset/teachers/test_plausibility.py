@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as st_numpy
 from maskdepth_tf import errors
 from maskdepth_tf.dataset import synthesize
 from maskdepth_tf.dataset.teachers import plausibility, ranges
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.input import labels
 
 SIDE = 28
@@ -26,9 +26,7 @@ def room():
 @pytest.fixture
 def root(tmp_path):
     """Forty rows with the mask of `room`, twice its size."""
-    preprocessing.write_image(
-        tmp_path / "m.png", np.kron(mask(), np.ones((2, 2), np.uint8))
-    )
+    encoding.write_image(tmp_path / "m.png", np.kron(mask(), np.ones((2, 2), np.uint8)))
     return tmp_path
 
 
@@ -101,7 +99,7 @@ def test_what_is_nearer_is_farther_in_the_negative(distance, near):
 
 @pytest.mark.parametrize("value", [0, 255])
 def test_without_a_figure_the_floor_decides(value, root):
-    preprocessing.write_image(root / "m.png", np.full((SIDE, SIDE), value, np.uint8))
+    encoding.write_image(root / "m.png", np.full((SIDE, SIDE), value, np.uint8))
     assert check(root, [room()]) == {
         "rows": 1,
         "figure_nearer": 0.0,

@@ -1,0 +1,1 @@
+"""Arrays <-> what requests and replies hold: JSON and TensorProto."""
