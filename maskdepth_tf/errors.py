@@ -75,6 +75,11 @@ class Stopped(MaskDepthError):
         self.exit_code = 128 + signum
 
 
+def nearest(word: object, names: Iterable[str]) -> str:
+    """The name that is most like a word; errors suggest it."""
+    return difflib.get_close_matches(str(word), names, n=1, cutoff=0)[0]
+
+
 def check_range(
     name: str, value: float | None, least: float, most: float | None = None
 ) -> None:
@@ -90,8 +95,3 @@ def check_range(
         return
     limits = f"{least} or more" if most is None else f"{least} to {most}"
     raise UsageError(f"{name} must be {limits}. Received: {value}")
-
-
-def nearest(word: object, names: Iterable[str]) -> str:
-    """The name that is most like a word; errors suggest it."""
-    return difflib.get_close_matches(str(word), names, n=1, cutoff=0)[0]

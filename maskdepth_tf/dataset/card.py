@@ -169,7 +169,6 @@ def main(args: argparse.Namespace) -> None:
 
     name = Path((args.root or [args.labels.parent])[0]).resolve().name
     text = write_text(name, summary, manifest, picture.name)
-    pixels = sheets.spread_sheet(args.labels, source, show.ROWS)
-    encoding.write_image(picture, pixels)
+    encoding.write_image(picture, sheets.spread_sheet(args.labels, source, show.ROWS))
     files.write_atomically(args.output, text.encode("utf-8", "replace"))
     print(f"wrote {args.output} and {picture}")

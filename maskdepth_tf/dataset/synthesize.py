@@ -69,9 +69,8 @@ class RenderedSet:
     quality: int = 30
 
     def __post_init__(self) -> None:
-        if fault := streams.size_fault(self.image_size):
-            raise errors.UsageError(f"--image-size {fault}")
         errors.check_range("--rows", self.rows, 1)
+        errors.check_range("--image-size", self.image_size, *streams.IMAGE_SIZES)
         errors.check_range("--rooms", self.rooms, 1)
         errors.check_range("--figures", self.figures, 1)
         errors.check_range("--seed", self.seed, 0)
@@ -138,12 +137,8 @@ class Writer:
                 quality = int(draws.integers(quality, ROOM_QUALITY, endpoint=True))
             composite = encoding.encode_jpeg(example.fg_bg, quality)
             self._write(paths.fg_bg, composite, written)
-            self._write(
-                paths.mask, encoding.encode_png(example.mask, compression=4), written
-            )
-            self._write(
-                paths.depth, encoding.encode_png(example.depth, compression=4), written
-            )
+            self._write_png(paths.mask, example.mask, written)
+            self._write_png(paths.depth, example.depth, written)
             written.ranges[paths.depth] = (example.near_m, example.far_m)
         return written
 
@@ -155,8 +150,7 @@ class Writer:
         model = _figure(self.data_set.seed, figure)
         cutout = stage.cutout(model, self.data_set.image_size, draws)
         written = Written({}, {})
-        data = encoding.encode_png(cutout, compression=4)
-        self._write(f"Foreground/fg{figure + 1}.png", data, written)
+        self._write_png(f"Foreground/fg{figure + 1}.png", cutout, written)
         return written
 
     def write_all(self, num_workers: int) -> Written:
@@ -179,6 +173,9 @@ class Writer:
     def _write(self, path: str, data: bytes, written: Written) -> None:
         (self.folder / path).write_bytes(data)
         written.sums[path] = hashlib.sha256(data).hexdigest()
+
+    def _write_png(self, path: str, pixels: np.ndarray, written: Written) -> None:
+        self._write(path, encoding.encode_png(pixels, compression=4), written)
 
 
 @functools.lru_cache(maxsize=256)

@@ -32,8 +32,9 @@ class _Picture(NamedTuple):
 
 
 @functools.cache
-def _small(column: str) -> Callable:
-    """The graph that reads a column's pictures; tracing all of them takes seconds."""
+def _small_function(column: str) -> Callable:
+    """Traces the graph from a column's bytes to what is looked at, when first asked."""
+    startup.load_tensorflow()
     import tensorflow as tf
 
     from maskdepth_tf.images import preprocessing
@@ -54,16 +55,16 @@ def _small(column: str) -> Callable:
     def no_pixels(data):
         return (tf.shape(preprocessing.decode_rgba(data)),)
 
-    function = {"fg": no_pixels, "mask": mask, "depth": depth}.get(column, rgb)
+    functions = {"bg": rgb, "fg": no_pixels, "fg_bg": rgb, "mask": mask, "depth": depth}
     # Concrete: checking the one argument would take as long as a picture.
-    return tf.function(function).get_concrete_function(tf.TensorSpec([], tf.string))
+    function = tf.function(functions[column])
+    return function.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
 class Inspector:
     """Looks at the rows of one data set."""
 
     def __init__(self, source: Pictures) -> None:
-        startup.load_tensorflow()
         self._source = source
         # Rows share backgrounds and cut-outs.
         self._try_shared = functools.lru_cache(_PICTURES_KEPT)(self._try)
@@ -111,7 +112,9 @@ class Inspector:
         data, name = self._source.read(path), self._source.place(path)
         header = headers.check_bytes(data, name)
         try:
-            pixels = tuple(x.numpy() for x in _small(column)(tf.constant(data)))
+            pixels = tuple(
+                x.numpy() for x in _small_function(column)(tf.constant(data))
+            )
         except tf.errors.OpError:
             raise DataError(f"{name}: cannot be decoded, is damaged") from None
         return _Picture(header, hashlib.sha256(data).digest(), pixels)

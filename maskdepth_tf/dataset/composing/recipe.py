@@ -46,8 +46,7 @@ class Recipe:
     motion_blur: float = 0.0
 
     def __post_init__(self) -> None:
-        if fault := streams.size_fault(self.image_size):
-            raise errors.UsageError(f"--image-size {fault}")
+        errors.check_range("--image-size", self.image_size, *streams.IMAGE_SIZES)
         errors.check_range("--quality", self.quality, 1, 100)
         errors.check_range("--seed", self.seed, 0)
         errors.check_range("--views", self.views, 0)

@@ -60,11 +60,10 @@ class Build:
     shard_rows: int = 1000
 
     def __post_init__(self) -> None:
-        if fault := streams.size_fault(self.image_size):
-            raise errors.UsageError(f"image_size {fault}")
         errors.check_range("rows", self.rows, 1)
         errors.check_range("placements", self.placements, 1)
         errors.check_range("depth_quality", self.depth_quality, 1, 95)
+        errors.check_range("image_size", self.image_size, *streams.IMAGE_SIZES)
         errors.check_range("shard_rows", self.shard_rows, 1)
         if not 0 < self.test_fraction < 1:
             raise errors.UsageError(
