@@ -36,7 +36,7 @@ class Film:
         """Linear light [S, S, 3] and standard normal noise [S, S, 3] -> uint8."""
         side = np.linspace(-1, 1, len(light))
         corner = (side[:, None] ** 2 + side**2) / 2
-        light = _blurred(light, self.blur)
+        light = blurred(light, self.blur)
         light = light * (1 - self.vignette * corner)[..., None]
         picture = self.curve(light)
         grain = self.noise * np.sqrt(0.2 + picture) * noise
@@ -52,7 +52,8 @@ class Film:
         return x + self.contrast * x * (1 - x) * (2 * x - 1)
 
 
-def _blurred(light: np.ndarray, weight: float) -> np.ndarray:
+def blurred(light: np.ndarray, weight: float) -> np.ndarray:
+    """Light [S, S, 3] of which each direct neighbour gets a share."""
     wide, rest = np.pad(light, [(1, 1), (1, 1), (0, 0)], "edge"), 1 - 2 * weight
     rows = rest * wide[1:-1] + weight * (wide[:-2] + wide[2:])
     return rest * rows[:, 1:-1] + weight * (rows[:, :-2] + rows[:, 2:])

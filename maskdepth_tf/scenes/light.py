@@ -69,9 +69,8 @@ class Lights:
         centres = np.asarray(centres, float)
         u = np.broadcast_to(shapes.vector(radius, 0, 0), centres.shape)
         v = np.broadcast_to(shapes.vector(0, radius, 0), centres.shape)
-        zero = np.zeros_like(centres)
         colour = np.asarray(colour, float) / radius**2
-        return cls(centres - (u + v) / 2, u, v, zero, colour)
+        return cls(centres - (u + v) / 2, u, v, np.zeros_like(centres), colour)
 
     def sample(
         self, points: np.ndarray, normals: np.ndarray, draws: np.ndarray

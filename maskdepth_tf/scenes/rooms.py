@@ -65,13 +65,13 @@ def make_room(draws: Draws) -> Room:
     has_windows = [*(draws.permutation(3) < num_open), False]
     for k, (start, turn, length) in enumerate(places):
         view, busy = sky if has_windows[k] else None, 0.3 if is_office else 0.75
-        wall = _wall(draws, length, height, coats[k], view, busy)
+        wall = make_wall(draws, length, height, coats[k], view, busy)
         model += moved(wall, start, shapes.turn_z(turn))
     obstacles: list[tuple[np.ndarray, np.ndarray]] = []
     panes = [part for part in model if part.material is sky]
     model += _furnish(draws, places, size, camera, obstacles, 2 if is_office else 4)
     lamps, lights = _ceiling_lamps(draws, size, is_office, sky.emission > 1)
-    lights += _daylight(draws, panes, sky, size)
+    lights += daylight(draws, panes, sky, size)
     brightness = float(np.clip(draws.normal(0.63, 0.1), 0.33, 0.82))
     return Room(model + lamps, lights, camera, size, obstacles, brightness)
 
@@ -88,7 +88,7 @@ def _camera(draws: Draws, size: np.ndarray, widest: float) -> Camera:
     return Camera.looking((x, y, z), yaw, pitch, roll, draws.uniform(50, widest))
 
 
-def _wall(draws: Draws, length, height, coat, sky: Material | None, busy) -> Model:
+def make_wall(draws: Draws, length, height, coat, sky: Material | None, busy) -> Model:
     """A wall with windows, if there is a sky, maybe a door and pictures."""
     model, low, high, windows = [], height, height, np.zeros((0, 2))
     if sky is not None:
@@ -106,11 +106,11 @@ def _wall(draws: Draws, length, height, coat, sky: Material | None, busy) -> Mod
     taken = list(windows)
     if draws.random() < 0.4:
         wide, leaf = draws.choice([0.9, 1.7]), materials.finish(draws)
-        model += _hang(draws, taken, length, wide, 0, min(2.1, height - 0.1), leaf)
+        model += hang(draws, taken, length, wide, 0, min(2.1, height - 0.1), leaf)
     for _ in range(draws.integers(1, 4) if draws.random() < busy else 0):
         wide, top = draws.uniform([0.3, 1.7], [1.3, 2.2])
         art = materials.printed(draws, "print", 5)
-        model += _hang(draws, taken, length, wide, 1.3, top, art)
+        model += hang(draws, taken, length, wide, 1.3, top, art)
     return model
 
 
@@ -148,7 +148,7 @@ def _window(left, right, low, high, sky: Material, frame: Material) -> Model:
     return model
 
 
-def _hang(draws: Draws, taken, length, width, low, high, material: Material) -> Model:
+def hang(draws: Draws, taken, length, width, low, high, material: Material) -> Model:
     """A framed picture or a door, nothing if no place beside `taken` is found."""
     for _ in range(6):
         left = draws.uniform(0.1, length)
@@ -253,7 +253,7 @@ def _sky(draws: Draws) -> Material:
     return Material(ramp, view, int(draws.integers(9)), emission=glow, is_pane=True)
 
 
-def _daylight(draws, panes: list[Part], sky: Material, size) -> list[Lights]:
+def daylight(draws, panes: list[Part], sky: Material, size) -> list[Lights]:
     """Sky through the panes, and sometimes the sun."""
     if not panes:
         # No window in sight: some light comes from behind the camera.

@@ -87,10 +87,10 @@ def place(figure: shapes.Model, room: Room, view: render.View, draws: Draws) -> 
         else:
             spot, scale = _stand(room, high - low, share, draws), 1.0
         turn = shapes.turn_z(_turn(spot, room, draws))
-        if not floats and _collides(low, high, spot, turn, room):
+        if not floats and collides(low, high, spot, turn, room):
             continue
         scene = Scene(shapes.moved(figure, spot, turn, scale))
-        score = _score(scene, view)
+        score = visibility(scene, view)
         if score > best_score:
             pasted = is_pasted or floats
             best = Placed(scene, pasted, has_shadow and not pasted)
@@ -136,7 +136,7 @@ def _turn(spot: np.ndarray, room: Room, draws: Draws) -> float:
     return draws.uniform(0, 360) if draws.random() < 0.3 else float(towards)
 
 
-def _score(scene: Scene, view: render.View) -> float:
+def visibility(scene: Scene, view: render.View) -> float:
     """1 if enough is seen and not too much; less the further from that."""
     seen = layers.visible(scene, view.scene, view.camera, 1, COARSE_SIZE)
     count = len(seen.rays)
@@ -148,7 +148,7 @@ def _score(scene: Scene, view: render.View) -> float:
     return enough * min(1.0, count / seen.num_met / LEAST_VISIBLE)
 
 
-def _collides(low, high, spot, turn, room: Room) -> bool:
+def collides(low, high, spot, turn, room: Room) -> bool:
     """Whether most of a figure's floor is taken by what stands there."""
     middle, half = (low + high) / 2, (high - low) / 2
     half = np.abs(turn)[:2, :2] @ half[:2] * 0.7
@@ -197,13 +197,8 @@ class Stage:
         metres = (1 - layer.mask) * view.depth + layer.depth
         near, far = float(metres.min()), float(metres.max())
         depth = np.rint(65535 * (metres - near) / max(far - near, 1e-6))
-        return Example(
-            picture,
-            np.rint(255 * layer.mask).astype(np.uint8),
-            depth.astype(np.uint16),
-            near,
-            far,
-        )
+        mask8 = np.rint(255 * layer.mask).astype(np.uint8)
+        return Example(picture, mask8, depth.astype(np.uint16), near, far)
 
     def _as_pasted(self, layer: layers.Layer, draws) -> np.ndarray:
         """The figure's light as if it had been exposed elsewhere."""
@@ -232,8 +227,8 @@ def cutout(figure: shapes.Model, size: int, draws: Draws) -> np.ndarray:
     scene = Scene(shapes.moved(turned, middle))
     mask, colour, _ = layers.render_alone(scene, camera, size, draws)
     studio = film.Film(1.3, np.ones(3), 0.2, 1.0, 0.0, 0.0, 0.0)
-    shown = studio.curve(colour / np.maximum(mask, 1e-6)[..., None])
-    pixels = np.concatenate([shown, mask[..., None]], -1)
+    colour = studio.curve(colour / np.maximum(mask, 1e-6)[..., None])
+    pixels = np.concatenate([colour, mask[..., None]], -1)
     rows, columns = np.nonzero(mask)
     box = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
     return np.rint(255 * pixels[box]).astype(np.uint8)

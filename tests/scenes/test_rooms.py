@@ -77,7 +77,7 @@ SKY = shapes.Material([(0.5, 0.6, 0.9)] * 2, "skyline", emission=2.0, is_pane=Tr
 def test_a_wall_and_its_windows_make_up_a_rectangle(sky):
     coat = materials.paint(np.full(3, 0.9))
     for seed in range(10):
-        model = rooms._wall(generator(seed), 4.0, 2.5, coat, sky, 0.75)
+        model = rooms.make_wall(generator(seed), 4.0, 2.5, coat, sky, 0.75)
         wall = [part for part in model if part.material is coat]
         panes = [part for part in model if part.material is sky]
         assert bool(panes) == (sky is not None)
@@ -94,7 +94,7 @@ def test_windows_shine_into_the_room():
     size = np.array([4.0, 5.0, 2.5])
     corner, across, up = np.array([[1.0, 5, 1], [1, 0, 0], [0, 0, 1]])
     pane = shapes.quad(corner, across, up, SKY)
-    lights = rooms._daylight(generator(0), [pane], SKY, size)
+    lights = rooms.daylight(generator(0), [pane], SKY, size)
     np.testing.assert_allclose(lights[0].corners, [[1, 5, 1]])
     np.testing.assert_allclose(lights[0].edges_u, [[1, 0, 0]])
     np.testing.assert_allclose(lights[0].edges_v, [[0, 0, 1]])
@@ -103,8 +103,8 @@ def test_windows_shine_into_the_room():
 
 def test_pictures_hang_beside_each_other():
     taken, coat = [(0.0, 3.0)], materials.paint(np.full(3, 0.9))
-    assert rooms._hang(generator(0), taken, 4.0, 1.2, 1.0, 2.0, coat) == []
-    assert rooms._hang(generator(0), taken, 30.0, 1.2, 1.0, 2.0, coat)
+    assert rooms.hang(generator(0), taken, 4.0, 1.2, 1.0, 2.0, coat) == []
+    assert rooms.hang(generator(0), taken, 30.0, 1.2, 1.0, 2.0, coat)
     (left, right), (a, b) = taken
     assert a > right
     assert b - a == pytest.approx(1.4)

@@ -29,7 +29,7 @@ def test_places_show_enough_of_the_figure(views):
         for k in range(6):
             figure = shapes.compact(people.figure(generator(5, k)))
             placed = stage.place(figure, room, view, generator(4, number, k))
-            scores.append(stage._score(placed.scene, view))
+            scores.append(stage.visibility(placed.scene, view))
             pasted += placed.is_pasted
             shadows += placed.has_shadow
             assert not (placed.is_pasted and placed.has_shadow)
@@ -45,8 +45,8 @@ def test_a_figure_stands_beside_furniture(views):
     room = rooms.Room(**{**vars(room), "obstacles": [obstacle]})
     low, high = vector(-0.3, -0.3, 0), vector(0.3, 0.3, 1.7)
     turn = shapes.turn_z(30)
-    assert stage._collides(low, high, vector(1.5, 1.5, 0), turn, room)
-    assert not stage._collides(low, high, vector(2.5, 1.5, 0), turn, room)
+    assert stage.collides(low, high, vector(1.5, 1.5, 0), turn, room)
+    assert not stage.collides(low, high, vector(2.5, 1.5, 0), turn, room)
 
 
 def test_a_room_and_a_figure_decide_the_example():
