@@ -1,8 +1,10 @@
 """From linear light to the bytes of a picture, as a camera would."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from maskdepth_tf.scenes.shapes import Draws
 
 WHITE = 3.0
 """Exposed light that becomes white."""
@@ -34,11 +36,11 @@ class Film:
         """Linear light [S, S, 3] and standard normal noise [S, S, 3] -> uint8."""
         side = np.linspace(-1, 1, len(light))
         corner = (side[:, None] ** 2 + side**2) / 2
-        light = _blurred(light, self.blur)
+        light = blurred(light, self.blur)
         light = light * (1 - self.vignette * corner)[..., None]
-        shown = self.curve(light)
-        grain = self.noise * np.sqrt(0.2 + shown) * noise
-        return np.rint(255 * np.clip(shown + grain, 0, 1)).astype(np.uint8)
+        picture = self.curve(light)
+        grain = self.noise * np.sqrt(0.2 + picture) * noise
+        return np.rint(255 * np.clip(picture + grain, 0, 1)).astype(np.uint8)
 
     def curve(self, light: np.ndarray) -> np.ndarray:
         """Linear light [..., 3] -> sRGB in [0, 1]."""
@@ -46,21 +48,18 @@ class Film:
         x = np.clip(x * (1 + x / WHITE**2) / (1 + x), 0, 1)
         grey = x.mean(-1, keepdims=True)
         x = np.clip(grey + self.saturation * (x - grey), 0, 1)
-        shown = x ** (1 / 2.2)
-        return shown + self.contrast * shown * (1 - shown) * (2 * shown - 1)
+        x **= 1 / 2.2
+        return x + self.contrast * x * (1 - x) * (2 * x - 1)
 
 
-def _blurred(light: np.ndarray, weight: float) -> np.ndarray:
-    for axis in (0, 1):
-        pad = [(1, 1) if a == axis else (0, 0) for a in range(3)]
-        wide = np.pad(light, pad, "edge")
-        n = light.shape[axis]
-        before, after = (wide.take(range(i, i + n), axis) for i in (0, 2))
-        light = (1 - 2 * weight) * light + weight * (before + after)
-    return light
+def blurred(light: np.ndarray, weight: float) -> np.ndarray:
+    """Light [S, S, 3] of which each direct neighbour gets a share."""
+    wide, rest = np.pad(light, [(1, 1), (1, 1), (0, 0)], "edge"), 1 - 2 * weight
+    rows = rest * wide[1:-1] + weight * (wide[:-2] + wide[2:])
+    return rest * rows[:, 1:-1] + weight * (rows[:, :-2] + rows[:, 2:])
 
 
-def choose(light: np.ndarray, brightness: float, draws: np.random.Generator) -> Film:
+def choose(light: np.ndarray, brightness: float, draws: Draws) -> Film:
     """Draws a film and exposes a room's light [S, S, 3] for a mean brightness.
 
     Args:
@@ -85,4 +84,4 @@ def choose(light: np.ndarray, brightness: float, draws: np.random.Generator) -> 
         middle = (low + high) / 2
         mean = film.curve(sample * 2.0**middle).mean()
         low, high = (middle, high) if mean < brightness else (low, middle)
-    return Film(**{**vars(film), "exposure": 2.0**low})
+    return replace(film, exposure=2.0**low)

@@ -7,7 +7,6 @@ What a figure changes is added to a room that is lit already:
 Outside the mask, `fg_bg` thus differs from `bg` by shadow and by the sensor's noise.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from maskdepth_tf.scenes import light, shapes
 from maskdepth_tf.scenes.raycast import Camera, Hits, Scene, pixel_means
 from maskdepth_tf.scenes.render import SKIN, View, footprint
+from maskdepth_tf.scenes.shapes import Draws
 
 SAMPLES = 3
 """Rays along each side of a pixel: the mask has 3 * 3 + 1 values."""
@@ -22,8 +22,7 @@ SHADOW_REACH = 2.5
 """How far a figure keeps light off that comes from other surfaces [m]."""
 
 
-@dataclass(frozen=True, eq=False)
-class Layer:
+class Layer(NamedTuple):
     """A figure as the camera sees it.
 
     Attributes:
@@ -37,58 +36,55 @@ class Layer:
     depth: np.ndarray
 
 
-def frame_of(scene: Scene, camera: Camera, size: int) -> tuple[int, int, int, int]:
-    """Box of pixels that holds a figure: left, top, right, bottom."""
-    corners = scene.corners()
-    seen = camera.project(corners, size)
-    if (seen[:, 2] < 0.05).any():
-        return (0, 0, size, size)
-    low = np.clip(np.floor(seen[:, :2].min(0)) - 1, 0, size).astype(int)
-    high = np.clip(np.ceil(seen[:, :2].max(0)) + 1, 0, size).astype(int)
-    return (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-
-
-def visible(figure: Scene, view: View, samples: int, size: int) -> "Seen":
-    """Follows rays through a figure's frame, and finds those that nothing hides.
-
-    Args:
-        figure: The figure, where it stands in the room.
-        view: The room.
-        samples: Rays along each side of a pixel.
-        size: Side of the picture [pixels].
-    """
-    box = frame_of(figure, view.camera, size)
-    directions = view.camera.grid(box, samples, size)
-    eye = view.camera.position.astype(np.float32)
-    trace = figure.trace(eye, directions)
-    met = np.flatnonzero(trace.triangle >= 0)
-    behind = view.scene.trace(eye, directions[met]).depth
-    free = met[trace.depth[met] < behind]
-    hits = figure.look(trace.take(free), eye, directions[free])
-    return Seen(box, len(directions), len(met), free, hits)
-
-
 class Seen(NamedTuple):
     """What rays through a frame see of a figure.
 
     Attributes:
         box: The frame: left, top, right, bottom [pixels].
-        num_rays: Rays through the frame.
         num_met: Rays that meet the figure, hidden or not.
         rays: Numbers of the rays that see it.
         hits: What these meet.
     """
 
     box: tuple[int, int, int, int]
-    num_rays: int
     num_met: int
     rays: np.ndarray
     hits: Hits
 
 
-def render_figure(
-    figure: Scene, view: View, studio: bool, draws: np.random.Generator
-) -> Layer:
+def _frame_of(scene: Scene, camera: Camera, size: int) -> tuple[int, int, int, int]:
+    """Box of pixels that holds a figure: left, top, right, bottom."""
+    seen = camera.project(scene.corners(), size)
+    if (seen[:, 2] < 0.05).any():
+        return (0, 0, size, size)
+    ends = [np.floor(seen[:, :2].min(0)) - 1, np.ceil(seen[:, :2].max(0)) + 1]
+    left, top, right, bottom = np.clip(ends, 0, size).astype(int).ravel().tolist()
+    return (left, top, right, bottom)
+
+
+def visible(
+    figure: Scene, room: Scene | None, camera: Camera, samples: int, size: int
+) -> Seen:
+    """Follows rays through a figure's frame, and finds those that nothing hides.
+
+    Args:
+        figure: The figure, where it stands in the room.
+        room: What may hide it.
+        camera: Who sees it.
+        samples: Rays along each side of a pixel.
+        size: Side of the picture [pixels].
+    """
+    box = _frame_of(figure, camera, size)
+    directions = camera.grid(box, samples, size)
+    eye = camera.position.astype(np.float32)
+    hits = figure.cast(eye, directions)
+    rays = met = np.flatnonzero(hits.triangle >= 0)
+    if room is not None:
+        rays = met[hits.depth[met] < room.trace(eye, directions[met])["tfar"]]
+    return Seen(box, len(met), rays, hits.take(rays))
+
+
+def render_figure(figure: Scene, view: View, studio: bool, draws: Draws) -> Layer:
     """Sees a figure in a room.
 
     Args:
@@ -97,56 +93,34 @@ def render_figure(
         studio: Lit by even light of its own, as a cut-out is, not by the room.
         draws: Source of randomness.
     """
-    size, samples = view.size, SAMPLES
-    seen = visible(figure, view, samples, size)
-    mask = np.zeros((size, size))
-    colour, depth = np.zeros((size, size, 3)), np.zeros((size, size))
-    if not len(seen.rays):
-        return Layer(mask, colour, depth)
-    front = seen.hits
-    size_seen = footprint(view.camera, front.depth, size, samples)
-    sent = figure.colour(front, size_seen)
+    seen = visible(figure, view.scene, view.camera, SAMPLES, view.size)
     if studio:
-        received, shine = _studio_light(figure, front, view.camera, draws)
+        lit = _studio_light(figure, seen.hits, view.camera, draws)
     else:
-        received, shine = _room_light(figure, front, view, draws)
-    sent = sent * (received + figure.glow(front)[:, None]) + shine
-    values = np.zeros((seen.num_rays, 5), np.float32)
-    ones = np.ones((len(sent), 1))
-    values[seen.rays] = np.concatenate([ones, sent, front.depth[:, None]], -1)
+        lit = _room_light(figure, seen.hits, view, draws)
+    return _layer(figure, seen, lit, view.camera, view.size)
+
+
+def render_alone(figure: Scene, camera: Camera, size: int, draws: Draws) -> Layer:
+    """Sees a figure in even light and in front of nothing."""
+    seen = visible(figure, None, camera, SAMPLES, size)
+    lit = _studio_light(figure, seen.hits, camera, draws)
+    return _layer(figure, seen, lit, camera, size)
+
+
+def _layer(figure: Scene, seen: Seen, lit, camera: Camera, size: int) -> Layer:
+    """The picture of what rays see under the light they receive, and of its shine."""
+    front, (received, shine) = seen.hits, lit
+    colour = figure.colour(front, footprint(camera, front.depth, size, SAMPLES))
+    sent = colour * (received + figure.emission[front.triangle, None]) + shine
     left, top, right, bottom = seen.box
-    means = pixel_means(values, bottom - top, right - left, samples)
-    inside = (slice(top, bottom), slice(left, right))
-    mask[inside], colour[inside] = means[..., 0], means[..., 1:4]
-    depth[inside] = means[..., 4]
-    return Layer(mask, colour, depth)
-
-
-def render_alone(
-    figure: Scene, camera: Camera, size: int, draws: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sees a figure in even light and in front of nothing.
-
-    Returns:
-        colour: float [size, size, 3], linear, times `mask`.
-        mask: float [size, size].
-    """
-    samples = SAMPLES
-    eye = camera.position.astype(np.float32)
-    directions = camera.grid((0, 0, size, size), samples, size)
-    trace = figure.trace(eye, directions)
-    seen = np.flatnonzero(trace.triangle >= 0)
-    front = figure.look(trace.take(seen), eye, directions[seen])
-    received, shine = _studio_light(figure, front, camera, draws)
-    size_seen = footprint(camera, front.depth, size, samples)
-    values = np.zeros((len(directions), 4), np.float32)
-    values[seen, 0] = 1
-    values[seen, 1:] = (
-        figure.colour(front, size_seen) * (received + figure.glow(front)[:, None])
-        + shine
-    )
-    means = pixel_means(values, size, size, samples)
-    return means[..., 1:], means[..., 0]
+    height, width = bottom - top, right - left
+    values = np.zeros((height * width * SAMPLES**2, 5), np.float32)
+    ones = np.ones((len(sent), 1))
+    values[seen.rays] = np.concatenate([ones, sent, front.depth[:, None]], 1)
+    picture = np.zeros((size, size, 5))
+    picture[top:bottom, left:right] = pixel_means(values, height, width, SAMPLES)
+    return Layer(picture[..., 0], picture[..., 1:4], picture[..., 4])
 
 
 def _occlusion(figure: Scene, hits: Hits, draws, reach: float = 1.2) -> np.ndarray:
@@ -162,7 +136,7 @@ def _room_light(figure: Scene, hits: Hits, view: View, draws):
     """Light on the figure in the room and its highlights, [N, 3] each."""
     points = hits.position + SKIN * hits.facet
     toward_eye = shapes.unit(view.camera.position - hits.position)
-    gloss = figure.gloss[figure.material[hits.triangle]]
+    gloss = figure.gloss[hits.triangle]
     received = np.zeros((len(points), 3), np.float32)
     shine = np.zeros_like(received)
     for group in view.groups:
@@ -176,28 +150,21 @@ def _room_light(figure: Scene, hits: Hits, view: View, draws):
         half = shapes.unit(shapes.unit(targets[lit] - points[lit]) + toward_eye[lit])
         peak = np.maximum(shapes.dot(half, hits.normal[lit]), 0) ** 40
         shine[lit] += (gloss[lit] * peak)[:, None] * sent
-    centre = figure.centres.mean(0)
-    cube = _ambient_cube(view, centre, draws)
-    around = _from_cube(cube, hits.normal)
+    around = _ambient(view, figure.centres.mean(0), hits.normal, draws)
     received += around * (1 - 0.8 * _occlusion(figure, hits, draws))[:, None]
     return received, shine
 
 
-def _ambient_cube(view: View, centre: np.ndarray, draws) -> np.ndarray:
-    """Light that a small cube at a point receives on each side, [6, 3]."""
+def _ambient(view: View, centre: np.ndarray, normals: np.ndarray, draws) -> np.ndarray:
+    """Light off the room's surfaces on normals [N, 3], as on a small cube: [N, 3]."""
     sides = np.concatenate([np.eye(3), -np.eye(3)]).astype(np.float32)
     cube = np.zeros((6, 3), np.float32)
+    origins = np.repeat(centre[None].astype(np.float32), 48, 0)
     for i, side in enumerate(sides):
-        normals = np.repeat(side[None], 48, 0)
-        ways = light.hemisphere(normals, draws.random((48, 2)))
-        origins = np.repeat(centre[None].astype(np.float32), 48, 0)
+        ways = light.hemisphere(np.repeat(side[None], 48, 0), draws.random((48, 2)))
         cube[i] = light.gather(view.scene, origins, ways, view.received).mean(0)
-    return cube
-
-
-def _from_cube(cube: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    positive, negative = np.maximum(normals, 0), np.maximum(-normals, 0)
-    return np.einsum("nk,kc->nc", np.concatenate([positive, negative], 1) ** 2, cube)
+    facing = np.maximum(np.concatenate([normals, -normals], 1), 0)
+    return np.einsum("nk,kc->nc", facing**2, cube)
 
 
 def _studio_light(figure: Scene, hits: Hits, camera: Camera, draws):
@@ -213,31 +180,21 @@ def _studio_light(figure: Scene, hits: Hits, camera: Camera, draws):
     received = share * direct + (1 - share) * around
     half = shapes.unit(key + shapes.unit(camera.position - hits.position))
     peak = np.maximum(shapes.dot(half, hits.normal), 0) ** 40
-    gloss = figure.gloss[figure.material[hits.triangle]]
-    return (
-        np.repeat(received[:, None], 3, 1).astype(np.float32),
-        np.repeat((share * gloss * peak)[:, None], 3, 1).astype(np.float32),
-    )
+    shine = share * figure.gloss[hits.triangle] * peak
+    lit = np.stack([received, shine]).astype(np.float32)
+    return np.repeat(lit[..., None], 3, -1)
 
 
 def shadowed(figure: Scene, view: View) -> np.ndarray:
     """The room in the figure's shadow, float [size, size, 3], linear."""
-    points = view.centres.position + SKIN * view.centres.facet
-    kept = [_light_left(figure, view, points, k) for k in range(len(view.groups))]
-    kept.append(_ambient_left(figure, view, points))
-    left = view.smooth(np.stack(kept, 1).reshape(view.size, view.size, -1))
-    layers = [*view.direct, view.ambient]
-    return view.own + sum(left[..., k, None] * layer for k, layer in enumerate(layers))
-
-
-def _light_left(figure: Scene, view: View, points: np.ndarray, group: int):
-    """Share of a group's light that the figure leaves, float32 [N]."""
-    targets, weights = view.targets[group], view.weights[group]
-    sample, pixel = np.nonzero(weights)
-    blocked = figure.blocks(points[pixel], targets[sample, pixel])
-    sample, pixel = sample[blocked], pixel[blocked]
-    taken = np.bincount(pixel, weights[sample, pixel], len(points))
-    return (1 - taken / np.maximum(weights.sum(0), 1e-6)).astype(np.float32)
+    points = view.hits.position + SKIN * view.hits.facet
+    left = np.ones((len(points), len(view.groups) + 1), np.float32)
+    for k, targets in enumerate(view.targets):
+        reached = np.flatnonzero(view.weights[k])
+        blocked = figure.blocks(points[reached], targets[reached])
+        left[reached[blocked], k] = 0
+    left[:, -1] = _ambient_left(figure, view, points)
+    return view.radiance(view.smooth(left))
 
 
 def _ambient_left(figure: Scene, view: View, points: np.ndarray) -> np.ndarray:

@@ -2,16 +2,17 @@
 
     seen = glow + colour * (light of each group + light off other surfaces)
 
-A group is all lamps of one kind, so that its shadows can be told apart. Light is
-sampled at pixel centres and smoothed along surfaces; colours are sampled finer.
+A group is all lamps of one kind, so that its shadows can be told apart. Each ray of a
+camera samples light a few times only, which is then smoothed along surfaces.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from maskdepth_tf.scenes import shapes
 from maskdepth_tf.scenes.raycast import Scene
+from maskdepth_tf.scenes.shapes import Draws
 
 NEAREST = 0.3
 """Distance to a lamp under which light grows no more [m]."""
@@ -59,7 +60,8 @@ class Lights:
         distance, side = 60.0, 1.6
         corner = room_centre + towards * distance - (u + v) * side / 2
         radiance = np.asarray(colour) * distance**2 / side**2 * np.pi
-        return cls.of([(corner, u * side, v * side)], radiance, 1e9)._facing(-towards)
+        sun = cls.of([(corner, u * side, v * side)], radiance, 1e9)
+        return replace(sun, facing=-towards[None])
 
     @classmethod
     def bulbs(cls, centres, colour, radius: float = 0.08) -> "Lights":
@@ -67,15 +69,8 @@ class Lights:
         centres = np.asarray(centres, float)
         u = np.broadcast_to(shapes.vector(radius, 0, 0), centres.shape)
         v = np.broadcast_to(shapes.vector(0, radius, 0), centres.shape)
-        zero = np.zeros_like(centres)
         colour = np.asarray(colour, float) / radius**2
-        return cls(centres - (u + v) / 2, u, v, zero, colour)
-
-    def _facing(self, direction: np.ndarray) -> "Lights":
-        facing = np.broadcast_to(direction, self.facing.shape)
-        return Lights(
-            self.corners, self.edges_u, self.edges_v, facing, self.colour, self.bound
-        )
+        return cls(centres - (u + v) / 2, u, v, np.zeros_like(centres), colour)
 
     def sample(
         self, points: np.ndarray, normals: np.ndarray, draws: np.ndarray
@@ -125,7 +120,7 @@ def hemisphere(normals: np.ndarray, draws: np.ndarray) -> np.ndarray:
     return shapes.unit(normals + 0.999 * ball).astype(np.float32)
 
 
-def stratified(draws: np.random.Generator, shape: tuple[int, ...], count: int):
+def stratified(draws: Draws, shape: tuple[int, ...], count: int):
     """Uniform numbers [count, *shape] whose first axis covers [0, 1) evenly."""
     jitter = draws.random((count, *shape), np.float32)
     step = np.arange(count, dtype=np.float32).reshape(-1, *[1] * len(shape))
@@ -133,7 +128,7 @@ def stratified(draws: np.random.Generator, shape: tuple[int, ...], count: int):
     return jitter
 
 
-def interleaved(draws: np.random.Generator, size: int, count: int, dims: int):
+def interleaved(draws: Draws, size: int, count: int, dims: int):
     """Numbers [count, size**2, dims] that cover [0, 1) evenly in every 4x4 pixels.
 
     Averaged over neighbours, they leave far less noise than random ones. They are
@@ -164,12 +159,12 @@ def gather(scene: Scene, origins, directions, received: np.ndarray) -> np.ndarra
     Returns:
         float32 [N, 3]; 0 for rays that meet nothing.
     """
-    triangle = scene.trace(origins, directions).triangle
+    triangle = scene.trace(origins, directions)["primID"]
     sent = scene.mean_colour * (received + scene.emission[:, None])
     return np.where((triangle < 0)[:, None], 0, sent[triangle]).astype(np.float32)
 
 
-def radiosity(scene: Scene, groups: list[Lights], draws: np.random.Generator):
+def radiosity(scene: Scene, groups: list[Lights], draws: Draws):
     """Light that each triangle of a room receives, directly and off two surfaces.
 
     Returns:
@@ -196,17 +191,22 @@ class Smoother:
     """Averages over neighbours that lie on the same surface.
 
     Args:
-        positions: float [H, W, 3], what each pixel sees.
-        normals: float [H, W, 3].
-        depth: float [H, W].
+        positions: float [side**2, 3], what each ray sees.
+        normals: float [side**2, 3].
+        depth: float [side**2].
+        side: Rays in a row and in a column.
     """
 
-    STEPS = (1, 2)
-    """Distances to the eight neighbours of each pass [pixels]."""
+    STEPS = (1, 2, 4)
+    """Distances to the eight neighbours of each pass [rays]."""
 
-    def __init__(self, positions, normals, depth) -> None:
-        self._shape = depth.shape
-        tolerance = 0.01 * depth + 0.005
+    def __init__(self, positions, normals, depth, side: int) -> None:
+        self._square = (side, side, -1)
+        positions, normals = (
+            positions.reshape(self._square),
+            normals.reshape(self._square),
+        )
+        tolerance = 0.01 * depth.reshape(side, side) + 0.005
         self._passes = []
         for step in self.STEPS:
             weights = []
@@ -223,19 +223,22 @@ class Smoother:
             self._passes.append((stacked / stacked.sum(0)).astype(np.float32))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Averages: [H, W, C] -> float32 [H, W, C]."""
+        """Averages: [side**2, C] -> float32 [side**2, C]."""
+        average = values.reshape(self._square)
         for step, weights in zip(self.STEPS, self._passes, strict=True):
-            total = np.zeros(values.shape, np.float32)
-            neighbours = self._neighbours(values, step)
+            total = np.zeros(average.shape, np.float32)
+            neighbours = self._neighbours(average, step)
             for weight, neighbour in zip(weights, neighbours, strict=True):
                 total += weight[..., None] * neighbour
-            values = total
-        return values
+            average = total
+        return average.reshape(values.shape)
 
     def _neighbours(self, values: np.ndarray, step: int):
-        """Views on the values around each pixel; those of the edge repeat."""
-        height, width = self._shape
-        wide = np.pad(values, [(step, step), (step, step), (0, 0)], "edge")
+        """Views on the values beside each ray, nine times; those of the edge repeat."""
+        side, wide = (
+            len(values),
+            np.pad(values, [(step, step), (step, step), (0, 0)], "edge"),
+        )
         for dy in (0, step, 2 * step):
             for dx in (0, step, 2 * step):
-                yield wide[dy : dy + height, dx : dx + width]
+                yield wide[dy : dy + side, dx : dx + side]

@@ -1,20 +1,26 @@
-"""Rooms: walls, floor, ceiling, light, furniture, and a camera that sees them."""
+"""Rooms: walls with windows and doors, floor, lamps, furniture, and a camera.
 
-from dataclasses import dataclass
+A wall is built in its own coordinates: x along it, seen from inside from left to
+right, z up, and the room at y < 0, all in metres. Then it is moved to its place.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from maskdepth_tf.scenes import colours, furniture, shapes
+from maskdepth_tf.scenes import furniture, materials, shapes
 from maskdepth_tf.scenes.light import Lights
+from maskdepth_tf.scenes.materials import hsv, paint
 from maskdepth_tf.scenes.raycast import Camera, linear
-from maskdepth_tf.scenes.shapes import Material, Model, quad, vector
-from maskdepth_tf.scenes.walls import CELL, Glazing, Wall, glazing
+from maskdepth_tf.scenes.shapes import Draws, Material, Model, Part, moved, quad, vector
 
-Draws = np.random.Generator
 OFFICE_SHARE = 0.5
 """Share of rooms that are large and nearly empty, as offices to let are."""
 EYE_SPACE = 1.5
 """Least distance from the camera to furniture [m]."""
+CELL = 0.7
+"""Side of the cells that light is gathered on [m]."""
+FLOORS = "planks", "planks", "carpet", "carpet tiles", "tiles", "clouds", "noise"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,316 +47,228 @@ class Room:
 def make_room(draws: Draws) -> Room:
     """Draws a room."""
     is_office = bool(draws.random() < OFFICE_SHARE)
-    if is_office:
-        size = draws.uniform([5, 6, 2.6], [12, 15, 3.8])
-    else:
-        size = draws.uniform([3, 3.8, 2.4], [6, 7.5, 3.0])
-    camera = _camera(draws, size, is_office)
-    look = glazing(draws, is_office)
-    walls = _walls(draws, size)
-    model = _shell(draws, size, is_office)
-    obstacles: list[tuple[np.ndarray, np.ndarray]] = []
-    model += _open_walls(draws, walls, look)
-    skirting = colours.paint(colours.neutral(draws))
-    for wall in walls:
-        if draws.random() < 0.7:
-            model += wall.skirting(draws, skirting)
-        if draws.random() < (0.3 if is_office else 0.75):
-            model += wall.add_pictures(draws, int(draws.integers(1, 4)))
-        model += wall.surface()
-    if is_office:
-        model += _columns(draws, size, camera, obstacles)
-    pieces = _furnish(draws, walls, size, camera, obstacles, is_office)
-    ceiling_model, lights = _ceiling_lamps(draws, size, is_office, look)
-    model += pieces + ceiling_model
-    lights += _daylight(draws, walls, look, size)
-    brightness = float(np.clip(draws.normal(0.63, 0.1), 0.33, 0.82))
-    return Room(model, lights, camera, size, obstacles, brightness)
-
-
-def _camera(draws: Draws, size: np.ndarray, is_office: bool) -> Camera:
-    width, depth, height = size
-    position = vector(
-        width * draws.uniform(0.15, 0.85),
-        draws.uniform(0.25, min(1.6, 0.25 * depth)),
-        np.clip(draws.normal(1.45, 0.22), 0.9, height - 0.4),
-    )
-    aim = vector(width * draws.uniform(0.15, 0.85), depth * draws.uniform(0.7, 1))
-    yaw = -np.degrees(np.arctan2(aim[0] - position[0], aim[1] - position[1]))
-    widest = 88 if is_office else 80
-    return Camera.looking(
-        position,
-        yaw,
-        draws.normal(-4, 5),
-        draws.normal(0, 1.2),
-        draws.uniform(50, widest),
-    )
-
-
-def _walls(draws: Draws, size: np.ndarray) -> list[Wall]:
-    """Far, left, right and near wall."""
-    width, depth, height = size
-    coat = colours.paint(colours.wall(draws))
-    x, y = vector(1, 0, 0), vector(0, 1, 0)
-    places = [
-        (vector(0, depth, 0), x, width),
-        (vector(0, 0, 0), y, depth),
-        (vector(width, depth, 0), -y, depth),
-        (vector(width, 0, 0), -x, width),
-    ]
-    walls = [
-        Wall(start, along, length, height, coat) for start, along, length in places
-    ]
+    limits = ([5, 6, 2.6], [12, 15, 3.8]) if is_office else ([3, 3.8, 2.4], [6, 7.5, 3])
+    width, depth, height = size = draws.uniform(*limits)
+    camera, sky = _camera(draws, size, 88 if is_office else 80), _sky(draws)
+    model = _floor_and_ceiling(draws, size, is_office)
+    # Far, left, right and near wall: left lower corner, turn, length.
+    places = [((0, depth, 0), 0, width), ((0, 0, 0), 90, depth)]
+    places += [((width, depth, 0), -90, depth), ((width, 0, 0), 180, width)]
+    coats = [paint(materials.wall(draws))] * 4
     if draws.random() < 0.35:
-        walls[draws.integers(3)].material = _accent(draws)
-    return walls
+        kind = str(draws.choice(["tiles", "stripes", "planks", "clouds", "plain"]))
+        colour = materials.any_colour(draws)
+        shades, scale = draws.uniform([0.2, 0.8], [0.6, 2])
+        accent = materials.material(draws, colour, shades, kind, scale)
+        coats[draws.integers(3)] = accent
+    num_open = draws.choice([0, 1, 1, 1, 2, 2, 3])
+    has_windows = [*(draws.permutation(3) < num_open), False]
+    for k, (start, turn, length) in enumerate(places):
+        view, busy = sky if has_windows[k] else None, 0.3 if is_office else 0.75
+        wall = make_wall(draws, length, height, coats[k], view, busy)
+        model += moved(wall, start, shapes.turn_z(turn))
+    obstacles: list[tuple[np.ndarray, np.ndarray]] = []
+    panes = [part for part in model if part.material is sky]
+    model += _furnish(draws, places, size, camera, obstacles, 2 if is_office else 4)
+    lamps, lights = _ceiling_lamps(draws, size, is_office, sky.emission > 1)
+    lights += daylight(draws, panes, sky, size)
+    brightness = float(np.clip(draws.normal(0.63, 0.1), 0.33, 0.82))
+    return Room(model + lamps, lights, camera, size, obstacles, brightness)
 
 
-def _accent(draws: Draws) -> Material:
-    """Another wall: brick, wallpaper, wood or a strong colour."""
-    kind = str(
-        draws.choice(["brick", "stripes", "planks", "marble", "dots", "plain", "plaid"])
-    )
-    colour = colours.any_colour(draws)
-    if kind == "brick":
-        clay = colours.pick(draws, [(0.6, 0.3, 0.22), (0.85, 0.83, 0.8)])
-        stops = np.concatenate([colours.ramp(clay, 0.4), [(0.75, 0.73, 0.7)]])
-        return Material(stops, kind, int(draws.integers(9)), 0.9)
+def _camera(draws: Draws, size: np.ndarray, widest: float) -> Camera:
+    """Draws a camera near one end of the room that looks at the other."""
+    width, depth, height = size
+    x, to_x = width * draws.uniform(0.15, 0.85, 2)
+    to_y = depth * draws.uniform(0.7, 1)
+    y = draws.uniform(0.25, min(1.6, 0.25 * depth))
+    z = np.clip(draws.normal(1.45, 0.22), 0.9, height - 0.4)
+    yaw = -np.degrees(np.arctan2(to_x - x, to_y - y))
+    pitch, roll = draws.normal(-4, 5), draws.normal(0, 1.2)
+    return Camera.looking((x, y, z), yaw, pitch, roll, draws.uniform(50, widest))
+
+
+def make_wall(draws: Draws, length, height, coat, sky: Material | None, busy) -> Model:
+    """A wall with windows, if there is a sky, maybe a door and pictures."""
+    model, low, high, windows = [], height, height, np.zeros((0, 2))
+    if sky is not None:
+        low, high, windows = _window_row(draws, length, height)
+        frame = paint(materials.neutral(draws))
+        for left, right in windows:
+            model += _window(left, right, low, high, sky, frame)
+    ends = [0.0, *windows.ravel(), length]
+    rectangles = [(0.0, length, 0.0, low), (0.0, length, high, height)]
+    piers = zip(ends[::2], ends[1::2], strict=True)
+    rectangles += [(*pier, low, high) for pier in piers]
+    for left, right, foot, top in rectangles:
+        if min(right - left, top - foot) > 1e-6:
+            model.append(_panel(left, right, foot, top, 0, coat, step=CELL))
+    taken = list(windows)
+    if draws.random() < 0.4:
+        wide, leaf = draws.choice([0.9, 1.7]), materials.finish(draws)
+        model += hang(draws, taken, length, wide, 0, min(2.1, height - 0.1), leaf)
+    for _ in range(draws.integers(1, 4) if draws.random() < busy else 0):
+        wide, top = draws.uniform([0.3, 1.7], [1.3, 2.2])
+        art = materials.printed(draws, "print", 5)
+        model += hang(draws, taken, length, wide, 1.3, top, art)
+    return model
+
+
+def _panel(left, right, low, high, out: float, material: Material, **how) -> Part:
+    """A rectangle parallel to the wall, as far in front of it as `out`, facing it."""
+    across, up = vector(right - left, 0, 0), vector(0, 0, high - low)
+    return quad(vector(left, -out, low), across, up, material, **how)
+
+
+def _window_row(draws: Draws, length: float, height: float):
+    """Lower and upper end of a wall's windows, and their sides, [N, 2]."""
+    low, high = draws.uniform([0.75, 2.0], [1.1, 2.3])
+    width, gap, most = draws.uniform(0.8, 1.8), draws.uniform(0.3, 1.2), 4
+    if draws.random() < 0.5:
+        # A strip of windows, or a glass front.
+        gap, most, high = 0.0, 99, height - draws.uniform(0.1, 0.4)
+        low *= draws.choice([0.06, 1])
+    step = width + gap
+    most = int(draws.integers(1, most + 1))
+    count = max(1, min(int((length - 0.4) / step), most))
+    starts = (length - count * step + gap) / 2 + np.arange(count) * step
+    return low, high, np.stack([starts, starts + width], -1)
+
+
+def _window(left, right, low, high, sky: Material, frame: Material) -> Model:
+    """A pane and its frame."""
+    pane = _panel(left, right, low, high, 0, sky, fit=True)
+    # All windows of a wall show one view, 4 m a tile.
+    uv = pane.uv * [(right - left) / 4, 0.9] + [left / 4, 0.05]
+    model, f = [pane._replace(uv=uv)], 0.05
+    for x in (left, (left + right - f) / 2, right - f):
+        model += shapes.box((x, -f, low), (x + f, 0, high), frame)
+    for z in (low, high - f):
+        model += shapes.box((left, -f, z), (right, 0, z + f), frame)
+    return model
+
+
+def hang(draws: Draws, taken, length, width, low, high, material: Material) -> Model:
+    """A framed picture or a door, nothing if no place beside `taken` is found."""
+    for _ in range(6):
+        left = draws.uniform(0.1, length)
+        right = left + width
+        if right < length and all(right < a or left > b for a, b in taken):
+            taken.append((left - 0.1, right + 0.1))
+            foot = (left - 0.04, -0.03, max(low - 0.04, 0))
+            top = (right + 0.04, 0, high + 0.04)
+            held = _panel(left, right, low, high, 0.032, material, fit=low > 0)
+            return [*shapes.box(foot, top, materials.finish(draws)), held]
+    return []
+
+
+def _floor_and_ceiling(draws: Draws, size: np.ndarray, is_office: bool) -> Model:
+    """Floor, ceiling, and in homes sometimes a rug."""
+    kind = str(draws.choice(FLOORS))
+    colour = hsv(draws.random(), draws.uniform(0.1, 0.5), draws.uniform(0.2, 0.65))
     if kind == "planks":
-        return colours.wood(draws, 1.6, "planks")
-    stops = np.stack(
-        [colour, 0.6 * colour + 0.4 * colours.wall(draws), colours.wall(draws)]
-    )
-    if kind in ("plain", "marble"):
-        stops = colours.ramp(colour, 0.25)
-    return Material(stops, kind, int(draws.integers(9)), draws.uniform(0.5, 2))
-
-
-def _floor(draws: Draws, is_office: bool) -> Material:
-    kinds = ["planks", "planks", "tiles", "carpet", "terrazzo", "clouds", "marble"]
-    kinds += ["carpet_tiles", "tiles", "clouds"] if is_office else ["parquet", "planks"]
-    kind = str(draws.choice(kinds))
-    polish = (
-        draws.choice([0.0, 0.04, 0.12, 0.25])
-        if is_office
-        else draws.choice([0.0, 0.03, 0.08])
-    )
-    variant = int(draws.integers(9))
-    if kind in ("planks", "parquet"):
-        base = colours.wood(draws, draws.uniform(1.2, 2.2), kind)
-        return Material(**{**vars(base), "mirror": polish})
-    if kind.startswith("carpet"):
-        colour = colours.neutral(draws)
-        if draws.random() < 0.4:
-            strength, value = draws.uniform(0.1, 0.55), draws.uniform(0.2, 0.65)
-            colour = colours.hsv(draws.random(), strength, value)
-        return Material(
-            colours.ramp(colour, 0.5), kind, variant, draws.uniform(1.2, 2.4)
-        )
-    colour = colours.neutral(draws) if draws.random() < 0.8 else colours.wall(draws)
-    spread = {"tiles": 0.35, "terrazzo": 0.3, "clouds": 0.15, "marble": 0.2}[kind]
-    return Material(
-        colours.ramp(colour, spread),
-        kind,
-        variant,
-        draws.uniform(1.6, 3.2),
-        mirror=max(polish, 0.03),
-        gloss=0.1,
-    )
-
-
-def _shell(draws: Draws, size: np.ndarray, is_office: bool) -> Model:
-    """Floor and ceiling, sometimes with beams."""
-    width, depth, height = size
-    white = colours.hsv(0.12, draws.uniform(0, 0.06), draws.uniform(0.85, 0.97))
-    cover = Material(colours.ramp(white, 0.15), "plain", 0, 2)
+        colour = materials.pick(draws, materials.WOODS)
+    elif draws.random() < 0.7:
+        colour = materials.neutral(draws)
+    shades, scale = draws.uniform(0.2, 0.6), draws.uniform(1.2, 2.6)
+    ground = materials.material(draws, colour, shades, kind, scale)
+    white = hsv(0.12, draws.uniform(0, 0.06), draws.uniform(0.85, 0.97))
+    cover = materials.finish(draws) if draws.random() < 0.1 else paint(white)
     if is_office and draws.random() < 0.5:
-        cover = Material(colours.ramp(white, 0.35), "ceiling", 0, 1.2)
-    elif draws.random() < 0.12:
-        cover = (
-            colours.wood(draws, 1.5, "planks")
-            if draws.random() < 0.5
-            else colours.paint(colours.any_colour(draws))
-        )
+        cover = Material(materials.ramp(white, 0.35), "ceiling", 0, 1.2)
     x, y, z = np.diag(size)
-    model = [
-        quad(vector(0, 0, 0), x, y, _floor(draws, is_office), step=CELL),
-        quad(z, y, x, cover, step=CELL),
-    ]
-    if draws.random() < 0.1:
-        beam = cover if draws.random() < 0.6 else colours.wood(draws)
-        for at in np.arange(1.5, depth, draws.uniform(1.6, 3)):
-            low = (0, at, height - draws.uniform(0.15, 0.35))
-            model += shapes.box(low, (width, at + 0.25, height - 0.001), beam)
+    floor = quad(vector(0, 0, 0), x, y, ground, step=CELL)
+    model = [floor, quad(z, y, x, cover, step=CELL)]
     if not is_office and draws.random() < 0.5:
-        rug = colours.cloth(draws)
-        rug = Material(**{**vars(rug), "scale": draws.uniform(0.6, 2)})
-        half = draws.uniform([0.8, 0.6], [1.6, 1.3])
-        middle = np.array([width / 2, depth * 0.6])
-        model += shapes.box((*middle - half, 0), (*middle + half, 0.015), rug)
+        rug = replace(materials.cloth(draws), scale=draws.uniform(0.6, 2))
+        foot, (wide, deep) = (size[0] / 2, size[1] * 0.6, 0), draws.uniform(1.2, 3, 2)
+        model += shapes.block(foot, (wide, deep, 0.015), rug)
     return model
 
 
-def _open_walls(draws: Draws, walls: list[Wall], look: Glazing) -> Model:
-    """Windows and doors; at least one wall in sight usually has windows."""
+def _furnish(draws, places, size, camera, obstacles, most_along: int) -> Model:
+    """Furniture along the walls and free in the room, where it fits."""
     model: Model = []
-    count = int(draws.choice([0, 1, 1, 1, 2, 2, 3]))
-    order = draws.permutation(3)
-    for k in order[:count]:
-        model += walls[k].add_windows(draws, look)
-    for wall in walls:
-        if draws.random() < 0.4:
-            model += wall.add_door(draws)
-    return model
-
-
-def _columns(draws: Draws, size, camera: Camera, obstacles: list) -> Model:
-    """Square or round columns in rows."""
-    if draws.random() < 0.95:
-        return []
-    width, depth, height = size
-    coat, side = colours.paint(colours.wall(draws)), draws.uniform(0.3, 0.7)
-    is_round = draws.random() < 0.3
-    model: Model = []
-    for x in (width * 0.3, width * 0.72):
-        for y in np.arange(draws.uniform(2.5, 4), depth, draws.uniform(3, 5)):
-            low, high = np.array([x, y]) - side / 2, np.array([x, y]) + side / 2
-            if not _is_clear(low, high, camera, obstacles, 1.8):
-                continue
+    num_free, num_along = draws.integers(0, [2, most_along])
+    for k in range(num_free + num_along):
+        kinds, out, space = furniture.ALONG, 0.04, EYE_SPACE
+        if k < num_free:
+            kinds, out, space = furniture.FREE, draws.uniform(0, min(size[:2])), 2.0
+        piece = furniture.piece(draws, kinds)
+        start, turn, length = places[draws.integers(3)]
+        deep = np.ptp(shapes.bounds(piece), axis=0)[1]
+        place = vector(draws.uniform(0, length), -out - deep / 2, 0)
+        piece = moved(piece, place, shapes.turn_z(180))
+        piece = moved(piece, start, shapes.turn_z(turn))
+        low, high = (corner[:2] for corner in shapes.bounds(piece))
+        if _is_free(low, high, size, camera, obstacles, space):
             obstacles.append((low, high))
-            if is_round:
-                ends = [(x, y, 0), (x, y, height)]
-                model += shapes.loft(ends, [side / 2] * 2, coat, 20)
-            else:
-                model += shapes.box((*low, 0), (*high, height - 0.001), coat, CELL)
+            model += piece
     return model
 
 
-def _is_clear(low, high, camera: Camera, obstacles: list, space=EYE_SPACE) -> bool:
-    eye = camera.position[:2]
-    if np.linalg.norm(np.clip(eye, low, high) - eye) < space:
-        return False
-    return all((high < a).any() or (low > b).any() for a, b in obstacles)
+def _is_free(low, high, size, camera: Camera, obstacles: list, space: float) -> bool:
+    """Whether a rectangle of the floor is in the room, empty and far from the eye."""
+    gap = np.clip(camera.position[:2], low, high) - camera.position[:2]
+    is_far = bool(np.linalg.norm(gap) >= space)
+    is_inside = bool((low > 0).all() and (high < size[:2]).all())
+    is_empty = all((high < a).any() or (low > b).any() for a, b in obstacles)
+    return is_far and is_inside and is_empty
 
 
-def _furnish(draws, walls, size, camera, obstacles, is_office) -> Model:
-    """Furniture along the walls and free in the room."""
-    model: Model = []
-    along = int(draws.integers(0, 2 if is_office else 4))
-    for _ in range(along):
-        makers = furniture.AGAINST_WALLS
-        piece = makers[draws.integers(len(makers))](draws)
-        model += _against_wall(
-            draws, piece, walls[draws.integers(3)], camera, obstacles
-        )
-    free = int(draws.integers(0, 2))
-    for _ in range(free):
-        makers = furniture.IN_THE_MIDDLE
-        piece = makers[draws.integers(len(makers))](draws)
-        piece = moved_to(
-            piece, (0, 0), draws.choice([0, 90, 180, 270]) + draws.normal(0, 4)
-        )
-        low, high = shapes.bounds(piece)
-        half = (high - low)[:2] / 2 + 0.1
-        if (2 * half > size[:2]).any():
-            continue
-        place = draws.uniform(half, size[:2] - half)
-        shifted = moved_to(piece, place - (high + low)[:2] / 2, 0)
-        low, high = place - half + 0.1, place + half - 0.1
-        if _is_clear(low, high, camera, obstacles, 2.0):
-            obstacles.append((low, high))
-            model += shifted
-    return model
-
-
-def moved_to(model: Model, place, turn: float) -> Model:
-    """A standing model turned [degrees] and put at a place on the floor."""
-    return shapes.moved(model, (*place, 0), shapes.turn_z(turn))
-
-
-def _against_wall(draws, piece: Model, wall: Wall, camera, obstacles) -> Model:
-    piece = shapes.moved(piece, rotation=wall.turned())
-    low, high = shapes.bounds(piece)
-    extent = high - low
-    wide, deep = (np.abs(v @ extent) for v in (wall.along, wall.inward))
-    if wide + 0.2 > wall.length:
-        return []
-    a = draws.uniform(wide / 2 + 0.05, wall.length - wide / 2 - 0.05)
-    span = (a - wide / 2, a + wide / 2)
-    if any(span[0] < high and span[1] > low for low, high in wall.full):
-        return []
-    middle = wall.at(a, 0, deep / 2 + 0.04)
-    half = extent[:2] / 2
-    if not _is_clear(middle[:2] - half, middle[:2] + half, camera, obstacles):
-        return []
-    obstacles.append((middle[:2] - half, middle[:2] + half))
-    return shapes.moved(piece, (*(middle[:2] - (high + low)[:2] / 2), 0))
-
-
-def _ceiling_lamps(draws, size, is_office, look: Glazing) -> tuple[Model, list[Lights]]:
-    """Lit panels, spots or a pendant; off on some bright days."""
+def _ceiling_lamps(draws, size, is_office, is_day) -> tuple[Model, list[Lights]]:
+    """Lit panels or a globe; off on some bright days."""
     width, depth, height = size
-    is_day = look.brightness > 1
     power = draws.choice([0.0, 0.6, 1.5, 3.0]) if is_day else draws.uniform(1, 3)
-    warm = colours.hsv(0.11, draws.uniform(0, 0.35), 1.0)
-    colour = linear(warm)
+    warm = hsv(0.11, draws.uniform(0, 0.35), 1.0)
     # A pane: its own light must get out of a globe.
     glow = Material([warm, warm], emission=max(8 * power, 0.3), is_pane=True)
-    kind = draws.random()
-    if is_office and kind < 0.75:
-        shape = [(0.6, 0.6), (1.2, 0.3), (0.2, 0.2), (1.2, 0.6)][draws.integers(4)]
-        shape = shape if draws.random() < 0.5 else shape[::-1]
-        gap = draws.uniform(1.6, 2.8)
-        quads = [
-            (
-                vector(x, y, height - 0.012),
-                vector(0, shape[1], 0),
-                vector(shape[0], 0, 0),
-            )
-            for x in np.arange(gap / 2, width - shape[0], gap)
-            for y in np.arange(gap / 2, depth - shape[1], gap)
+    light = 1.25 * power * width * depth * linear(warm)
+    if is_office:
+        formats = [(0.6, 0.6), (1.2, 0.3), (0.2, 0.2)]
+        w, d = draws.permutation(formats[draws.integers(3)])
+        gap, across, along = draws.uniform(1.6, 2.8), vector(w, 0, 0), vector(0, d, 0)
+        panels = [
+            (vector(x, y, height - 0.012), along, across)
+            for x in np.arange(gap / 2, width - w, gap)
+            for y in np.arange(gap / 2, depth - d, gap)
         ]
-        model = [quad(*q, glow) for q in quads]
-        area = sum(np.prod(shape) for _ in quads)
-        strength = 2.5 * power * width * depth / max(area, 0.1) * 0.5
-        return model, [Lights.of(quads, colour * strength)] if power else []
-    drop = draws.uniform(0.0, 0.5) if height > 2.5 else 0.0
-    places = (
-        [(width / 2, depth * 0.55)]
-        if not is_office
-        else [
-            (x, y)
-            for x in (width * 0.3, width * 0.7)
-            for y in np.arange(1.5, depth, 2.5)
-        ]
-    )
-    r, bulbs, model = draws.uniform(0.08, 0.17), [], []
-    cord = colours.plastic(draws)
-    for x, y in places:
-        z = height - drop - r
-        model += shapes.ellipsoid((x, y, z), (r, r, r * 0.8), glow, 12)
-        if drop > 0.1:
-            model += shapes.pole((x, y, z + r * 0.7), (x, y, height), 0.008, cord)
-        bulbs.append((x, y, z))
-    strength = 2.5 * power * width * depth / len(places) * 0.5
-    return model, [Lights.bulbs(bulbs, colour * strength)] if power else []
+        lights = [Lights.of(panels, light / (w * d * len(panels)))]
+        return [quad(*panel, glow) for panel in panels], lights if power else []
+    radius, drop = draws.uniform(0.08, 0.17), draws.uniform(0, 0.2) * (height - 2)
+    bulb = vector(width / 2, depth * 0.55, height - radius - drop)
+    model = shapes.ellipsoid(bulb, radius * vector(1, 1, 0.8), glow)
+    model += shapes.block(bulb, (0.02, 0.02, radius + drop), paint(hsv(0, 0, 0.2)))
+    return model, [Lights.bulbs([bulb], light)] if power else []
 
 
-def _daylight(draws, walls: list[Wall], look: Glazing, size) -> list[Lights]:
+def _sky(draws: Draws) -> Material:
+    """Draws what windows show, and how bright it is."""
+    view = str(draws.choice(["skyline", "skyline", "clouds"]))
+    sky = hsv(*draws.uniform([0.52, 0, 1], [0.62, 0.45, 1]))
+    low = hsv(*draws.uniform([0.05, 0.1, 0.3], [0.4, 0.5, 0.6]))
+    ramp = np.stack([low * 0.6, low, 0.5 * (low + sky), sky, np.ones(3)])
+    is_night = draws.random() < 0.08
+    glow = draws.uniform(0.02, 0.06) if is_night else draws.uniform(1.5, 6)
+    return Material(ramp, view, int(draws.integers(9)), emission=glow, is_pane=True)
+
+
+def daylight(draws, panes: list[Part], sky: Material, size) -> list[Lights]:
     """Sky through the panes, and sometimes the sun."""
-    panes = [pane for wall in walls for pane in wall.panes]
     if not panes:
         # No window in sight: some light comes from behind the camera.
         width, _, height = size
         corner = vector(width * 0.8, 0.02, height * 0.3)
         opening = (corner, vector(-width * 0.6, 0, 0), vector(0, 0, height * 0.5))
-        return [Lights.of([opening], linear(np.ones(3)) * draws.uniform(0.5, 3))]
-    colour = linear(look.ramp).mean(0) * look.brightness * 2
-    lights = [Lights.of(panes, colour)]
-    if look.brightness > 1 and draws.random() < 0.35:
-        wall = next(wall for wall in walls if wall.panes)
+        return [Lights.of([opening], np.ones(3) * draws.uniform(0.5, 3))]
+    # The corners of a pane's two triangles are a, b, c and a, c, d.
+    quads = [(v[0, 0], v[0, 1] - v[0, 0], v[1, 2] - v[0, 0]) for v, *_ in panes]
+    colour = linear(np.asarray(sky.ramp)).mean(0) * sky.emission * 2
+    lights = [Lights.of(quads, colour)]
+    if sky.emission > 1 and draws.random() < 0.35:
         side, up = draws.uniform(-0.8, 0.8), draws.uniform(0.35, 1.1)
-        towards = -wall.inward + side * wall.along + vector(0, 0, up)
-        warm = linear(colours.hsv(0.1, draws.uniform(0.05, 0.25), 1.0))
+        _, across, _ = quads[0]
+        towards = side * shapes.unit(across) - panes[0].normals[0, 0] + vector(0, 0, up)
+        warm = linear(hsv(0.1, draws.uniform(0.05, 0.25), 1.0))
         lights.append(Lights.sun(towards, size / 2, warm * draws.uniform(2, 8)))
     return lights

@@ -23,7 +23,6 @@ class Material:
         variant: Which texture of that name; any number, taken modulo.
         scale: Metres (or whatever the part's uv counts) a tile covers.
         gloss: Strength of the lights' highlights.
-        mirror: Share of light reflected as by a mirror, seen head-on.
         emission: Light given off, as a multiple of the colour.
         noise: Strength of noise in all colours, as a photographed cloth has.
         is_pane: Whether light passes: windows cast no shadow.
@@ -34,7 +33,6 @@ class Material:
     variant: int = 0
     scale: float = 1.0
     gloss: float = 0.0
-    mirror: float = 0.0
     emission: float = 0.0
     noise: float = 0.0
     is_pane: bool = False
@@ -57,6 +55,7 @@ class Part(NamedTuple):
 
 
 Model = list[Part]
+Draws = np.random.Generator
 
 
 def vector(*numbers: float) -> np.ndarray:
@@ -88,24 +87,9 @@ def unit(v: np.ndarray) -> np.ndarray:
 
 def _triangles(grid: np.ndarray) -> np.ndarray:
     """[R, C, K], values on a grid -> [2 (R-1) (C-1), 3, K], two triangles a cell."""
-    rows, columns, values = grid.shape
-    return grid.reshape(-1, values)[_corner_numbers(rows, columns)]
-
-
-@functools.cache
-def _corner_numbers(rows: int, columns: int) -> np.ndarray:
-    """Which points of a grid are the corners of each triangle: [T, 3]."""
-    number = np.arange(rows * columns).reshape(rows, columns)
-    a, b = number[:-1, :-1], number[:-1, 1:]
-    c, d = number[1:, 1:], number[1:, :-1]
-    return np.stack([a, b, c, a, c, d], -1).reshape(-1, 3)
-
-
-@functools.cache
-def _unit_grid(columns: int, rows: int) -> np.ndarray:
-    """Points of a unit square cut into cells: [rows + 1, columns + 1, 2]."""
-    u, v = np.linspace(0, 1, columns + 1), np.linspace(0, 1, rows + 1)
-    return np.stack(np.meshgrid(u, v), -1)
+    a, b = grid[:-1, :-1], grid[:-1, 1:]
+    c, d = grid[1:, 1:], grid[1:, :-1]
+    return np.stack([a, b, c, a, c, d], 2).reshape(-1, 3, grid.shape[2])
 
 
 def quad(
@@ -129,57 +113,52 @@ def quad(
     """
     lengths = float(length(edge_u)), float(length(edge_v))
     counts = [1 if step is None else max(1, int(np.ceil(s / step))) for s in lengths]
-    # Rooms have hundreds of quads, of a few sizes: their grids are made once.
-    uv = _unit_grid(*counts)
+    u, v = (np.linspace(0, 1, count + 1) for count in counts)
+    uv = np.stack(np.meshgrid(u, v), -1)
     points = corner + uv[..., :1] * edge_u + uv[..., 1:] * edge_v
     uv = uv * (1.0 if fit else np.array(lengths))
     vertices = _triangles(points)
-    normal = unit(cross(edge_u, edge_v))
-    return Part(
-        vertices, np.broadcast_to(normal, vertices.shape), _triangles(uv), material
-    )
+    normals = np.broadcast_to(unit(cross(edge_u, edge_v)), vertices.shape)
+    return Part(vertices, normals, _triangles(uv), material)
 
 
-def box(
-    low: ArrayLike,
-    high: ArrayLike,
-    material: Material,
-    step: float | None = None,
-) -> Model:
-    """A box between two opposite corners."""
+def box(low: ArrayLike, high: ArrayLike, material: Material) -> Model:
+    """A box between two opposite corners; grain runs up its sides."""
     a, size = np.asarray(low, float), np.asarray(high, float) - np.asarray(low, float)
-    if step is None:
-        # A room has a hundred of these: all are one box, moved and stretched.
-        vertices, normals, uv, uv_axes = _unit_box()
-        return [Part(a + vertices * size, normals, uv * size[uv_axes], material)]
-    faces = [quad(c, u, v, material, step) for c, u, v in _box_faces(a, size)]
-    return [merge(faces, material)]
-
-
-_Face = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""A corner of a parallelogram and its two edges."""
-
-
-def _box_faces(corner: np.ndarray, size: np.ndarray) -> list[_Face]:
-    """Corner and two edges of each face; grain runs along the second: up, if it can."""
-    x, y, z = np.diag(size)
-    return [
-        (corner, y, x),
-        (corner + z, x, y),
-        (corner, x, z),
-        (corner + x + y, -x, z),
-        (corner + y, -y, z),
-        (corner + x, y, z),
-    ]
+    # A room has a hundred of these: all are one box, moved and stretched.
+    vertices, normals, uv, uv_axes = _unit_box()
+    return [Part(a + vertices * size, normals, uv * size[uv_axes], material)]
 
 
 @functools.cache
 def _unit_box() -> tuple[np.ndarray, ...]:
     """Vertices, normals and uv of a cube of side 1, and the axes that uv runs along."""
-    faces = _box_faces(np.zeros(3), np.ones(3))
+    x, y, z = np.eye(3)
+    zero = np.zeros(3)
+    faces = [(zero, y, x), (z, x, y), (zero, x, z)]
+    faces += [(x + y, -x, z), (y, -y, z), (x, y, z)]
     cube = merge([quad(c, u, v, Material([])) for c, u, v in faces], Material([]))
     axes = [[np.flatnonzero(edge)[0] for edge in edges] for _, *edges in faces]
     return *cube[:3], np.repeat(axes, 6, axis=0).reshape(12, 3, 2)
+
+
+def block(foot: ArrayLike, size: ArrayLike, material: Material) -> Model:
+    """A box by the middle of its underside and its size."""
+    low = np.asarray(foot, float) - np.multiply(size, [0.5, 0.5, 0])
+    return box(low, low + size, material)
+
+
+def cushion(foot: ArrayLike, size: ArrayLike, material: Material) -> Model:
+    """A block with rounded edges."""
+    middle, extent = np.asarray(foot, float), np.asarray(size, float)
+    path = middle + np.outer((0, 0.06, 0.3, 0.7, 0.94, 1), [0, 0, extent[2]])
+    # An ellipse cut off at all four sides is a rounded rectangle.
+    radii = 0.69 * np.outer([0.9, 0.97, 1, 1, 0.97, 0.88], extent[:2])
+    (part,) = loft(path, list(radii), material, 20)
+    vertices, half = part.vertices.copy(), extent[:2] / 2
+    low, high = middle[:2] - half, middle[:2] + half
+    vertices[..., :2] = np.clip(vertices[..., :2], low, high)
+    return [part._replace(vertices=vertices)]
 
 
 def merge(parts: Sequence[Part], material: Material) -> Part:
@@ -199,13 +178,9 @@ def _frame(path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def loft(
-    path: ArrayLike,
-    radii: Sequence,
-    material: Material,
-    segments: int = 10,
-    fit: bool = False,
+    path: ArrayLike, radii: Sequence, material: Material, segments=10, fit=False
 ) -> Model:
-    """A skin over ellipses along a path: limbs, torsos, vases, cushions, poles.
+    """A skin over ellipses along a path: limbs, torsos, cushions, poles.
 
     Args:
         path: Centres of the ellipses, [K, 3], K >= 2.
@@ -219,19 +194,14 @@ def loft(
     widths = np.array([np.broadcast_to(r, 2) for r in radii], float)
     across, upright = _frame(centres)
     angle = np.linspace(0, 2 * np.pi, segments + 1)
-    circle = np.stack([np.cos(angle), np.sin(angle)], -1)
-    offsets = (
-        circle[None, :, :1] * widths[:, None, :1] * across[:, None]
-        + circle[None, :, 1:] * widths[:, None, 1:] * upright[:, None]
-    )
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    offsets = c * (widths[:, :1] * across)[:, None]
+    offsets = offsets + s * (widths[:, 1:] * upright)[:, None]
     points = centres[:, None] + offsets
     along = np.concatenate([[0], np.cumsum(length(np.diff(centres, axis=0)))])
     normals = _loft_normals(points, offsets)
-    around = angle / (2 * np.pi)
-    if not fit:
-        around = around * 2 * np.pi * widths.mean()
-    else:
-        along = along / along[-1]
+    around = angle / (2 * np.pi) if fit else angle * widths.mean()
+    along = along / along[-1] if fit else along
     uv = np.stack(np.meshgrid(around, along), -1)
     skin = Part(_triangles(points), _triangles(normals), _triangles(uv), material)
     caps = [
@@ -259,24 +229,18 @@ def _cap(ring: np.ndarray, centre: np.ndarray, outward: np.ndarray, material) ->
 
 
 def ellipsoid(
-    centre: ArrayLike,
-    radii: Sequence[float],
-    material: Material,
-    segments: int = 12,
-    fit: bool = False,
+    centre: ArrayLike, radii: ArrayLike, material: Material, segments: int = 12
 ) -> Model:
     """An ellipsoid with half-axes `radii` along x, y and z."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, segments // 2 + 3)
-    path = np.asarray(centre, float) + np.outer(np.sin(angle), [0, 0, radii[2]])
-    rings = np.outer(np.maximum(np.cos(angle), 1e-4), radii[:2])
-    return loft(path, list(rings), material, segments, fit)
+    width, depth, height = np.asarray(radii, float)
+    path = np.asarray(centre, float) + np.outer(np.sin(angle), [0, 0, height])
+    rings = np.outer(np.maximum(np.cos(angle), 1e-4), [width, depth])
+    return loft(path, list(rings), material, segments)
 
 
 def limb(
-    points: ArrayLike,
-    radii: Sequence[float],
-    material: Material,
-    segments: int = 9,
+    points: ArrayLike, radii: Sequence[float], material: Material, segments: int = 9
 ) -> Model:
     """A rounded tube through points, with a half-ball at both ends."""
     path, radii = np.asarray(points, float), list(radii)
@@ -285,11 +249,6 @@ def limb(
     end = [path[-1] + last * radii[-1] * 0.7, path[-1] + last * radii[-1]]
     rings = [1e-4, radii[0] * 0.7, *radii, radii[-1] * 0.7, 1e-4]
     return loft([*start, *path, *end], rings, material, segments)
-
-
-def pole(low, high, radius: float, material: Material, segments: int = 8) -> Model:
-    """A straight round bar."""
-    return loft([low, high], [radius, radius], material, segments)
 
 
 def turn_z(degrees: float) -> np.ndarray:
@@ -305,22 +264,18 @@ def turn_x(degrees: float) -> np.ndarray:
 
 
 def moved(
-    model: Model,
-    offset: ArrayLike = (0, 0, 0),
-    rotation: np.ndarray | None = None,
-    scale: float = 1.0,
+    model: Model, offset: ArrayLike = (0, 0, 0), rotation=None, scale=1.0
 ) -> Model:
-    """The model scaled, then rotated, then shifted."""
+    """The model scaled, then rotated (by [3, 3]), then shifted."""
     rotation = np.eye(3) if rotation is None else rotation
-    # einsum, not matmul: its sums do not depend on the number of threads.
+
+    def turned(vectors: np.ndarray) -> np.ndarray:
+        # einsum, not matmul: its sums do not depend on the number of threads.
+        return np.einsum("tij,kj->tik", vectors, rotation)
+
     return [
-        Part(
-            np.einsum("tij,kj->tik", p.vertices * scale, rotation) + np.asarray(offset),
-            np.einsum("tij,kj->tik", p.normals, rotation),
-            p.uv,
-            p.material,
-        )
-        for p in model
+        Part(turned(v * scale) + np.asarray(offset), turned(n), uv, material)
+        for v, n, uv, material in model
     ]
 
 

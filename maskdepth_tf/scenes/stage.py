@@ -1,17 +1,39 @@
-"""Examples: a room, a figure, and the four pictures of the two."""
+"""Examples: a figure's place in a room, and the pictures of the two."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from maskdepth_tf.draws import Rendered, generator
-from maskdepth_tf.scenes import film, layers, placement, render, rooms, shapes
+from maskdepth_tf.scenes import film, layers, render, rooms, shapes
 from maskdepth_tf.scenes.raycast import Camera, Scene
+from maskdepth_tf.scenes.rooms import Room
+from maskdepth_tf.scenes.shapes import Draws
 
 OWN_NOISE = 0.5
 """Share of the noise's variance that two pictures of one room do not share."""
 FRINGE_SHARE = 0.4
 """Share of pasted figures with a light edge, left by the white they were cut from."""
+PASTED_SHARE = 0.4
+"""Share of figures lit as cut-outs: even light of their own and no shadow."""
+FLOATING_SHARE = 0.5
+"""Share of the pasted ones that stand on nothing."""
+SHADOWLESS_SHARE = 0.1
+"""Share of the others that cast no shadow."""
+FLOATING_DEPTH = (0.35, 0.9)
+"""Depth of a floating figure, as a share of the room's behind it. It is as large as
+that makes it: nothing tells the size of a cut-out."""
+LEAST_SHARE = 0.5
+"""Least longer side of a figure, as a share of the picture's side. Below it most of a
+mask is edge at the network's 64 pixels."""
+STANDING_ATTEMPTS = 16
+FLOATING_ATTEMPTS = 8
+COARSE_SIZE = 40
+"""Side of the picture on which a place is tried [pixels]."""
+COVERAGE = (0.08, 0.5)
+"""Accepted share of the picture that the figure covers."""
+LEAST_VISIBLE = 0.75
+"""Accepted share of the figure in the frame that furniture does not hide."""
 
 
 class Example(NamedTuple):
@@ -32,6 +54,108 @@ class Example(NamedTuple):
     far_m: float
 
 
+class Placed(NamedTuple):
+    """A figure in the room's coordinates, and whether it is lit as a cut-out."""
+
+    scene: Scene
+    is_pasted: bool
+    has_shadow: bool
+
+
+def place(figure: shapes.Model, room: Room, view: render.View, draws: Draws) -> Placed:
+    """Draws places until one shows enough of the figure.
+
+    Args:
+        figure: A model on z = 0 around the origin.
+        room: Where it goes.
+        view: The same room, lit.
+        draws: Source of randomness.
+    """
+    is_pasted = bool(draws.random() < PASTED_SHARE)
+    is_floating = is_pasted and bool(draws.random() < FLOATING_SHARE)
+    has_shadow = not is_pasted and bool(draws.random() > SHADOWLESS_SHARE)
+    low, high = shapes.bounds(figure)
+    best, best_score = None, -1.0
+    for attempt in range(STANDING_ATTEMPTS + FLOATING_ATTEMPTS):
+        # What fits nowhere on the floor floats, as a cut-out.
+        floats = is_floating or attempt >= STANDING_ATTEMPTS
+        # Later attempts try smaller figures: they fit in more places.
+        largest = 1.15 * 0.97**attempt
+        share = np.exp(draws.uniform(np.log(LEAST_SHARE), np.log(largest)))
+        if floats:
+            spot, scale = _float(view, high - low, share, draws)
+        else:
+            spot, scale = _stand(room, high - low, share, draws), 1.0
+        turn = shapes.turn_z(_turn(spot, room, draws))
+        if not floats and collides(low, high, spot, turn, room):
+            continue
+        scene = Scene(shapes.moved(figure, spot, turn, scale))
+        score = visibility(scene, view)
+        if score > best_score:
+            pasted = is_pasted or floats
+            best = Placed(scene, pasted, has_shadow and not pasted)
+            best_score = score
+        if score >= 1:
+            break
+    if best is None:
+        raise RuntimeError("no place was tried")
+    return best
+
+
+def _stand(room: Room, extent, share: float, draws: Draws) -> np.ndarray:
+    """A point on the floor where a figure is `share` of the picture's side."""
+    depth = max(max(extent[2], extent[0]) / (2 * room.camera.slope * share), 0.7)
+    right, _, forward = room.camera.axes
+    across = draws.uniform(-0.85, 0.85) * room.camera.slope
+    flat = (forward + across * right) * [1, 1, 0]
+    margin = np.minimum(extent[:2].max() / 2 * 0.8, room.size[:2] / 2 - 0.1)
+    spot = room.camera.position * [1, 1, 0] + depth * flat
+    spot[:2] = np.clip(spot[:2], margin, room.size[:2] - margin)
+    return spot
+
+
+def _float(view: render.View, extent, share: float, draws: Draws):
+    """A point for the foot anywhere in the frame, and the figure's scale."""
+    x, y = draws.uniform(-0.9, 0.9, 2)
+    column, row = ((1 + np.array([x, -y])) * view.size / 2).astype(int)
+    half = int(np.ceil(share * view.size / 2))
+    rows, columns = (slice(max(0, at - half), at + half + 1) for at in (row, column))
+    depth = view.depth[rows, columns].min() * draws.uniform(*FLOATING_DEPTH)
+    slope = view.camera.slope
+    scale = 2 * slope * share * depth / max(extent[2], extent[0])
+    right, up, forward = view.camera.axes
+    way = forward + slope * (x * right + y * up)
+    middle = view.camera.position + depth * way
+    return middle - [0, 0, scale * extent[2] / 2], float(scale)
+
+
+def _turn(spot: np.ndarray, room: Room, draws: Draws) -> float:
+    """Mostly towards the camera, sometimes any way [degrees]."""
+    x, y = (room.camera.position - spot)[:2]
+    towards = np.degrees(np.arctan2(-x, y)) + draws.normal(0, 40)
+    return draws.uniform(0, 360) if draws.random() < 0.3 else float(towards)
+
+
+def visibility(scene: Scene, view: render.View) -> float:
+    """1 if enough is seen and not too much; less the further from that."""
+    seen = layers.visible(scene, view.scene, view.camera, 1, COARSE_SIZE)
+    count = len(seen.rays)
+    if not count:
+        return 0.0
+    coverage = count / COARSE_SIZE**2
+    low, high = COVERAGE
+    enough = min(1.0, coverage / low, high / coverage)
+    return enough * min(1.0, count / seen.num_met / LEAST_VISIBLE)
+
+
+def collides(low, high, spot, turn, room: Room) -> bool:
+    """Whether most of a figure's floor is taken by what stands there."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    half = np.abs(turn)[:2, :2] @ half[:2] * 0.7
+    low, high = (spot + turn @ middle)[:2] + np.outer([-1, 1], half)
+    return any((high > a).all() and (low < b).all() for a, b in room.obstacles)
+
+
 class Stage:
     """A lit room, ready for figures.
 
@@ -44,24 +168,22 @@ class Stage:
     def __init__(self, seed: int, number: int, size: int) -> None:
         draws = generator(seed, Rendered.ROOM, number)
         self._room = rooms.make_room(draws)
-        scene = Scene(shapes.compact(self._room.model))
-        self._view = render.render_room(
-            scene, self._room.camera, self._room.lights, size, draws
-        )
-        radiance = self._view.radiance
-        self._film = film.choose(radiance, self._room.brightness, draws)
+        scene, camera = Scene(shapes.compact(self._room.model)), self._room.camera
+        self._view = render.render_room(scene, camera, self._room.lights, size, draws)
+        self._radiance = self._view.radiance()
+        self._film = film.choose(self._radiance, self._room.brightness, draws)
         self._noise = draws.standard_normal((size, size, 3))
 
     def background(self) -> np.ndarray:
         """The room alone, uint8 [S, S, 3]."""
-        return self._film.develop(self._view.radiance, self._noise)
+        return self._film.develop(self._radiance, self._noise)
 
-    def example(self, figure: shapes.Model, draws: np.random.Generator) -> Example:
+    def example(self, figure: shapes.Model, draws: Draws) -> Example:
         """Puts a figure into the room, where and how `draws` say."""
         view = self._view
-        placed = placement.place(figure, self._room, view, draws)
+        placed = place(figure, self._room, view, draws)
         layer = layers.render_figure(placed.scene, view, placed.is_pasted, draws)
-        behind = view.radiance
+        behind = self._radiance
         if placed.has_shadow:
             behind = layers.shadowed(placed.scene, view)
         mask, noise = layer.mask[..., None], self._noise
@@ -75,13 +197,8 @@ class Stage:
         metres = (1 - layer.mask) * view.depth + layer.depth
         near, far = float(metres.min()), float(metres.max())
         depth = np.rint(65535 * (metres - near) / max(far - near, 1e-6))
-        return Example(
-            picture,
-            np.rint(255 * layer.mask).astype(np.uint8),
-            depth.astype(np.uint16),
-            near,
-            far,
-        )
+        mask8 = np.rint(255 * layer.mask).astype(np.uint8)
+        return Example(picture, mask8, depth.astype(np.uint16), near, far)
 
     def _as_pasted(self, layer: layers.Layer, draws) -> np.ndarray:
         """The figure's light as if it had been exposed elsewhere."""
@@ -93,7 +210,7 @@ class Stage:
         return front
 
 
-def cutout(figure: shapes.Model, size: int, draws: np.random.Generator) -> np.ndarray:
+def cutout(figure: shapes.Model, size: int, draws: Draws) -> np.ndarray:
     """A figure alone in even light, uint8 [h, w, 4], its longer side `size` at most.
 
     Args:
@@ -108,11 +225,10 @@ def cutout(figure: shapes.Model, size: int, draws: np.random.Generator) -> np.nd
     camera = Camera.looking(eye, 180, -np.degrees(np.arctan(0.2)), 0, field_of_view)
     turned = shapes.moved(figure, -middle, shapes.turn_z(draws.normal(0, 25)))
     scene = Scene(shapes.moved(turned, middle))
-    colour, mask = layers.render_alone(scene, camera, size, draws)
+    mask, colour, _ = layers.render_alone(scene, camera, size, draws)
     studio = film.Film(1.3, np.ones(3), 0.2, 1.0, 0.0, 0.0, 0.0)
-    shown = studio.curve(colour / np.maximum(mask, 1e-6)[..., None])
-    pixels = np.concatenate([shown, mask[..., None]], -1)
-    seen_rows, seen_columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    rows = slice(seen_rows[0], seen_rows[-1] + 1)
-    columns = slice(seen_columns[0], seen_columns[-1] + 1)
-    return np.rint(255 * pixels[rows, columns]).astype(np.uint8)
+    colour = studio.curve(colour / np.maximum(mask, 1e-6)[..., None])
+    pixels = np.concatenate([colour, mask[..., None]], -1)
+    rows, columns = np.nonzero(mask)
+    box = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+    return np.rint(255 * pixels[box]).astype(np.uint8)

@@ -67,12 +67,12 @@ def test_corners_darken():
 def test_blur_spreads_a_point_and_keeps_even_light():
     point = np.zeros((9, 9, 3))
     point[4, 4] = 1
-    spread = film._blurred(point, 0.1)[..., 0]
+    spread = film.blurred(point, 0.1)[..., 0]
     assert spread[4, 4] == pytest.approx(0.64)
     assert spread[4, 5] == pytest.approx(0.08)
     assert spread[3, 5] == pytest.approx(0.01)
     assert spread.sum() == pytest.approx(1)
-    np.testing.assert_allclose(film._blurred(np.full((9, 9, 3), 0.3), 0.1), 0.3)
+    np.testing.assert_allclose(film.blurred(np.full((9, 9, 3), 0.3), 0.1), 0.3)
 
 
 def test_noise_is_what_is_given():

@@ -23,12 +23,12 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 CURL = [text for _, text in BLOCKS if "curl " in text]
 (PYTHON,) = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = re.findall(
-    r"^python -m (maskdepth_tf\.\w+) (.*)$",
+    r"^maskdepth (\w+) (.*)$",
     "".join(text for _, text in BLOCKS).replace("\\\n", " "),
     re.MULTILINE,
 )
 PARSERS = {
-    f"maskdepth_tf.{module.__name__.split('.')[1]}": module.make_parser
+    module.__name__.split(".")[1]: module.make_parser
     for module in (client, export, serve)
 }
 
@@ -93,15 +93,15 @@ def test_python(office, here):
 
 
 def test_the_client_as_a_command(office, here):
-    (block,) = [text for _, text in BLOCKS if "maskdepth_tf.client --" in text]
+    (block,) = [text for _, text in BLOCKS if "maskdepth client --" in text]
     printed = typed(office, ["bash", "-euc"], block, here)
     assert len(printed.split()) == 3
     assert modes(here / "answers", "fg_bg_mask") == ["L"]
 
 
-@pytest.mark.parametrize(("module", "flags"), COMMANDS)
-def test_commands_have_these_flags(module, flags):
-    assert PARSERS[module]().parse_args(shlex.split(flags))
+@pytest.mark.parametrize(("command", "flags"), COMMANDS)
+def test_commands_have_these_flags(command, flags):
+    assert PARSERS[command]().parse_args(shlex.split(flags))
 
 
 def test_every_flag_of_the_server_is_told():

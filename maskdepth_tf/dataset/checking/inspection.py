@@ -33,7 +33,6 @@ class _Picture(NamedTuple):
 @functools.cache
 def _small_function(column: str) -> Callable:
     """Traces the graph from a column's bytes to what is looked at, when first asked."""
-    startup.load_tensorflow()
     import tensorflow as tf
 
     from maskdepth_tf.images import preprocessing
@@ -64,6 +63,7 @@ class Inspector:
     """Looks at the rows of one data set."""
 
     def __init__(self, source: Pictures) -> None:
+        startup.load_tensorflow()  # before `_read` would, with all that it says
         self._source = source
         # Rows share backgrounds and cut-outs.
         self._try_shared = functools.lru_cache(_PICTURES_KEPT)(self._try)
