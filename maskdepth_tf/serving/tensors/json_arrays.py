@@ -1,14 +1,12 @@
 """Values of JSON <-> arrays.
 
-Numbers are written digit for digit as TF Serving writes them. What does not fit is
-named by its place: `x[3][0]` is the first element of the fourth row of the input `x`.
+What does not fit is named by its place: `x[3][0]` is the first element of the fourth
+row of the input `x`.
 """
 
 import base64
-import contextlib
 import itertools
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,6 @@ _LONGEST_QUOTE = 200
 """Characters of a client's value that an error repeats."""
 
 _MOST_AXES = 32
-_SPECIAL = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def from_json(name: str, value: Any, dtype: int) -> np.ndarray:
@@ -61,41 +58,25 @@ def from_json(name: str, value: Any, dtype: int) -> np.ndarray:
     return _numbers(items, tf.as_dtype(dtype), name, misfit).reshape(shape)
 
 
-def texts(name: str, array: np.ndarray) -> list[str]:
-    """Writes each element as JSON, in row-major order.
+def to_json(name: str, array: np.ndarray) -> Any:
+    """Makes nested lists for `json.dumps`.
 
-    Numbers have the fewest of 6 and 9 digits (17 for double) that give the same
-    number back. Strings are text, or {"b64": text} if the name ends in `_bytes`.
+    Numbers have the fewest digits that give the same number back. Strings are text, or
+    {"b64": text} if the name ends in `_bytes`.
 
     Raises:
         ServingError: INVALID_ARGUMENT if JSON cannot hold them.
     """
-    flat = array.reshape(-1)
     if array.dtype.kind == "f":
-        return _decimals(flat)
+        # A float64 would be written with digits that a smaller float does not have.
+        digits = (float(str(number)) for number in array.flat)
+        return np.fromiter(digits, float, array.size).reshape(array.shape).tolist()
     if array.dtype.kind in "iub":
-        return json.dumps(flat.tolist())[1:-1].split(", ") if flat.size else []
+        return array.tolist()
     if array.dtype != object:
         raise invalid(f"{name}: {array.dtype.name} must be asked for by gRPC")
-    if name.endswith("_bytes"):
-        return [f'{{"b64": "{base64.b64encode(s).decode()}"}}' for s in flat]
-    # Bytes that are no text have no place in JSON; the suffix is for them.
-    return [json.dumps(s.decode(errors="replace"), ensure_ascii=False) for s in flat]
-
-
-def elements(values: Sequence[str], shape: Sequence[int]) -> list[str]:
-    """Groups row-major values by the first axis, each a JSON value."""
-    if 0 in shape:
-        return [json.dumps(row) for row in np.empty(shape).tolist()]
-    for size in reversed(shape[1:]):
-        starts = range(0, len(values), size)
-        values = ["[" + ", ".join(values[i : i + size]) + "]" for i in starts]
-    return list(values)
-
-
-def nested(values: Sequence[str], shape: Sequence[int]) -> str:
-    """Writes all row-major values as one JSON value."""
-    return elements(values, (1, *shape))[0]
+    write = _base64 if name.endswith("_bytes") else _text
+    return np.vectorize(write, otypes=[object])(array).tolist()
 
 
 def quote(value: Any) -> str:
@@ -134,6 +115,15 @@ def _decoded(item) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
+def _base64(data: bytes) -> dict[str, str]:
+    return {"b64": base64.b64encode(data).decode()}
+
+
+def _text(data: bytes) -> str:
+    # Bytes that are no text have no place in JSON; the suffix is for them.
+    return data.decode(errors="replace")
+
+
 def _numbers(items, dtype, name, misfit) -> np.ndarray:
     kind = dtype.as_numpy_dtype
     if dtype in (tf.float32, tf.float64):
@@ -146,12 +136,6 @@ def _numbers(items, dtype, name, misfit) -> np.ndarray:
         raise ServingError(
             "UNIMPLEMENTED", f"{name}: {dtype.name} must be sent by gRPC"
         )
-    # One pass in C for what nearly all requests hold.
-    if set(map(type, items)) <= kinds:
-        with contextlib.suppress(OverflowError):
-            array = np.array(items, np.float64 if dtype.is_floating else kind)
-            if not dtype.is_floating or (np.abs(array) < 2**23).all():
-                return array.astype(kind)
     for number, item in enumerate(items):
         if type(item) not in kinds or not fits(item):
             raise misfit(number)
@@ -175,21 +159,3 @@ def _place(name, number, shape) -> str:
     """Name of the item of a number, in row-major order."""
     index = np.unravel_index(number, shape) if shape else ()
     return name + "".join(f"[{int(i)}]" for i in index)
-
-
-def _decimals(values) -> list[str]:
-    if not values.size:
-        return []
-    numbers = values.astype(np.float64).tolist()
-    short = ("%g " * len(numbers) % tuple(numbers)).split()
-    digits = 17 if values.dtype == np.float64 else 9
-    same = (np.array(short, values.dtype) == values) | np.isnan(values)
-    written = [
-        text if is_same else f"{number:.{digits}g}"
-        for text, is_same, number in zip(short, same.tolist(), numbers, strict=True)
-    ]
-    # A whole number would look like an integer.
-    return [
-        text if "." in text or "e" in text else _SPECIAL.get(text, text + ".0")
-        for text in written
-    ]

@@ -8,7 +8,7 @@ strings are objects {"b64": text}. NaN, Infinity and -Infinity are numbers.
 
 import collections
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,27 +65,22 @@ def decode(body: bytes, model: SavedModel) -> Request:
 
 def encode(outputs: dict[str, np.ndarray], is_rows: bool) -> bytes:
     """Writes a reply in the form of its request; outputs in order of their names."""
-    names, shapes = sorted(outputs), {k: v.shape for k, v in outputs.items()}
-    texts = {name: json_arrays.texts(name, outputs[name]) for name in names}
-    if not is_rows:
-        columns = {k: json_arrays.nested(texts[k], shapes[k]) for k in names}
-        return f'{{"outputs": {_object_of(columns)}}}'.encode()
-    if len({shape[:1] for shape in shapes.values()}) > 1 or () in shapes.values():
+    names = sorted(outputs)
+    if is_rows and (
+        len({outputs[name].shape[:1] for name in names}) > 1
+        or any(outputs[name].ndim == 0 for name in names)
+    ):
         raise invalid("the outputs have no rows in common; ask with 'inputs'")
-    elements = [json_arrays.elements(texts[k], shapes[k]) for k in names]
-    rows = [
-        _object_of(dict(zip(names, row, strict=True)))
-        for row in zip(*elements, strict=True)
-    ]
-    return f'{{"predictions": [{", ".join(rows)}]}}'.encode()
-
-
-def _object_of(values) -> str:
-    """A JSON object of values that are JSON; a single one goes without its name."""
-    if len(values) == 1:
-        return next(iter(values.values()))
-    members = [f"{json.dumps(name)}: {value}" for name, value in values.items()]
-    return "{" + ", ".join(members) + "}"
+    columns = [json_arrays.to_json(name, outputs[name]) for name in names]
+    document: dict[str, Any]
+    if len(names) == 1:
+        document = {"predictions" if is_rows else "outputs": columns[0]}
+    elif is_rows:
+        rows = zip(*columns, strict=True)
+        document = {"predictions": [dict(zip(names, row, strict=True)) for row in rows]}
+    else:
+        document = {"outputs": dict(zip(names, columns, strict=True))}
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def _parse(body) -> dict:
