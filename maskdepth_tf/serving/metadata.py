@@ -37,8 +37,8 @@ def metadata_reply(
     Raises:
         ServingError: NOT_FOUND if there is no such version.
     """
-    signatures = get_model_metadata_pb2.SignatureDefMap()
     reply = get_model_metadata_pb2.GetModelMetadataResponse()
+    signatures = get_model_metadata_pb2.SignatureDefMap()
     with models.pinned(spec) as (number, model):
         for name, signature in model.signature_defs.items():
             signatures.signature_def[name].CopyFrom(signature)
@@ -48,26 +48,16 @@ def metadata_reply(
     return reply
 
 
-def status_json(models: Models, spec: Spec) -> bytes:
-    """`status_reply` as JSON."""
-    return json.dumps(_plain(status_reply(models, spec)), indent=1).encode()
-
-
-def metadata_json(models: Models, spec: Spec) -> bytes:
-    """`metadata_reply` as JSON, the signatures without their packaging."""
-    reply = metadata_reply(models, spec)
-    signatures = get_model_metadata_pb2.SignatureDefMap()
-    reply.metadata[SIGNATURES].Unpack(signatures)
-    document = {
-        "model_spec": _plain(reply.model_spec),
-        "metadata": {SIGNATURES: _plain(signatures)},
-    }
-    return json.dumps(document, indent=1).encode()
-
-
-def _plain(message) -> dict:
-    return json_format.MessageToDict(
-        message,
+def to_json(
+    reply: get_model_status_pb2.GetModelStatusResponse
+    | get_model_metadata_pb2.GetModelMetadataResponse,
+) -> bytes:
+    """Writes a reply as JSON, the signatures without the type of their packaging."""
+    document = json_format.MessageToDict(
+        reply,
         preserving_proto_field_name=True,
         always_print_fields_with_no_presence=True,
     )
+    if "metadata" in document:
+        del document["metadata"][SIGNATURES]["@type"]
+    return json.dumps(document, indent=1).encode()
