@@ -22,7 +22,7 @@ def status_reply(
     """
     reply = get_model_status_pb2.GetModelStatusResponse()
     for status in models.statuses(spec):
-        added = reply.model_version_status.add(version=status.version)
+        added = reply.model_version_status.add(version=status.number)
         added.state = get_model_status_pb2.ModelVersionStatus.State.Value(status.state)
         added.status.error_code = CODES.index(status.code)
         added.status.error_message = status.message
