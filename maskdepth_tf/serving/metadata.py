@@ -5,7 +5,6 @@ import json
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from maskdepth_tf.serving.failures import CODES
 from maskdepth_tf.serving.models import Models, Spec
 
 SIGNATURES = "signature_def"
@@ -22,10 +21,11 @@ def status_reply(
     """
     reply = get_model_status_pb2.GetModelStatusResponse()
     for status in models.statuses(spec):
-        added = reply.model_version_status.add(version=status.number)
-        added.state = get_model_status_pb2.ModelVersionStatus.State.Value(status.state)
-        added.status.error_code = CODES.index(status.code)
-        added.status.error_message = status.message
+        reply.model_version_status.add(
+            version=status.number,
+            state=status.state,
+            status={"error_code": status.code, "error_message": status.message},
+        )
     return reply
 
 

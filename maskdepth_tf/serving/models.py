@@ -38,7 +38,7 @@ class Version:
         fingerprint: State of its files when it was loaded.
         model: The loaded SavedModel; None before and after it is served.
         state: In TF Serving's words.
-        code: One of `failures.CODES`, "OK" unless it could not be loaded.
+        code: As of a ServingError, or "OK" unless it could not be loaded.
         message: Why it could not be loaded, if so.
         uses: Number of requests that hold it.
     """
