@@ -139,15 +139,12 @@ class ModelClient(ABC):
         return self._try(self._ask_status)
 
     @abstractmethod
-    def _request_of(self, signature: str, pictures: Mapping) -> bytes:
-        """Makes a predict request of lists of bytes by name."""
-
-    @abstractmethod
-    def _ask(self, request: bytes, end: float) -> dict:
+    def _ask(self, signature: str, pictures: Mapping, end: float) -> dict:
         """Returns outputs by name: lists of bytes, or arrays.
 
         Args:
-            request: Made by `_request_of`.
+            signature: Its name.
+            pictures: Lists of bytes by name.
             end: Time of `time.monotonic` at which the answer is too late.
 
         Raises:
@@ -162,10 +159,9 @@ class ModelClient(ABC):
 
     def _outputs(self, signature, pictures, names) -> dict:
         """Outputs by name, with an element in each of `names` for each picture."""
-        request = self._request_of(signature, pictures)
 
         def ask(end):
-            outputs = self._ask(request, end)
+            outputs = self._ask(signature, pictures, end)
             if any(len(outputs[name]) != len(pictures["bg_bytes"]) for name in names):
                 raise ValueError("not an element for each picture")
             return outputs
