@@ -65,7 +65,7 @@ class GrpcClient(ModelClient, contextlib.AbstractContextManager["GrpcClient"]):
         """Closes the connection."""
         self._channel.close()
 
-    def _ask(self, signature, pictures, end):
+    def _request_of(self, signature, pictures):
         request = self._messages["PredictRequest"]()
         request.model_spec.name = self._model
         request.model_spec.signature_name = signature
@@ -74,6 +74,9 @@ class GrpcClient(ModelClient, contextlib.AbstractContextManager["GrpcClient"]):
             tensor.dtype = grpc_messages.STRING
             tensor.shape.dim.add(size=len(values))
             tensor.texts.extend(values)
+        return request
+
+    def _ask(self, request, end):
         reply = self._call(_PREDICT, request, "PredictResponse", end)
         return {entry.key: _values(entry.value) for entry in reply.outputs}
 

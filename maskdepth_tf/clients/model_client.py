@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from maskdepth_tf.errors import DataError, ServerError, UsageError
 
@@ -139,12 +139,15 @@ class ModelClient(ABC):
         return self._try(self._ask_status)
 
     @abstractmethod
-    def _ask(self, signature: str, pictures: Mapping, end: float) -> dict:
+    def _request_of(self, signature: str, pictures: Mapping) -> Any:
+        """Makes a predict request of lists of bytes by name."""
+
+    @abstractmethod
+    def _ask(self, request: Any, end: float) -> dict:
         """Returns outputs by name: lists of bytes, or arrays.
 
         Args:
-            signature: Its name.
-            pictures: Lists of bytes by name.
+            request: Made by `_request_of`.
             end: Time of `time.monotonic` at which the answer is too late.
 
         Raises:
@@ -159,9 +162,10 @@ class ModelClient(ABC):
 
     def _outputs(self, signature, pictures, names) -> dict:
         """Outputs by name, with an element in each of `names` for each picture."""
+        request = self._request_of(signature, pictures)
 
         def ask(end):
-            outputs = self._ask(signature, pictures, end)
+            outputs = self._ask(request, end)
             if any(len(outputs[name]) != len(pictures["bg_bytes"]) for name in names):
                 raise ValueError("not an element for each picture")
             return outputs

@@ -53,12 +53,14 @@ class Client(ModelClient):
         self._path = f"{prefix}/v1/models/{quote(model, safe='')}"
         self._headers = {"Content-Type": "application/json"} | self._authorization
 
-    def _ask(self, signature, pictures, end):
+    def _request_of(self, signature, pictures):
         inputs = {
             name: [{"b64": base64.b64encode(data).decode()} for data in values]
             for name, values in pictures.items()
         }
-        request = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+        return json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+
+    def _ask(self, request, end):
         reply = self._request("POST", f"{self._path}:predict", request, end)
         outputs = reply["outputs"]
         return {name: _values(name, value) for name, value in outputs.items()}
