@@ -14,7 +14,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from maskdepth_tf.serving.failures import ServingError
 from maskdepth_tf.serving.saved_model import SavedModel
-from maskdepth_tf.serving.tensors import json_arrays, json_bodies, protos
+from maskdepth_tf.serving.tensors import json_bodies, protos
 from tests.support import servers
 
 EXAMPLES = int(os.environ.get("SERVING_EXAMPLES", "50"))
@@ -31,7 +31,8 @@ def model(tmp_path_factory):
 
 
 def written(name, array):
-    return json.dumps(json_arrays.to_json(name, array), ensure_ascii=False)
+    text = json_bodies.encode({name: array}, is_rows=False).decode()
+    return text.removeprefix('{"outputs": ').removesuffix("}")
 
 
 # By hand: 0.1 in float32 is 0.100000001490116..., a third 0.333333343267440796, and the
@@ -67,7 +68,7 @@ def test_other_elements():
         assert written("y", array) == expected
     assert written("a_bytes", np.array([[b"a"]], object)) == '[[{"b64": "YQ=="}]]'
     with pytest.raises(ServingError, match="y: complex64 must be asked for by gRPC"):
-        json_arrays.to_json("y", np.zeros(1, np.complex64))
+        written("y", np.zeros(1, np.complex64))
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (2, 3), (2, 1, 2), (0,), (2, 0), (0, 2)])
