@@ -15,7 +15,6 @@ import traceback
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-import grpc
 import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
@@ -105,7 +104,11 @@ async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
     try:
         grpc_server = grpc_api.make_server(service, settings.max_body, settings.token)
         address = _resolve(settings.host)
-        grpc_port = _add_port(grpc_server, address, settings.grpc_port)
+        try:
+            grpc_address = _with_port(address, settings.grpc_port)
+            grpc_port = grpc_server.add_insecure_port(grpc_address)
+        except RuntimeError:
+            raise UsageError(f"--grpc-port: cannot listen on {grpc_address}") from None
         servicer = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(servicer, grpc_server)
         await _report(service, servicer)
@@ -116,8 +119,7 @@ async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
         await _report(service, servicer)
         polling = asyncio.create_task(_keep_polling(service, servicer, settings.poll))
         rest_address = _with_port(address, listener.getsockname()[1])
-        grpc_address = _with_port(address, grpc_port)
-        yield Running(service, f"http://{rest_address}", grpc_address)
+        yield Running(service, f"http://{rest_address}", _with_port(address, grpc_port))
         await _drain(service, servicer, settings.grace)
         await grpc_server.stop(1)
         rest.should_exit = True
@@ -228,10 +230,3 @@ def listen(host: str, port: int) -> socket.socket:
     # body would wait 40 ms for the client to acknowledge the headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def _add_port(server: grpc.aio.Server, address, port) -> int:
-    try:
-        return server.add_insecure_port(_with_port(address, port))
-    except RuntimeError:
-        raise UsageError(f"--grpc-port: cannot listen on {address}:{port}") from None
