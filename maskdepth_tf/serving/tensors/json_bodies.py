@@ -52,6 +52,7 @@ def decode(body: bytes, model: SavedModel) -> Request:
     if not isinstance(name, str):
         raise invalid(f"signature_name must be a string. Received: {_quote(name)}")
     inputs = dict(model.signature(name).inputs)
+    names = sorted(inputs)
     if ("instances" in document) == ("inputs" in document):
         raise invalid(
             "the body must have either instances or inputs. Received: "
@@ -59,11 +60,14 @@ def decode(body: bytes, model: SavedModel) -> Request:
         )
     is_rows = "instances" in document
     if is_rows:
-        columns = _columns_of_rows(document["instances"], sorted(inputs))
+        columns = _columns_of_rows(document["instances"], names)
+    elif len(names) == 1 and not _is_object(document["inputs"]):
+        columns = {names[0]: document["inputs"]}
     else:
-        columns = _named_columns(document["inputs"], sorted(inputs))
+        columns = document["inputs"]
+        _check_names("inputs", columns, names)
     arrays = {}
-    for key in sorted(inputs):
+    for key in names:
         arrays[key] = _from_json(key, columns[key], inputs[key].dtype)
         check_shape(key, arrays[key].shape, inputs[key])
     return Request(name or DEFAULT_SIGNATURE, arrays, is_rows)
@@ -127,13 +131,6 @@ def _columns_of_rows(rows, names) -> dict[str, list]:
     return {name: [row[name] for row in rows] for name in names}
 
 
-def _named_columns(columns, names) -> dict:
-    if len(names) == 1 and not _is_object(columns):
-        return {names[0]: columns}
-    _check_names("inputs", columns, names)
-    return columns
-
-
 def _check_names(place, value, names) -> None:
     if not _is_object(value) or sorted(value) != names:
         raise invalid(
@@ -167,7 +164,6 @@ def _from_json(name, value, dtype) -> np.ndarray:
                 )
         shape.append(size)
         items = list(itertools.chain.from_iterable(items))
-
     kind = tf.as_dtype(dtype)
     element = _reader(name, kind)
     array = np.empty(len(items), kind.as_numpy_dtype)
