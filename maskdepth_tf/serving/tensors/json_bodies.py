@@ -212,7 +212,7 @@ def _to_json(name, array) -> Any:
     """Makes nested lists; strings are text if the name does not end in `_bytes`."""
     if array.dtype.kind == "f":
         # The fewest digits that give the number back; as float64 it would have more.
-        digits = (float(str(number)) for number in array.flat)
+        digits = map(float, map(str, array.flat))
         return np.fromiter(digits, float, array.size).reshape(array.shape).tolist()
     if array.dtype.kind in "iub":
         return array.tolist()
