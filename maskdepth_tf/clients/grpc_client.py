@@ -6,6 +6,7 @@
 It needs the packages `grpcio` and `protobuf`, and NumPy where arrays are asked for.
 """
 
+import contextlib
 import time
 
 import grpc
@@ -34,7 +35,7 @@ _OPTIONS = (
 _IS_BUSY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
-class GrpcClient(ModelClient):
+class GrpcClient(ModelClient, contextlib.AbstractContextManager["GrpcClient"]):
     """A model on a server, by gRPC without TLS; to be closed, or used in a `with`.
 
     Args:
@@ -57,9 +58,6 @@ class GrpcClient(ModelClient):
         self._messages = grpc_messages.messages()
         self._channel = grpc.insecure_channel(address, _OPTIONS)
 
-    def __enter__(self) -> "GrpcClient":
-        return self
-
     def __exit__(self, *exception: object) -> None:
         self.close()
 
@@ -76,7 +74,7 @@ class GrpcClient(ModelClient):
             tensor.dtype = grpc_messages.STRING
             tensor.shape.dim.add(size=len(values))
             tensor.texts.extend(values)
-        return request.SerializeToString()
+        return request
 
     def _ask(self, request, end):
         reply = self._call(_PREDICT, request, "PredictResponse", end)
@@ -85,8 +83,7 @@ class GrpcClient(ModelClient):
     def _ask_status(self, end):
         request = self._messages["GetModelStatusRequest"]()
         request.model_spec.name = self._model
-        data = request.SerializeToString()
-        reply = self._call(_STATUS, data, "GetModelStatusResponse", end)
+        reply = self._call(_STATUS, request, "GetModelStatusResponse", end)
         return [
             VersionStatus(
                 one.version,
@@ -97,10 +94,9 @@ class GrpcClient(ModelClient):
         ]
 
     def _call(self, method, request, reply_name, end):
-        ask = self._channel.unary_unary(method)
         try:
-            data = ask(
-                request,
+            data = self._channel.unary_unary(method)(
+                request.SerializeToString(),
                 timeout=max(end - time.monotonic(), 0),
                 metadata=list(self._authorization.items()),
             )

@@ -41,10 +41,17 @@ def messages() -> dict[str, type]:
     file = descriptor_pb2.FileDescriptorProto(
         name=f"{_PACKAGE}.proto", package=_PACKAGE, syntax="proto3"
     )
-    for name, fields in _FIELDS.items():
-        message = file.message_type.add(name=name)
+    kinds = descriptor_pb2.FieldDescriptorProto
+    for message, fields in _FIELDS.items():
+        added = file.message_type.add(name=message)
         for field in fields.split(", "):
-            _add(message, *field.split())
+            name, number, kind = field.split()
+            label = kinds.LABEL_REPEATED if "*" in kind else kinds.LABEL_OPTIONAL
+            kind = kind.removeprefix("*")
+            options = {"type": f"TYPE_{kind.upper()}"}
+            if kind in _FIELDS:
+                options = {"type_name": f".{_PACKAGE}.{kind}", "type": "TYPE_MESSAGE"}
+            added.field.add(name=name, number=int(number), label=label, **options)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {
@@ -53,14 +60,3 @@ def messages() -> dict[str, type]:
         )
         for name in _FIELDS
     }
-
-
-def _add(message, name, number, kind) -> None:
-    kinds = descriptor_pb2.FieldDescriptorProto
-    is_list, kind = kind.startswith("*"), kind.removeprefix("*")
-    field = message.field.add(name=name, number=int(number))
-    field.label = kinds.LABEL_REPEATED if is_list else kinds.LABEL_OPTIONAL
-    if kind in _FIELDS:
-        field.type, field.type_name = kinds.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
-    else:
-        field.type = kinds.Type.Value(f"TYPE_{kind.upper()}")

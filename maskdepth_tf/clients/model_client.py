@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from maskdepth_tf.errors import DataError, ServerError, UsageError
 
@@ -139,11 +139,11 @@ class ModelClient(ABC):
         return self._try(self._ask_status)
 
     @abstractmethod
-    def _request_of(self, signature: str, pictures: Mapping) -> bytes:
+    def _request_of(self, signature: str, pictures: Mapping) -> Any:
         """Makes a predict request of lists of bytes by name."""
 
     @abstractmethod
-    def _ask(self, request: bytes, end: float) -> dict:
+    def _ask(self, request: Any, end: float) -> dict:
         """Returns outputs by name: lists of bytes, or arrays.
 
         Args:

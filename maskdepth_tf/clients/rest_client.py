@@ -94,38 +94,27 @@ class Client(ModelClient):
             raise self._too_late()
         return json.loads(reply.data)
 
-    def _exchange(self, method, path, body, end) -> urllib3.BaseHTTPResponse:
+    def _exchange(self, method, path, body, end):
         timeout = urllib3.Timeout(total=max(end - time.monotonic(), 1e-3))
-        with urllib3.connection_from_url(
-            self._url.url, timeout=timeout, retries=False
-        ) as pool:
-            with _shut_at(end, pool):
-                return pool.urlopen(method, path, body, self._headers)
+        with (
+            urllib3.connection_from_url(
+                self._url.url, timeout=timeout, retries=False
+            ) as pool,
+            contextlib.ExitStack() as timers,
+        ):
 
+            class Connection(pool.ConnectionCls):
+                def connect(self):
+                    super().connect()
+                    # A timeout is that of each read: without this, a server that sends
+                    # a byte now and then would be listened to for ever.
+                    timer = threading.Timer(end - time.monotonic(), _shut, [self.sock])
+                    timer.daemon = True
+                    timer.start()
+                    timers.callback(timer.cancel)
 
-@contextlib.contextmanager
-def _shut_at(end, pool):
-    """Ends a pool's connections at a time.
-
-    A timeout is that of each read: without this, a server that sends a byte now and
-    then would be listened to for ever.
-    """
-    timers = []
-
-    class Connection(pool.ConnectionCls):
-        def connect(self):
-            super().connect()
-            timer = threading.Timer(end - time.monotonic(), _shut, [self.sock])
-            timer.daemon = True
-            timer.start()
-            timers.append(timer)
-
-    pool.ConnectionCls = Connection
-    try:
-        yield
-    finally:
-        for timer in timers:
-            timer.cancel()
+            pool.ConnectionCls = Connection
+            return pool.urlopen(method, path, body, self._headers)
 
 
 def _shut(connection) -> None:

@@ -17,6 +17,7 @@ from maskdepth_tf.inference import graph
 from maskdepth_tf.serving.saved_model import SavedModel
 
 _ARRAYS = "serving_arrays"
+_OUTPUTS = ("mask", "depth")
 
 _MEAN_TOLERANCE = 0.02
 """Most that answers of 16 bits may differ in the mean."""
@@ -44,21 +45,24 @@ class OpenVinoModel(SavedModel):
             raise StateError(f"{path}: is missing: export with --format {self._kind}")
         size = self.signature_defs[_ARRAYS].inputs["bg"].tensor_shape.dim[1].size
         run = kind.load(path)
-        errors = _errors(self._loaded.signatures[_ARRAYS], run, size)
-        _check(path, errors, kind.is_exact)
+        error = _error(self._loaded.signatures[_ARRAYS], run, size, kind.is_exact)
+        most = formats.TOLERANCE if kind.is_exact else _MEAN_TOLERANCE
+        # NaN is no smaller.
+        if not error <= most:
+            raise StateError(
+                f"{path}: answers must equal the SavedModel's within {most}. "
+                f"Received: a difference of {error:.1e}"
+            )
+
+        def outputs(bg, fg_bg):
+            answer = run({"bg": bg, "fg_bg": fg_bg})
+            return [answer[name] for name in _OUTPUTS]
 
         def network(bg, fg_bg):
-            mask, depth = tf.numpy_function(
-                lambda bg, fg_bg: _outputs(run, bg, fg_bg),
-                [bg, fg_bg],
-                [tf.float32, tf.float32],
-                stateful=False,
-            )
-            shape = [None, size, size, 1]
-            return {
-                "mask": tf.ensure_shape(mask, shape),
-                "depth": tf.ensure_shape(depth, shape),
-            }
+            types = [tf.float32] * len(_OUTPUTS)
+            maps = tf.numpy_function(outputs, [bg, fg_bg], types, stateful=False)
+            shaped = [tf.ensure_shape(array, [None, size, size, 1]) for array in maps]
+            return dict(zip(_OUTPUTS, shaped, strict=True))
 
         signatures = graph.Inference(network, size).signatures()
         return {
@@ -68,26 +72,11 @@ class OpenVinoModel(SavedModel):
         }
 
 
-def _outputs(run, bg, fg_bg) -> tuple[np.ndarray, np.ndarray]:
-    outputs = run({"bg": bg, "fg_bg": fg_bg})
-    return outputs["mask"], outputs["depth"]
-
-
-def _check(path, errors, is_exact) -> None:
-    error = errors.max() if is_exact else errors.mean()
-    most = formats.TOLERANCE if is_exact else _MEAN_TOLERANCE
-    # NaN is no smaller.
-    if not error <= most:
-        raise StateError(
-            f"{path}: answers must equal the SavedModel's within {most}. "
-            f"Received: a difference of {error:.1e}"
-        )
-
-
-def _errors(expected, run, size) -> np.ndarray:
-    """How far the two are from each other on one pair of random pixels."""
+def _error(expected, run, size, is_exact) -> float:
+    """How far two networks are apart on random pixels: at most, or in the mean."""
     draw = np.random.default_rng(0).integers
     bg, fg_bg = draw(0, 256, (2, 1, size, size, 3)).astype(np.float32)
     outputs = run({"bg": bg, "fg_bg": fg_bg})
     wanted = expected(bg=tf.constant(bg), fg_bg=tf.constant(fg_bg))
-    return np.stack([np.abs(outputs[name] - wanted[name]) for name in sorted(wanted)])
+    errors = np.stack([np.abs(outputs[name] - wanted[name]) for name in wanted])
+    return errors.max() if is_exact else errors.mean()

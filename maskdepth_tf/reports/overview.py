@@ -11,14 +11,9 @@ SIDE = 420
 """Longer side of each picture of an overview, in pixels."""
 CAPTIONS = ("background", "picture", "mask", "depth", "cut-out")
 """Columns of an overview."""
-GRID_CAPTIONS = (
-    "background",
-    "picture",
-    "true mask",
-    "predicted mask",
-    "true depth",
-    "predicted depth",
-    "cut-out",
+GRID_CAPTIONS = tuple(
+    "background, picture, true mask, predicted mask, true depth, predicted depth, "
+    "cut-out".split(", ")
 )
 """Columns of a grid."""
 
@@ -66,16 +61,10 @@ def draw_grid(
         uint8 [H, W, 3], RGB.
     """
     rows = []
-    for bg, picture, *maps in zip(
-        inputs["bg"],
-        inputs["fg_bg"],
-        targets["mask"],
-        predictions["mask"],
-        targets["depth"],
-        predictions["depth"],
-        strict=True,
-    ):
-        true_mask, mask, true_depth, depth = (values[..., 0] for values in maps)
+    pictures = (inputs["bg"], inputs["fg_bg"])
+    maps = [side[name] for name in ("mask", "depth") for side in (targets, predictions)]
+    for bg, picture, *of_example in zip(*pictures, *maps, strict=True):
+        true_mask, mask, true_depth, depth = (values[..., 0] for values in of_example)
         masks = (sheet.mask_to_grey(true_mask), sheet.mask_to_grey(mask))
         depths = (sheet.depth_to_color(true_depth), sheet.depth_to_color(depth))
         cut_out = sheet.cut_out(picture, mask, sheet.SIDE)

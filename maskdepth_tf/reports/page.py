@@ -5,7 +5,6 @@ preference for light or dark and the width of the screen.
 """
 
 import base64
-import functools
 import math
 from typing import Any
 
@@ -26,21 +25,7 @@ def render(name: str, /, **values: Any) -> str:
     Raises:
         jinja2.UndefinedError: If a value that the template takes is not given.
     """
-    return _environment().get_template(name).render(values)
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"number": number_text, "png": _png_source}
-    return environment
+    return _ENVIRONMENT.get_template(name).render(values)
 
 
 def number(value: Any) -> float:
@@ -69,3 +54,14 @@ def number_text(value: Any, form: str = ".4f") -> str:
 def _png_source(data: bytes) -> str:
     """Returns the address of an image that is its own bytes."""
     return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.PackageLoader(__package__),
+    autoescape=jinja2.select_autoescape(["html"]),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_ENVIRONMENT.filters |= {"number": number_text, "png": _png_source}

@@ -166,14 +166,13 @@ class Batcher:
 
     def _take_leader(self) -> _Task | None:
         """The oldest that no other worker collects; None at the end."""
-        while True:
+        while not self._closed:
             for task in self._queue:
                 if task.key not in self._collected:
                     self._queue.remove(task)
                     return task
-            if self._closed:
-                return None
             self._changed.wait()
+        return None
 
     def _collect(self, leader) -> list[_Task]:
         tasks, rows = [leader], leader.rows

@@ -2,13 +2,6 @@
 
 import re
 
-CODES = tuple(
-    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS "
-    "PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE "
-    "UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED".split()
-)
-"""Names of the codes 0, 1, 2, ... that TensorFlow and gRPC share."""
-
 # A full queue is 503, where TF Serving has 429 for this code and UNAVAILABLE for it.
 _HTTP = {
     "INVALID_ARGUMENT": 400,
@@ -31,7 +24,7 @@ class ServingError(Exception):
     """A request that is refused or has failed.
 
     Args:
-        code: One of `CODES`.
+        code: Name of one of the codes that TensorFlow and gRPC share.
         message: What the client is told.
         http_status: For REST, where it is not that of the code.
     """
@@ -51,13 +44,15 @@ def invalid(message: str) -> ServingError:
 def from_exception(error: BaseException) -> ServingError:
     """Makes one line of an error of TensorFlow, or of whatever else was called."""
     import tensorflow as tf
+    from tensorflow.core.protobuf import error_codes_pb2
 
     if isinstance(error, ServingError):
         return error
     if isinstance(error, MemoryError):
         return ServingError("RESOURCE_EXHAUSTED", "out of memory")
     if isinstance(error, tf.errors.OpError):
-        return ServingError(CODES[error.error_code], _reason(error.message))
+        code = error_codes_pb2.Code.Name(error.error_code)
+        return ServingError(code, _reason(error.message))
     return ServingError("INTERNAL", f"{type(error).__name__}: {_reason(str(error))}")
 
 

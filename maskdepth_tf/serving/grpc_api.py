@@ -22,6 +22,21 @@ _MAX_CALLS = 1000
 """Most calls at a time; others are refused at once."""
 
 
+def _answered(answer):
+    """Makes a method that checks the token and ends the call if there is a failure."""
+
+    async def method(self, request, context):
+        sent = dict(context.invocation_metadata()).get("authorization", "")
+        try:
+            check_token(self._token, sent)
+            return await answer(self, request, context)
+        except ServingError as error:
+            failure = error
+        await context.abort(grpc.StatusCode[failure.code], failure.message)
+
+    return method
+
+
 class _Servicer(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
@@ -30,26 +45,8 @@ class _Servicer(
         self._service = service
         self._token = token
 
+    @_answered
     async def Predict(self, request, context):  # noqa: N802, gRPC's name
-        return await self._answered(self._predict, request, context)
-
-    async def GetModelMetadata(self, request, context):  # noqa: N802
-        return await self._answered(self._metadata, request, context)
-
-    async def GetModelStatus(self, request, context):  # noqa: N802
-        return await self._answered(self._status, request, context)
-
-    async def _answered(self, answer, request, context):
-        """Returns the answer, or ends the call with the failure."""
-        sent = dict(context.invocation_metadata()).get("authorization", "")
-        try:
-            check_token(self._token, sent)
-            return await answer(request, context)
-        except ServingError as error:
-            failure = error
-        await context.abort(grpc.StatusCode[failure.code], failure.message)
-
-    async def _predict(self, request, context) -> predict_pb2.PredictResponse:
         service, spec = self._service, _spec(request)
         left = context.time_remaining()
         deadline = time.monotonic() + min(left or REQUEST_SECONDS, REQUEST_SECONDS)
@@ -70,7 +67,8 @@ class _Servicer(
             await asyncio.to_thread(protos.fill, outputs, reply.outputs)
             return reply
 
-    async def _metadata(self, request, context):
+    @_answered
+    async def GetModelMetadata(self, request, context):  # noqa: N802
         if set(request.metadata_field) != {metadata.SIGNATURES}:
             raise invalid(
                 f"metadata_field must be {metadata.SIGNATURES}. "
@@ -78,7 +76,8 @@ class _Servicer(
             )
         return metadata.metadata_reply(self._service.models, _spec(request))
 
-    async def _status(self, request, context):
+    @_answered
+    async def GetModelStatus(self, request, context):  # noqa: N802
         return metadata.status_reply(self._service.models, _spec(request))
 
 

@@ -5,7 +5,6 @@ import json
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from maskdepth_tf.serving.failures import CODES
 from maskdepth_tf.serving.models import Models, Spec
 
 SIGNATURES = "signature_def"
@@ -22,10 +21,11 @@ def status_reply(
     """
     reply = get_model_status_pb2.GetModelStatusResponse()
     for status in models.statuses(spec):
-        added = reply.model_version_status.add(version=status.version)
-        added.state = get_model_status_pb2.ModelVersionStatus.State.Value(status.state)
-        added.status.error_code = CODES.index(status.code)
-        added.status.error_message = status.message
+        reply.model_version_status.add(
+            version=status.number,
+            state=status.state,
+            status={"error_code": status.code, "error_message": status.message},
+        )
     return reply
 
 
@@ -37,8 +37,8 @@ def metadata_reply(
     Raises:
         ServingError: NOT_FOUND if there is no such version.
     """
-    signatures = get_model_metadata_pb2.SignatureDefMap()
     reply = get_model_metadata_pb2.GetModelMetadataResponse()
+    signatures = get_model_metadata_pb2.SignatureDefMap()
     with models.pinned(spec) as (number, model):
         for name, signature in model.signature_defs.items():
             signatures.signature_def[name].CopyFrom(signature)
@@ -48,26 +48,16 @@ def metadata_reply(
     return reply
 
 
-def status_json(models: Models, spec: Spec) -> bytes:
-    """`status_reply` as JSON."""
-    return json.dumps(_plain(status_reply(models, spec)), indent=1).encode()
-
-
-def metadata_json(models: Models, spec: Spec) -> bytes:
-    """`metadata_reply` as JSON, the signatures without their packaging."""
-    reply = metadata_reply(models, spec)
-    signatures = get_model_metadata_pb2.SignatureDefMap()
-    reply.metadata[SIGNATURES].Unpack(signatures)
-    document = {
-        "model_spec": _plain(reply.model_spec),
-        "metadata": {SIGNATURES: _plain(signatures)},
-    }
-    return json.dumps(document, indent=1).encode()
-
-
-def _plain(message) -> dict:
-    return json_format.MessageToDict(
-        message,
+def to_json(
+    reply: get_model_status_pb2.GetModelStatusResponse
+    | get_model_metadata_pb2.GetModelMetadataResponse,
+) -> bytes:
+    """Writes a reply as JSON, the signatures without the type of their packaging."""
+    document = json_format.MessageToDict(
+        reply,
         preserving_proto_field_name=True,
         always_print_fields_with_no_presence=True,
     )
+    if "metadata" in document:
+        del document["metadata"][SIGNATURES]["@type"]
+    return json.dumps(document, indent=1).encode()

@@ -53,30 +53,23 @@ def find_models(folder: str) -> dict[str, Declared]:
         raise UsageError(f"--models must be a folder. Received: {folder}")
     if version_folders(folder):
         return {os.path.basename(folder): Declared(folder)}
-    with os.scandir(folder) as entries:
-        folders = {
-            entry.name: entry.path for entry in entries if os.path.isdir(entry.path)
-        }
+    paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
     return {
-        name: Declared(path)
-        for name, path in sorted(folders.items())
-        if version_folders(path)
+        os.path.basename(path): Declared(path)
+        for path in paths
+        if os.path.isdir(path) and version_folders(path)
     }
 
 
 def version_folders(folder: str) -> dict[int, str]:
     """Finds the versions in a model's folder: number -> path."""
-    with os.scandir(folder) as entries:
-        folders = sorted(
-            (entry.name, entry.path)
-            for entry in entries
-            # Unlike the entry itself, this has no error for a link that leads nowhere.
-            if entry.name.isascii()
-            and entry.name.isdecimal()
-            and os.path.isdir(entry.path)
-        )
     # TF Serving counts in 64 bits.
-    return {int(name): path for name, path in folders if int(name) < 2**63}
+    return {
+        int(name): path
+        for name in sorted(os.listdir(folder))
+        if name.isascii() and name.isdecimal() and int(name) < 2**63
+        if os.path.isdir(path := os.path.join(folder, name))
+    }
 
 
 def read_config(path: str) -> dict[str, Declared]:

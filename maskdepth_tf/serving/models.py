@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from maskdepth_tf.errors import MaskDepthError
 from maskdepth_tf.serving.failures import ServingError, invalid
@@ -29,33 +29,26 @@ class Spec(NamedTuple):
     label: str | None = None
 
 
-class Status(NamedTuple):
-    """State of a version, in TF Serving's words."""
-
-    version: int
-    state: str
-    code: str
-    message: str
-
-
 @dataclasses.dataclass(eq=False)
 class Version:
     """A version that is served, or was, or could not be.
 
     Attributes:
         number: Its number.
-        model: The loaded model; None before and after it is served.
         fingerprint: State of its files when it was loaded.
+        model: The loaded SavedModel; None before and after it is served.
         state: In TF Serving's words.
-        error: Code and message, if it could not be loaded.
+        code: As of a ServingError, or "OK" unless it could not be loaded.
+        message: Why it could not be loaded, if so.
         uses: Number of requests that hold it.
     """
 
     number: int
     fingerprint: object
-    model: SavedModel | None = None
+    model: Any = None
     state: str = "LOADING"
-    error: tuple[str, str] = ("OK", "")
+    code: str = "OK"
+    message: str = ""
     uses: int = 0
 
 
@@ -81,8 +74,16 @@ class Models:
 
     def poll(self) -> None:
         """Loads and unloads versions, as declared; one caller at a time."""
-        with contextlib.suppress(OSError):
-            self._redeclare()
+        try:
+            self._declared = self._declare()
+            self._complaint = ""
+        except OSError:
+            pass
+        except MaskDepthError as error:
+            # What was declared before stays; a complaint is printed once.
+            if str(error) != self._complaint:
+                _warn(str(error))
+            self._complaint = str(error)
         for name, declared in self._declared.items():
             # A folder that cannot be read just now says nothing about its versions.
             with contextlib.suppress(OSError):
@@ -98,20 +99,26 @@ class Models:
             ServingError: NOT_FOUND or, for a label, INVALID_ARGUMENT if there is none.
         """
         with self._lock:
-            version, model = self._find(spec)
+            live, number = self._live(spec.name), self._number(spec)
+            version = live.get(max(live, default=0) if number is None else number)
+            if version is None:
+                raise _not_found(spec.name, number)
             version.uses += 1
         try:
-            yield version.number, model
+            yield version.number, version.model
         finally:
             with self._lock:
                 version.uses -= 1
                 self._end_if_drained(version)
 
-    def statuses(self, spec: Spec) -> list[Status]:
+    def statuses(self, spec: Spec) -> list[Version]:
         """States of a version or, if none is named, of all, highest first.
 
+        Returns:
+            Copies without the models.
+
         Raises:
-            ServingError: As `pinned`.
+            ServingError: NOT_FOUND or, for a label, INVALID_ARGUMENT if there is none.
         """
         with self._lock:
             versions = self._versions.get(spec.name, {})
@@ -119,26 +126,17 @@ class Models:
             wanted = sorted(versions, reverse=True) if number is None else [number]
             if not wanted or wanted[0] not in versions:
                 raise _not_found(spec.name, number)
-            return [Status(n, versions[n].state, *versions[n].error) for n in wanted]
+            return [dataclasses.replace(versions[n], model=None) for n in wanted]
 
     def available(self) -> dict[str, list[int]]:
         """Versions that answer, ascending, of each model that has one."""
         with self._lock:
-            numbers = {
-                name: sorted(n for n, v in versions.items() if v.state == "AVAILABLE")
-                for name, versions in self._versions.items()
-            }
-        return {name: available for name, available in numbers.items() if available}
+            live = {name: sorted(self._live(name)) for name in self._versions}
+        return {name: numbers for name, numbers in live.items() if numbers}
 
-    def _redeclare(self) -> None:
-        try:
-            self._declared = self._declare()
-            self._complaint = ""
-        except MaskDepthError as error:
-            # What was declared before stays; a complaint is printed once.
-            if str(error) != self._complaint:
-                print(f"warning: {error}", file=sys.stderr, flush=True)
-            self._complaint = str(error)
+    def _live(self, name) -> dict[int, Version]:
+        versions = self._versions.get(name, {})
+        return {n: v for n, v in versions.items() if v.state == "AVAILABLE"}
 
     def _update(self, name, declared) -> None:
         try:
@@ -167,20 +165,17 @@ class Models:
         except Exception as error:
             message = " ".join(str(error).splitlines()) or repr(error)
             with self._lock:
-                version.state, version.error = "END", ("FAILED_PRECONDITION", message)
-            print(
-                f"warning: version {number} of {name} is not served: {message}",
-                file=sys.stderr,
-                flush=True,
-            )
+                version.state, version.code = "END", "FAILED_PRECONDITION"
+                version.message = message
+            _warn(f"version {number} of {name} is not served: {message}")
             return
         with self._lock:
             version.model, version.state = model, "AVAILABLE"
 
     def _unload(self, name, wanted) -> None:
         with self._lock:
-            for number, version in self._versions[name].items():
-                if number not in wanted and version.state == "AVAILABLE":
+            for number, version in self._live(name).items():
+                if number not in wanted:
                     version.state = "UNLOADING"
                     self._end_if_drained(version)
 
@@ -196,29 +191,21 @@ class Models:
             raise invalid(f"model {spec.name} has no label {spec.label}")
         return declared.labels[spec.label]
 
-    def _find(self, spec) -> tuple[Version, SavedModel]:
-        number = self._number(spec)
-        live = {
-            n: (version, version.model)
-            for n, version in self._versions.get(spec.name, {}).items()
-            if version.state == "AVAILABLE" and version.model
-        }
-        wanted = max(live, default=None) if number is None else number
-        if wanted not in live:
-            raise _not_found(spec.name, number)
-        return live[wanted]
-
 
 def _not_found(name, number) -> ServingError:
     reason = "no version" if number is None else f"no version {number}"
     return ServingError("NOT_FOUND", f"model {name} has {reason} that is served")
 
 
+def _warn(text) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
 def _is_bad(version, folder) -> bool:
     """Whether these very files could not be used before."""
     return (
         version is not None
-        and version.error[0] != "OK"
+        and version.code != "OK"
         and version.fingerprint == _fingerprint(folder)
     )
 

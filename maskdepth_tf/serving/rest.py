@@ -88,8 +88,8 @@ class Rest:
                     "UNIMPLEMENTED", f"{match['method']} is not served, predict is"
                 )
             return await self._predict(request, spec)
-        make = metadata.metadata_json if match["metadata"] else metadata.status_json
-        return _json(make(self._service.models, spec))
+        reply = metadata.metadata_reply if match["metadata"] else metadata.status_reply
+        return _json(metadata.to_json(reply(self._service.models, spec)))
 
     async def _predict(self, request, spec) -> Response:
         service = self._service

@@ -99,8 +99,8 @@ def _check_manifest(folder) -> None:
         raise StateError(f"{path}: must name the files with their SHA-256")
     for name, expected in sorted(sums.items()):
         expected = expected.get("sha256") if isinstance(expected, dict) else expected
-        member = os.path.join(folder, os.path.normpath(name))
-        if os.path.isabs(name) or os.path.normpath(name).startswith(".."):
+        member = os.path.normpath(os.path.join(folder, name))
+        if not member.startswith(os.path.normpath(folder) + os.sep):
             raise StateError(f"{path}: {name} is outside of the folder")
         if not os.path.isfile(member):
             raise StateError(f"{member}: is missing")

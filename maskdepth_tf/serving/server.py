@@ -15,7 +15,6 @@ import traceback
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-import grpc
 import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
@@ -104,19 +103,23 @@ async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
     polling = None
     try:
         grpc_server = grpc_api.make_server(service, settings.max_body, settings.token)
-        grpc_port = _add_port(grpc_server, settings)
+        address = _resolve(settings.host)
+        try:
+            grpc_address = _with_port(address, settings.grpc_port)
+            grpc_port = grpc_server.add_insecure_port(grpc_address)
+        except RuntimeError:
+            raise UsageError(f"--grpc-port: cannot listen on {grpc_address}") from None
         servicer = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(servicer, grpc_server)
         await _report(service, servicer)
         await grpc_server.start()
         rest = _rest_server(service, settings)
         serving = asyncio.create_task(rest.serve([listener]))
-        await _poll(service, servicer)
+        await asyncio.to_thread(models.poll)
+        await _report(service, servicer)
         polling = asyncio.create_task(_keep_polling(service, servicer, settings.poll))
-        address, rest_port = listener.getsockname()[:2]
-        rest_address = _with_port(address, rest_port)
-        grpc_address = _with_port(address, grpc_port)
-        yield Running(service, f"http://{rest_address}", grpc_address)
+        rest_address = _with_port(address, listener.getsockname()[1])
+        yield Running(service, f"http://{rest_address}", _with_port(address, grpc_port))
         await _drain(service, servicer, settings.grace)
         await grpc_server.stop(1)
         rest.should_exit = True
@@ -134,8 +137,7 @@ def is_loopback(host: str) -> bool:
     Raises:
         UsageError: If it is none.
     """
-    _, address = _resolve(host, 0)
-    return ipaddress.ip_address(address[0]).is_loopback
+    return ipaddress.ip_address(_resolve(host)).is_loopback
 
 
 class _Uvicorn(uvicorn.Server):
@@ -166,17 +168,12 @@ def _rest_server(service, settings) -> uvicorn.Server:
     )
 
 
-async def _poll(service, servicer) -> None:
-    """Brings models and health up to date."""
-    await asyncio.to_thread(service.models.poll)
-    await _report(service, servicer)
-
-
 async def _keep_polling(service, servicer, seconds) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:
-            await _poll(service, servicer)
+            await asyncio.to_thread(service.models.poll)
+            await _report(service, servicer)
         except Exception:
             # A defect of ours, to be seen; what is loaded can still be served.
             traceback.print_exc()
@@ -200,16 +197,15 @@ async def _drain(service, servicer, grace) -> None:
     service.cut_off = service.in_flight
 
 
-def _resolve(host, port):
-    """Address family and address."""
+def _resolve(host) -> str:
+    """Returns the first address of a host's name."""
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
     except OSError as error:
         raise UsageError(
             f"--host must be an address of this machine. Received: {host}: "
             f"{error.strerror}"
         ) from None
-    return addresses[0][0], addresses[0][4]
 
 
 def _with_port(address, port) -> str:
@@ -222,9 +218,10 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         UsageError: If it cannot be listened on.
     """
-    family, address = _resolve(host, port)
+    address = _resolve(host)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        listener = socket.create_server(address[:2], family=family)
+        listener = socket.create_server((address, port), family=family)
     except OSError as error:
         raise UsageError(
             f"--rest-port: cannot listen on {host}:{port}: {error.strerror}"
@@ -233,13 +230,3 @@ def listen(host: str, port: int) -> socket.socket:
     # body would wait 40 ms for the client to acknowledge the headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def _add_port(server: grpc.aio.Server, settings) -> int:
-    _, address = _resolve(settings.host, settings.grpc_port)
-    try:
-        return server.add_insecure_port(_with_port(address[0], settings.grpc_port))
-    except RuntimeError:
-        raise UsageError(
-            f"--grpc-port: cannot listen on {settings.host}:{settings.grpc_port}"
-        ) from None

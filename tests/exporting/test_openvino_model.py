@@ -73,7 +73,7 @@ def test_the_network_runs_in_openvino(version, monkeypatch):
 
         return run
 
-    monkeypatch.setattr(openvino_model, "_errors", lambda *_: np.zeros(1))
+    monkeypatch.setattr(openvino_model, "_error", lambda *_: 0.0)
     kind = formats.FORMATS["openvino"]
     replaced = dataclasses.replace(kind, load=halves)
     monkeypatch.setitem(formats.FORMATS, "openvino", replaced)

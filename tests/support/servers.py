@@ -232,4 +232,4 @@ def answer(models, version=None, label=None):
 
 def states(models):
     """Version -> its state."""
-    return {s.version: s.state for s in models.statuses(Spec("shift"))}
+    return {s.number: s.state for s in models.statuses(Spec("shift"))}

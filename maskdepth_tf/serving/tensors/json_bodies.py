@@ -6,17 +6,23 @@ form. Where a signature has a single input or output, its name is left out. Bina
 strings are objects {"b64": text}. NaN, Infinity and -Infinity are numbers.
 """
 
-import collections
+import base64
+import itertools
 import json
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
-from maskdepth_tf.serving.failures import invalid
+from maskdepth_tf.serving.failures import ServingError, invalid
 from maskdepth_tf.serving.saved_model import DEFAULT_SIGNATURE, SavedModel
-from maskdepth_tf.serving.tensors import json_arrays
-from maskdepth_tf.serving.tensors.json_arrays import quote
 from maskdepth_tf.serving.tensors.protos import check_shape
+
+_LONGEST_QUOTE = 200
+"""Characters of a client's value that an error repeats."""
+
+_MOST_AXES = 32
 
 
 class Request(NamedTuple):
@@ -44,48 +50,47 @@ def decode(body: bytes, model: SavedModel) -> Request:
     document = _parse(body)
     name = document.get("signature_name", DEFAULT_SIGNATURE)
     if not isinstance(name, str):
-        raise invalid(f"signature_name must be a string. Received: {quote(name)}")
+        raise invalid(f"signature_name must be a string. Received: {_quote(name)}")
     inputs = dict(model.signature(name).inputs)
+    names = sorted(inputs)
     if ("instances" in document) == ("inputs" in document):
         raise invalid(
             "the body must have either instances or inputs. Received: "
-            f"{quote(sorted(document))}"
+            f"{_quote(sorted(document))}"
         )
     is_rows = "instances" in document
     if is_rows:
-        columns = _columns_of_rows(document["instances"], sorted(inputs))
+        columns = _columns_of_rows(document["instances"], names)
+    elif len(names) == 1 and not _is_object(document["inputs"]):
+        columns = {names[0]: document["inputs"]}
     else:
-        columns = _named_columns(document["inputs"], sorted(inputs))
+        columns = document["inputs"]
+        _check_names("inputs", columns, names)
     arrays = {}
-    for key in sorted(inputs):
-        arrays[key] = json_arrays.from_json(key, columns[key], inputs[key].dtype)
+    for key in names:
+        arrays[key] = _from_json(key, columns[key], inputs[key].dtype)
         check_shape(key, arrays[key].shape, inputs[key])
     return Request(name or DEFAULT_SIGNATURE, arrays, is_rows)
 
 
 def encode(outputs: dict[str, np.ndarray], is_rows: bool) -> bytes:
     """Writes a reply in the form of its request; outputs in order of their names."""
-    names, shapes = sorted(outputs), {k: v.shape for k, v in outputs.items()}
-    texts = {name: json_arrays.texts(name, outputs[name]) for name in names}
-    if not is_rows:
-        columns = {k: json_arrays.nested(texts[k], shapes[k]) for k in names}
-        return f'{{"outputs": {_object_of(columns)}}}'.encode()
-    if len({shape[:1] for shape in shapes.values()}) > 1 or () in shapes.values():
+    names = sorted(outputs)
+    if is_rows and (
+        len({outputs[name].shape[:1] for name in names}) > 1
+        or any(outputs[name].ndim == 0 for name in names)
+    ):
         raise invalid("the outputs have no rows in common; ask with 'inputs'")
-    elements = [json_arrays.elements(texts[k], shapes[k]) for k in names]
-    rows = [
-        _object_of(dict(zip(names, row, strict=True)))
-        for row in zip(*elements, strict=True)
-    ]
-    return f'{{"predictions": [{", ".join(rows)}]}}'.encode()
-
-
-def _object_of(values) -> str:
-    """A JSON object of values that are JSON; a single one goes without its name."""
-    if len(values) == 1:
-        return next(iter(values.values()))
-    members = [f"{json.dumps(name)}: {value}" for name, value in values.items()]
-    return "{" + ", ".join(members) + "}"
+    columns = [_to_json(name, outputs[name]) for name in names]
+    document: dict[str, Any]
+    if len(names) == 1:
+        document = {"predictions" if is_rows else "outputs": columns[0]}
+    elif is_rows:
+        rows = zip(*columns, strict=True)
+        document = {"predictions": [dict(zip(names, row, strict=True)) for row in rows]}
+    else:
+        document = {"outputs": dict(zip(names, columns, strict=True))}
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def _parse(body) -> dict:
@@ -99,15 +104,16 @@ def _parse(body) -> dict:
         # Also an integer of thousands of digits.
         raise invalid(f"the body must be JSON: {error}") from None
     if not isinstance(document, dict):
-        raise invalid(f"the body must be an object. Received: {quote(document)}")
+        raise invalid(f"the body must be an object. Received: {_quote(document)}")
     return document
 
 
 def _without_duplicates(pairs) -> dict:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        counts = collections.Counter(key for key, _ in pairs)
-        raise ValueError(f"the key {quote(counts.most_common(1)[0][0])} is there twice")
+    members: dict = {}
+    for key, value in pairs:
+        if key in members:
+            raise ValueError(f"the key {_quote(key)} is there twice")
+        members[key] = value
     return members
 
 
@@ -116,7 +122,7 @@ def _columns_of_rows(rows, names) -> dict[str, list]:
     if not isinstance(rows, list) or not rows:
         raise invalid(
             "instances must be a list with an element for each row. "
-            f"Received: {quote(rows)}"
+            f"Received: {_quote(rows)}"
         )
     if len(names) == 1 and not any(map(_is_object, rows)):
         return {names[0]: rows}
@@ -125,21 +131,131 @@ def _columns_of_rows(rows, names) -> dict[str, list]:
     return {name: [row[name] for row in rows] for name in names}
 
 
-def _named_columns(columns, names) -> dict:
-    if len(names) == 1 and not _is_object(columns):
-        return {names[0]: columns}
-    _check_names("inputs", columns, names)
-    return columns
-
-
 def _check_names(place, value, names) -> None:
     if not _is_object(value) or sorted(value) != names:
         raise invalid(
             f"{place}: must be an object of {', '.join(names)}. "
-            f"Received: {quote(value)}"
+            f"Received: {_quote(value)}"
         )
 
 
 def _is_object(value) -> bool:
     """Whether a value names inputs; {"b64": text} is a string."""
-    return isinstance(value, dict) and not json_arrays.is_base64(value)
+    return isinstance(value, dict) and not _is_base64(value)
+
+
+def _from_json(name, value, dtype) -> np.ndarray:
+    """Makes an array of nested lists; level by level, so that depth costs no stack.
+
+    What does not fit is named by its place: `x[3][0]` is the first element of the
+    fourth row of the input `x`.
+    """
+    items: list = [value]
+    shape: list[int] = []
+    while items and any(isinstance(item, list) for item in items):
+        if len(shape) == _MOST_AXES:
+            raise invalid(f"{name}: there must be at most {_MOST_AXES} lists in lists")
+        size = next(len(item) for item in items if isinstance(item, list))
+        for number, item in enumerate(items):
+            if not isinstance(item, list) or len(item) != size:
+                raise invalid(
+                    f"{_place(name, number, shape)}: must be a list of {size}, as "
+                    f"others beside it. Received: {_quote(item)}"
+                )
+        shape.append(size)
+        items = list(itertools.chain.from_iterable(items))
+    kind = tf.as_dtype(dtype)
+    element = _reader(name, kind)
+    array = np.empty(len(items), kind.as_numpy_dtype)
+    for number, item in enumerate(items):
+        try:
+            array[number] = element(item)
+        except (KeyError, ValueError):
+            raise invalid(
+                f"{_place(name, number, shape)}: must be a value of type {kind.name}. "
+                f"Received: {_quote(item)}"
+            ) from None
+    return array.reshape(shape)
+
+
+def _reader(name, dtype) -> Callable[[Any], object]:
+    """Makes the function that reads an element.
+
+    It raises a KeyError for other types and a ValueError for other values.
+    """
+    if dtype == tf.string:
+        return _bytes
+    if dtype in (tf.float32, tf.float64):
+        limits = np.finfo(dtype.as_numpy_dtype)
+        largest, whole = float(limits.max), 2 ** (limits.nmant + 1) - 1
+        ranges: dict = {float: (-largest, largest), int: (-whole, whole)}
+    elif dtype == tf.bool:
+        ranges = {bool: (False, True)}
+    elif dtype.is_integer and dtype.size <= 8:
+        ranges = {int: (dtype.min, dtype.max)}
+    else:
+        raise ServingError(
+            "UNIMPLEMENTED", f"{name}: {dtype.name} must be sent by gRPC"
+        )
+
+    def read(item):
+        least, most = ranges[type(item)]
+        # Infinity and NaN are numbers, what only becomes infinite is none.
+        if least <= item <= most or item in (-np.inf, np.inf) or item != item:
+            return item
+        raise ValueError
+
+    return read
+
+
+def _to_json(name, array) -> Any:
+    """Makes nested lists; strings are text if the name does not end in `_bytes`."""
+    if array.dtype.kind == "f":
+        # The fewest digits that give the number back; as float64 it would have more.
+        digits = map(float, map(str, array.flat))
+        return np.fromiter(digits, float, array.size).reshape(array.shape).tolist()
+    if array.dtype.kind in "iub":
+        return array.tolist()
+    if array.dtype != object:
+        raise invalid(f"{name}: {array.dtype.name} must be asked for by gRPC")
+
+    def write(data):
+        if name.endswith("_bytes"):
+            return {"b64": base64.b64encode(data).decode()}
+        # Bytes that are no text have no place in JSON; the suffix is for them.
+        return data.decode(errors="replace")
+
+    return np.vectorize(write, otypes=[object])(array).tolist()
+
+
+def _quote(value) -> str:
+    """Writes a value as JSON, the beginning of it if it is long."""
+    try:
+        text = json.dumps(value)
+    except RecursionError:
+        text = "..."
+    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."
+
+
+def _is_base64(value) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"b64"}
+        and isinstance(value["b64"], str)
+    )
+
+
+def _bytes(item) -> bytes:
+    """Reads a text or {"b64": text}; white space is skipped, padding may be missing."""
+    if isinstance(item, str):
+        return item.encode()
+    if not _is_base64(item):
+        raise ValueError
+    text = "".join(item["b64"].split()).rstrip("=")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+def _place(name, number, shape) -> str:
+    """Name of the item of a number, in row-major order."""
+    index = np.unravel_index(number, shape) if shape else ()
+    return name + "".join(f"[{int(i)}]" for i in index)

@@ -44,15 +44,12 @@ def check_shape(name: str, shape: tuple[int, ...], info) -> None:
     Raises:
         ServingError: INVALID_ARGUMENT.
     """
-    if info.tensor_shape.unknown_rank:
-        return
-    expected = [dim.size for dim in info.tensor_shape.dim]
-    if len(shape) != len(expected) or any(
-        b not in (-1, a) for a, b in zip(shape, expected, strict=True)
-    ):
+    expected = tf.TensorShape(info.tensor_shape)
+    if not expected.is_compatible_with(shape):
+        sizes = ",".join("?" if size is None else str(size) for size in expected)
         raise invalid(
-            f"{name}: the shape must be {_shape_text(expected)}. "
-            f"Received: {_shape_text(shape)}"
+            f"{name}: the shape must be [{sizes}]. "
+            f"Received: [{','.join(map(str, shape))}]"
         )
 
 
@@ -79,7 +76,3 @@ def _type_name(dtype) -> str:
         return tf.as_dtype(dtype).name
     except TypeError:
         return f"number {dtype}"
-
-
-def _shape_text(dims) -> str:
-    return "[" + ",".join("?" if size == -1 else str(size) for size in dims) + "]"
