@@ -121,14 +121,11 @@ def open_file(path: str | os.PathLike) -> BinaryIO:
         is_file = stat.S_ISREG(os.stat(path).st_mode)
         file = open(path, "rb") if is_file else None
     except (OSError, ValueError) as error:
-        raise DataError(f"{name}: {_reason(error)}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{name}: {reason}") from None
     if file is None:
         raise DataError(f"{name}: expected a file, received a folder or a device")
     return file
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
