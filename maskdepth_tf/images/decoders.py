@@ -297,24 +297,20 @@ def _over(image, background: float) -> tf.Tensor:
 
 
 def _upright(image, data) -> tf.Tensor:
-    """Applies the orientation in EXIF."""
-    return tf.cond(
-        _has_exif(data),
-        lambda: _turned(image, _orientation(data)),
-        lambda: image,
-    )
+    """Undoes an orientation in EXIF, 2 to 8; anything else changes nothing."""
 
+    def turned():
+        orientation = _orientation(data)
 
-def _turned(image, orientation) -> tf.Tensor:
-    """Undoes an orientation of EXIF, 2 to 8; anything else changes nothing."""
+        def change_if(orientations, change, image):
+            applies = tf.reduce_any(orientation == orientations)
+            return tf.cond(applies, lambda: change(image), lambda: image)
 
-    def change_if(orientations, change, image):
-        applies = tf.reduce_any(orientation == orientations)
-        return tf.cond(applies, lambda: change(image), lambda: image)
+        wide = change_if([5, 6, 7, 8], lambda x: tf.transpose(x, (1, 0, 2)), image)
+        wide = change_if([2, 3, 6, 7], lambda x: tf.reverse(x, [1]), wide)
+        return change_if([3, 4, 7, 8], lambda x: tf.reverse(x, [0]), wide)
 
-    image = change_if([5, 6, 7, 8], lambda x: tf.transpose(x, (1, 0, 2)), image)
-    image = change_if([2, 3, 6, 7], lambda x: tf.reverse(x, [1]), image)
-    return change_if([3, 4, 7, 8], lambda x: tf.reverse(x, [0]), image)
+    return tf.cond(_has_exif(data), turned, lambda: image)
 
 
 def _orientation(data) -> tf.Tensor:

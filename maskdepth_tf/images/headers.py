@@ -154,12 +154,12 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
         raise DataError(
             f"{name}: expected at most {MAX_PIXELS} pixels, received {width}x{height}"
         )
-    if image.format not in FORMATS or image.format == "JPEG":
+    # Pillow calls the JPEG of a camera that adds a preview behind it MPO.
+    kind = image.format if image.format in FORMATS else "JPEG"
+    if kind == "JPEG":
         _check_scans(stream, size, width * height, name)
     if exif.orientation(exif.find(image, stream)) >= 5:
         width, height = height, width
-    # Pillow calls the JPEG of a camera that adds a preview behind it MPO.
-    kind = image.format if image.format in FORMATS else "JPEG"
     stream.seek(0)
     head = stream.read(25)
     animated = _is_animated(image, stream, head, name)

@@ -102,7 +102,14 @@ def prepare_output(
             f"{existing[0]}: exists, as {len(existing)} of {len(paths)} results do; "
             "--force replaces them"
         )
-    _make_folder(folder)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(
+            f"--output must be a folder, received {folder}: {error.strerror}"
+        ) from None
 
 
 def _by_name(path) -> dict[str, str]:
@@ -141,14 +148,3 @@ def _check_matched(pictures, others, folder) -> None:
             f"{folder}: expected a picture of the same name for each of "
             f"{', '.join(alone[:_MOST_NAMED])}{more}"
         )
-
-
-def _make_folder(folder) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UsageError(
-            f"--output must be a folder, received {folder}: {error.strerror}"
-        ) from None

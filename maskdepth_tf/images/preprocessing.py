@@ -49,26 +49,6 @@ def read(path: str | os.PathLike) -> bytes:
     return data
 
 
-def read_rgb(path: str | os.PathLike) -> np.ndarray:
-    """A file's uint8 [H, W, 3], see `decode_rgb`; DataError if it has none."""
-    return _read_decoded(path, decode_rgb)
-
-
-def read_rgba(path: str | os.PathLike) -> np.ndarray:
-    """A file's uint8 [H, W, 4], see `decode_rgba`; DataError if it has none."""
-    return _read_decoded(path, decode_rgba)
-
-
-def read_mask(path: str | os.PathLike) -> np.ndarray:
-    """A file's uint8 [H, W, 1], see `decode_mask`; DataError if it has none."""
-    return _read_decoded(path, decode_mask)
-
-
-def read_depth(path: str | os.PathLike) -> np.ndarray:
-    """A file's float32 [H, W, 1], see `decode_depth`; DataError if it has none."""
-    return _read_decoded(path, decode_depth)
-
-
 def decode_rgb(data: tf.Tensor) -> tf.Tensor:
     """Encoded picture -> uint8 [H, W, 3]; transparent parts become white."""
     return decoders.rgb()(data)
@@ -90,6 +70,26 @@ def decode_depth(data: tf.Tensor) -> tf.Tensor:
     Its grey / 255, or, of a PNG with 16 bits, its grey / 65535.
     """
     return tf.cast(decoders.depth()(data), tf.float32) * (1.0 / streams.DEPTH_SCALE)
+
+
+def _read_decoded(path: str | os.PathLike, decode: decoders.Decoder) -> np.ndarray:
+    data = read(path)
+    try:
+        return decode(tf.constant(data)).numpy()
+    except tf.errors.OpError as error:
+        # The message ends with the operation's name, and that may add lines.
+        reason = error.message.split(" [Op:")[0].split("}} ")[-1].splitlines()[0]
+        raise DataError(f"{os.fspath(path)}: cannot be decoded: {reason}") from None
+
+
+read_rgb = functools.partial(_read_decoded, decode=decode_rgb)
+"""Reads a file's uint8 [H, W, 3], see `decode_rgb`; DataError if it has none."""
+read_rgba = functools.partial(_read_decoded, decode=decode_rgba)
+"""Reads a file's uint8 [H, W, 4], see `decode_rgba`; DataError if it has none."""
+read_mask = functools.partial(_read_decoded, decode=decode_mask)
+"""Reads a file's uint8 [H, W, 1], see `decode_mask`; DataError if it has none."""
+read_depth = functools.partial(_read_decoded, decode=decode_depth)
+"""Reads a file's float32 [H, W, 1], see `decode_depth`; DataError if it has none."""
 
 
 def resize(image: tf.Tensor, size: int) -> tf.Tensor:
@@ -190,13 +190,3 @@ def _rounded(pixels, stream, is_deep) -> tf.Tensor:
         step = tf.where(is_deep, 1.0, float(streams.DEPTH_STEP))
         return tf.cast(tf.round(pixels / step) * step, tf.uint16)
     return tf.cast(tf.round(pixels), tf.uint8)
-
-
-def _read_decoded(path, decode: decoders.Decoder) -> np.ndarray:
-    data = read(path)
-    try:
-        return decode(tf.constant(data)).numpy()
-    except tf.errors.OpError as error:
-        # The message ends with the operation's name, and that may add lines.
-        reason = error.message.split(" [Op:")[0].split("}} ")[-1].splitlines()[0]
-        raise DataError(f"{os.fspath(path)}: cannot be decoded: {reason}") from None

@@ -139,7 +139,7 @@ def contrast(image: tf.Tensor, factor: tf.Tensor, gain: tf.Tensor) -> tf.Tensor:
         uint8 [B, H, W, C].
     """
     # Multiplied out, so that a pixel costs one product and one sum.
-    factor, gain = factor[:, tf.newaxis], gain
+    factor = factor[:, tf.newaxis]
     scale = (factor * gain)[:, tf.newaxis, tf.newaxis]
     shift = (127.5 * (1 - factor) * gain)[:, tf.newaxis, tf.newaxis]
     return _to_uint8(tf.cast(image, tf.float32) * scale + shift)

@@ -90,9 +90,8 @@ def open_examples(
     rows = labels.read(labels_path)[:max_rows]
     root = str(Path(labels_path).parent) if root is None else root
     labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
-    memory = memory_gb * 2**30
-    load = pipeline.load_rows(rows, root, image_size, memory)
-    in_memory = pipeline.streams_in_memory(rows, image_size, memory)
+    in_memory = pipeline.streams_in_memory(rows, image_size, memory_gb * 2**30)
+    load = pipeline.load_rows(rows, root, image_size, in_memory)
     others = [stream for stream in streams.STREAMS if stream not in in_memory]
     return Examples(rows, root, load, from_files=others)
 

@@ -30,23 +30,22 @@ _as_it_is = tf.autograph.experimental.do_not_convert
 
 
 def load_rows(
-    rows: Sequence[Row], root: str, image_size: int, memory_bytes: float
+    rows: Sequence[Row],
+    root: str,
+    image_size: int,
+    in_memory: Sequence[streams.Stream],
 ) -> Load:
-    """Serves examples from memory as far as they fit, the rest from their files.
-
-    A stream is kept in memory or not, those with the fewest bytes first: backgrounds,
-    which many rows share, come before composites.
+    """Serves some streams from memory, the others from their files.
 
     Args:
         rows: Labels, paths below `root`.
         root: Folder that the paths start from.
         image_size: Side of the pictures in memory, in pixels.
-        memory_bytes: Most bytes of pictures that are kept.
+        in_memory: Streams that are kept in memory.
 
     Returns:
         A function from int64 [B], the rows' numbers, to the four streams of a batch.
     """
-    in_memory = streams_in_memory(rows, image_size, memory_bytes)
     others = [stream for stream in streams.STREAMS if stream not in in_memory]
     from_memory = load_memory(rows, stores.Folder(root), image_size, in_memory)
     if not others:
@@ -58,7 +57,10 @@ def load_rows(
 def streams_in_memory(
     rows: Sequence[Row], image_size: int, memory_bytes: float
 ) -> list[streams.Stream]:
-    """Chooses the streams that `load_rows` keeps in memory."""
+    """Chooses the streams that fit, those with the fewest bytes first.
+
+    So backgrounds, which many rows share, come before composites.
+    """
     in_memory: list[streams.Stream] = []
     free_bytes = memory_bytes
     sizes = {s: stream_bytes(rows, s, image_size) for s in streams.STREAMS}
@@ -89,14 +91,12 @@ def read_files(
         for stream in chosen
     }
 
-    def read(indices: tf.Tensor) -> dict[str, tf.Tensor]:
-        data = {}
-        for name, stream_paths in paths.items():
-            own = tf.strings.join([root, tf.gather(stream_paths, indices)], os.sep)
-            data[name] = tf.map_fn(tf.io.read_file, own)
-        return data
+    def read(own: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(tf.io.read_file, tf.strings.join([root, own], os.sep))
 
-    return read
+    return lambda indices: {
+        name: read(tf.gather(own, indices)) for name, own in paths.items()
+    }
 
 
 def load_files(
@@ -117,15 +117,10 @@ def load_files(
         A function as that of `load_rows`, for these streams.
     """
     read = read_files(rows, root, chosen)
-
-    def load(indices: tf.Tensor) -> augmentation.Streams:
-        data = read(indices)
-        return {
-            s.name: preprocessing.batch_loader(s, image_size)(data[s.name])
-            for s in chosen
-        }
-
-    return load
+    load = {s.name: preprocessing.batch_loader(s, image_size) for s in chosen}
+    return lambda indices: {
+        name: load[name](data) for name, data in read(indices).items()
+    }
 
 
 def load_memory(
@@ -160,13 +155,10 @@ def load_memory(
             )
             places[stream.name] = tf.constant(place, tf.int64)
 
-    def load(indices: tf.Tensor) -> augmentation.Streams:
-        return {
-            name: tf.gather(arrays[name], tf.gather(places[name], indices))
-            for name in arrays
-        }
-
-    return load
+    return lambda indices: {
+        name: tf.gather(arrays[name], tf.gather(places[name], indices))
+        for name in arrays
+    }
 
 
 def decode(

@@ -177,9 +177,8 @@ def _held_out(groups, fraction, seed):
     order = np.random.default_rng(seed).permutation(sorted(members))
     held_out = set()
     for group in order:
-        if len(held_out) + len(members[group]) / 2 > fraction * len(groups):
-            continue
-        held_out.update(members[group])
+        if len(held_out) + len(members[group]) / 2 <= fraction * len(groups):
+            held_out.update(members[group])
     return held_out
 
 
@@ -240,15 +239,7 @@ KINDS = {"random": _draw_random, "unseen": _draw_unseen}
 
 
 def _groups(names: set[str], store: stores.Pictures) -> dict[str, int]:
-    if not names:
-        return {}
-    ordered = sorted(names)
-    thumbnails = _thumbnails(ordered, store)
-    return group_near_duplicates(dict(zip(ordered, thumbnails, strict=True)))
-
-
-def _thumbnails(names: list[str], store: stores.Pictures) -> np.ndarray:
-    """uint8 [N, 16, 17] grey, as `difference_hash` takes them."""
+    """Groups pictures of a store, as `group_near_duplicates` does."""
 
     def thumbnail(data: tf.Tensor) -> tf.Tensor:
         grey = tf.reduce_mean(
@@ -257,12 +248,13 @@ def _thumbnails(names: list[str], store: stores.Pictures) -> np.ndarray:
         )
         return tf.cast(tf.round(grey[:-1]), tf.uint8)
 
+    ordered = sorted(names)
     dataset = tf.data.Dataset.from_generator(
-        lambda: map(store.read, names), output_signature=tf.TensorSpec([], tf.string)
-    )
-    dataset = dataset.map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE).batch(256)
+        lambda: map(store.read, ordered), output_signature=tf.TensorSpec([], tf.string)
+    ).map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE)
     try:
-        return np.concatenate(list(dataset.as_numpy_iterator()))
+        thumbnails = dict(zip(ordered, dataset.as_numpy_iterator(), strict=True))
     except tf.errors.OpError:
-        pipeline.name_damaged(names, store, streams.FG_BG)
+        pipeline.name_damaged(ordered, store, streams.FG_BG)
         raise
+    return group_near_duplicates(thumbnails)
