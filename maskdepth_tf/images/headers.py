@@ -19,16 +19,12 @@ from maskdepth_tf.images import exif
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 """Formats that are accepted, whatever the name of the file ends in."""
-
 MAX_BYTES = 32 * 2**20
 """Largest file in bytes."""
-
 MAX_PIXELS = 50_000_000
 """Most pixels of a picture; of a GIF, of all its frames together."""
-
 MAX_SIDE = 30_000
 """Longest side in pixels."""
-
 MAX_SCANNED_PIXELS = 32 * MAX_PIXELS
 """Most pixels times scans of a progressive JPEG; encoders make about 10 scans."""
 
@@ -156,8 +152,14 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
         )
     # Pillow calls the JPEG of a camera that adds a preview behind it MPO.
     kind = image.format if image.format in FORMATS else "JPEG"
-    if kind == "JPEG":
-        _check_scans(stream, size, width * height, name)
+    # Each scan is work for all pixels; most files have no room for too many of them.
+    most = MAX_SCANNED_PIXELS // (width * height)
+    if kind == "JPEG" and size // _SCAN_BYTES > most:
+        stream.seek(0)
+        # In the coded pixels FF is followed by 00 or D0..D7, so this counts no others.
+        scans = stream.read().count(b"\xff\xda")
+        if scans > most:
+            raise DataError(f"{name}: expected at most {most} scans, received {scans}")
     if exif.orientation(exif.find(image, stream)) >= 5:
         width, height = height, width
     stream.seek(0)
@@ -165,18 +167,6 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
     animated = _is_animated(image, stream, head, name)
     has_16_bits = kind == "PNG" and head[24] == 16
     return Header(kind, width, height, animated, has_16_bits)
-
-
-def _check_scans(stream: BinaryIO, size: int, pixels: int, name: str) -> None:
-    """Refuses a JPEG of too many scans, each of which is work for all its pixels."""
-    most = MAX_SCANNED_PIXELS // pixels
-    if size // _SCAN_BYTES <= most:  # most have no room for so many
-        return
-    stream.seek(0)
-    # In the coded pixels FF is followed by 00 or D0..D7, so this counts no others.
-    scans = stream.read().count(b"\xff\xda")
-    if scans > most:
-        raise DataError(f"{name}: expected at most {most} scans, received {scans}")
 
 
 def _open_lazily(stream: BinaryIO, name: str) -> Image.Image:

@@ -9,7 +9,6 @@ from maskdepth_tf.errors import DataError, UsageError
 
 OUTPUTS = ("mask", "depth", "cutout", "overview")
 """Results of each pair, written as NAME_<output>.png."""
-
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 """Files of a folder that count as its pictures; others are left alone."""
 

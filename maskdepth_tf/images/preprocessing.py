@@ -137,18 +137,13 @@ def batch_loader(stream: streams.Stream, image_size: int) -> decoders.Decoder:
     """
     signature = tf.TensorSpec((image_size, image_size, stream.channels), stream.dtype)
 
-    def load_each(data):
-        return tf.map_fn(
-            lambda one: load(one, stream, image_size),
-            data,
-            fn_output_signature=signature,
-        )
+    load_one = functools.partial(load, stream=stream, image_size=image_size)
 
     def load_part(data):
         return tf.cond(
             decoders.are_small_jpegs(data, image_size),
             lambda: _load_together(data, stream, image_size),
-            lambda: load_each(data),
+            lambda: tf.map_fn(load_one, data, fn_output_signature=signature),
         )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)

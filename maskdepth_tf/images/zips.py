@@ -115,11 +115,11 @@ class Zip:
         place = f"{self.path}: {member.filename}"
         with (
             _damage_named(place, "the bytes that the directory states"),
-            self._archive.open(member) as stream,
+            self._archive.open(member) as packed,
         ):
             # Else `zipfile` may unpack all at once, and only then cut it.
-            stream.MAX_N = _UNPACKED_AT_ONCE
-            yield cast(BinaryIO, stream)
+            cast(zipfile.ZipExtFile, packed).MAX_N = _UNPACKED_AT_ONCE
+            yield cast(BinaryIO, io.BufferedReader(packed))
 
 
 class _ArchiveFile(io.FileIO):

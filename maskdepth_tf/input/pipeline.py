@@ -25,9 +25,6 @@ Load = Callable[[tf.Tensor], augmentation.Streams]
 _BATCH_PIXELS = 64**3
 Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
-# AutoGraph would take seconds to find that there is nothing for it to convert.
-_as_it_is = tf.autograph.experimental.do_not_convert
-
 
 def load_rows(
     rows: Sequence[Row],
@@ -48,8 +45,6 @@ def load_rows(
     """
     others = [stream for stream in streams.STREAMS if stream not in in_memory]
     from_memory = load_memory(rows, stores.Folder(root), image_size, in_memory)
-    if not others:
-        return from_memory
     from_files = load_files(rows, root, image_size, others)
     return lambda indices: from_memory(indices) | from_files(indices)
 
@@ -358,15 +353,9 @@ def make_training_dataset(
         draws = augmentation.example_draws(seed, step // steps_per_epoch, slots)
         return split_example(augment(load(tf.gather(rows, slots)), draws))
 
-    # Whole batches at a time: one operation on 32 pictures costs little more than on
-    # one.
-    def prepare(turns: tf.data.Dataset) -> tf.data.Dataset:
-        load_turn = _as_it_is(load_batch)
-        batches = turns.map(load_turn, tf.data.AUTOTUNE, deterministic=True)
-        return batches.prefetch(tf.data.AUTOTUNE)
-
     first, last = first_step * len(replicas), last_step * len(replicas)
-    return services.take_turns(tf.data.Dataset.range(first, last), prepare, prepared_by)
+    turns, prepare = tf.data.Dataset.range(first, last), _each_by(load_batch)
+    return services.take_turns(turns, prepare, prepared_by)
 
 
 def make_evaluation_dataset(
@@ -377,14 +366,17 @@ def make_evaluation_dataset(
     The last batch may be smaller. Where several workers share the batches, each has
     every `workers`-th of them.
     """
-    return (
-        tf.data.Dataset.from_tensor_slices(np.asarray(ids, np.int64))
-        .batch(batch_size)
-        .shard(workers, worker)
-        .map(
-            _as_it_is(lambda indices: split_example(load(indices))),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    rows = tf.data.Dataset.from_tensor_slices(np.asarray(ids, np.int64))
+    shares = rows.batch(batch_size).shard(workers, worker)
+    return _each_by(lambda indices: split_example(load(indices)))(shares)
+
+
+def _each_by(load: Callable) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
+    """Makes a function that loads each element of a data set, in order and ahead."""
+    # AutoGraph would take seconds to find that there is nothing for it to convert.
+    load = tf.autograph.experimental.do_not_convert(load)
+    # Whole batches at a time: one operation on 32 pictures costs little more than on
+    # one.
+    return lambda numbers: numbers.map(
+        load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    ).prefetch(tf.data.AUTOTUNE)

@@ -21,12 +21,12 @@ from maskdepth_tf.input.labels import Row
 
 Split = dict[str, np.ndarray]
 
+KINDS = ("random", "unseen")
+"""Ways to split, by the names that a configuration has for them."""
 VALIDATION_FRACTION = 0.05
 """Share of the training side that chooses the best epoch."""
-
 HASH_SIDE = 16
 """Side of a difference hash, in bits."""
-
 NEAR_DUPLICATE = 0.12
 """Greatest share of differing bits at which two pictures count as one: unrelated
 pictures differ in about half of theirs."""
@@ -218,24 +218,14 @@ def draw_split(
     """
     if kind not in KINDS:
         raise ValueError(f"`kind` must be one of {[*KINDS]}. Received: kind={kind!r}")
-    split = KINDS[kind](rows, store, test_fraction, seed)
+    if kind == "random":
+        split = random_split(rows, test_fraction, seed)
+    else:
+        rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
+        cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
+        groups = [_groups(names, store) for names in (rooms, cutouts)]
+        split = unseen_split(rows, test_fraction, seed, *groups)
     return hold_out_validation(split, rows, seed)
-
-
-def _draw_random(rows, store, test_fraction, seed) -> Split:
-    return random_split(rows, test_fraction, seed)
-
-
-def _draw_unseen(rows, store, test_fraction, seed) -> Split:
-    rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
-    cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
-    return unseen_split(
-        rows, test_fraction, seed, _groups(rooms, store), _groups(cutouts, store)
-    )
-
-
-KINDS = {"random": _draw_random, "unseen": _draw_unseen}
-"""Ways to split, by the names that a configuration has for them."""
 
 
 def _groups(names: set[str], store: stores.Pictures) -> dict[str, int]:
