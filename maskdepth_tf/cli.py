@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from maskdepth_tf import __doc__ as ABOUT
-from maskdepth_tf import __version__, errors, schema
+from maskdepth_tf import __version__, errors
 
 COMMANDS = {
     "dataset": ("maskdepth_tf.dataset.__main__", "make data sets from pictures"),
@@ -113,8 +113,8 @@ def number(
             noun = "a whole number" if kind is int else "a number"
             message = f"must be {noun}. Received: {text}"
             raise argparse.ArgumentTypeError(message) from None
-        if not schema.is_within(value, least, most):
-            limits = schema.limits(least, most)
+        if not errors.is_within(value, least, most):
+            limits = errors.limits(least, most)
             raise argparse.ArgumentTypeError(f"must be {limits}. Received: {text}")
         return value
 

@@ -5,6 +5,7 @@ exception is a defect of ours and keeps its traceback.
 """
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -13,53 +14,40 @@ class MaskDepthError(Exception):
 
     exit_code = 1
 
+    def __init_subclass__(cls, exit_code: int = 1) -> None:
+        cls.exit_code = exit_code
 
-class UsageError(MaskDepthError, ValueError):
+
+class UsageError(MaskDepthError, ValueError, exit_code=2):
     """A flag, a config key or a config value is wrong."""
 
-    exit_code = 2
 
-
-class DataError(MaskDepthError, ValueError):
+class DataError(MaskDepthError, ValueError, exit_code=3):
     """A picture, a labels file or a data set is missing, damaged or inconsistent."""
 
-    exit_code = 3
 
-
-class StateError(MaskDepthError, RuntimeError):
+class StateError(MaskDepthError, RuntimeError, exit_code=4):
     """A run folder, checkpoint or model is damaged or does not fit."""
 
-    exit_code = 4
 
-
-class DiskFullError(MaskDepthError, OSError):
+class DiskFullError(MaskDepthError, OSError, exit_code=5):
     """The disk has no room for what must be written."""
 
-    exit_code = 5
 
-
-class LockedError(MaskDepthError, RuntimeError):
+class LockedError(MaskDepthError, RuntimeError, exit_code=6):
     """Another process is at work in the run folder."""
 
-    exit_code = 6
 
-
-class NonFiniteError(MaskDepthError, ArithmeticError):
+class NonFiniteError(MaskDepthError, ArithmeticError, exit_code=7):
     """The loss became NaN or infinite."""
 
-    exit_code = 7
 
-
-class WorkerLostError(MaskDepthError, RuntimeError):
+class WorkerLostError(MaskDepthError, RuntimeError, exit_code=8):
     """Another process of a training on several hosts is gone."""
 
-    exit_code = 8
 
-
-class ServerError(MaskDepthError, RuntimeError):
+class ServerError(MaskDepthError, RuntimeError, exit_code=9):
     """A server cannot be reached, refuses a request, or answers something else."""
-
-    exit_code = 9
 
 
 class Stopped(MaskDepthError):
@@ -80,18 +68,19 @@ def nearest(word: object, names: Iterable[str]) -> str:
     return difflib.get_close_matches(str(word), names, n=1, cutoff=0)[0]
 
 
+def is_within(value: float, least: float, most: float | None) -> bool:
+    """Whether a number is in a range and finite; NaN is in none."""
+    return least <= value < math.inf and (most is None or value <= most)
+
+
+def limits(least: float, most: float | None) -> str:
+    """A range as errors tell it."""
+    return f"{least} or more" if most is None else f"{least} to {most}"
+
+
 def check_range(
     name: str, value: float | None, least: float, most: float | None = None
 ) -> None:
-    """Refuses, with a UsageError, what is out of range; None was not given.
-
-    Args:
-        name: The flag, or the key of a plan.
-        value: What it was given.
-        least: Least value that is allowed.
-        most: Greatest one, if there is one.
-    """
-    if value is None or (least <= value and (most is None or value <= most)):
-        return
-    limits = f"{least} or more" if most is None else f"{least} to {most}"
-    raise UsageError(f"{name} must be {limits}. Received: {value}")
+    """Refuses, with a UsageError, what is out of range; None was not given."""
+    if value is not None and not is_within(value, least, most):
+        raise UsageError(f"{name} must be {limits(least, most)}. Received: {value}")

@@ -32,12 +32,7 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     Raises:
         OSError: If the folder cannot be written to or the disk is full.
     """
-
-    def write(partial):
-        with open(partial, "xb") as file:
-            file.write(data)
-
-    _put(path, write)
+    _put(path, lambda partial: Path(partial).write_bytes(data))
 
 
 def save_durably(
@@ -58,13 +53,7 @@ def save_durably(
     Raises:
         OSError: As `write_atomically`.
     """
-
-    def write_and_flush(partial):
-        write(partial)
-        _flush(partial)
-
-    _put(path, write_and_flush, older)
-    _flush(os.path.dirname(os.fspath(path)) or ".")
+    _put(path, write, older, flush=_flush)
 
 
 def partial_of(output: Path) -> Path:
@@ -239,7 +228,7 @@ def check_output(flag: str, path: Path, source: Path) -> None:
         raise UsageError(f"{flag} would replace what is read. Received: {path}")
 
 
-def _put(path, write, older=None):
+def _put(path, write, older=None, flush=lambda path: None):
     path = os.fspath(path)
     suffix = os.path.splitext(path)[1]
     # Short and of its own: names may be at the limit, and threads may race.
@@ -247,6 +236,7 @@ def _put(path, write, older=None):
     partial = os.path.join(os.path.dirname(path), name)
     try:
         write(partial)
+        flush(partial)
         if older is not None and os.path.exists(path):
             os.replace(path, older)
         os.replace(partial, path)
@@ -254,6 +244,7 @@ def _put(path, write, older=None):
         if os.path.exists(partial):
             os.unlink(partial)
         raise
+    flush(os.path.dirname(path) or ".")
 
 
 def _flush(path):

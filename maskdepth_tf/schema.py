@@ -6,7 +6,6 @@ be written as 1e-4, but text is not taken for a number, nor a number for a switc
 
 import contextlib
 import dataclasses
-import math
 import types
 import typing
 from pathlib import Path
@@ -121,16 +120,6 @@ def field(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def is_within(value: float, least: float, most: float | None) -> bool:
-    """Whether a number is in a range and finite; NaN is in none."""
-    return least <= value <= (math.inf if most is None else most) and value < math.inf
-
-
-def limits(least: float, most: float | None) -> str:
-    """A range as errors tell it."""
-    return f"{least} or more" if most is None else f"{least} to {most}"
-
-
 def fields_of(
     kind: typing.Any, prefix: str = ""
 ) -> typing.Iterator[tuple[str, dataclasses.Field]]:
@@ -216,9 +205,7 @@ def _check(value, name, allowed) -> None:
             f"The nearest is: {errors.nearest(value, choices)}"
         )
     elif allowed["least"] is not None:
-        least, most = allowed["least"], allowed["most"]
-        if not is_within(value, least, most):
-            raise UsageError(f"{name} must be {limits(least, most)}. Received: {value}")
+        errors.check_range(name, value, allowed["least"], allowed["most"])
 
 
 def to_dict(config) -> typing.Any:

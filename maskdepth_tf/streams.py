@@ -42,13 +42,10 @@ STREAMS = INPUTS + TARGETS
 
 DEPTH_SCALE = 65535
 """Value in memory of depth 1.0."""
-
 DEPTH_STEP = 257
 """Step in memory from one value of an 8-bit map to the next: 255 of them are 65535."""
-
 MASK_THRESHOLD = 128
 """Least value, of 255, that counts as foreground."""
-
 IMAGE_SIZES = (8, 4096)
 """Least and greatest side of an example's square pictures, in pixels."""
 

@@ -154,16 +154,13 @@ def pool(
         executor.shutdown(cancel_futures=True)
 
 
-@contextlib.contextmanager
 def pool_or_here(
     num_workers: int, state: Any = None, prepare: Callable = _as_it_is
-) -> Iterator[Pool]:
+) -> contextlib.AbstractContextManager[Pool]:
     """Starts processes as `pool` does; one worker is this process itself."""
     if num_workers == 1:
-        yield Pool(None, prepare(state))
-        return
-    with pool(num_workers, state, prepare) as several:
-        yield several
+        return contextlib.nullcontext(Pool(None, prepare(state)))
+    return pool(num_workers, state, prepare)
 
 
 def with_tensorflow(state: Any) -> Any:

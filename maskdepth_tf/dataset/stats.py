@@ -76,7 +76,11 @@ def stats(
     Raises:
         DataError: If a line or a picture is bad; `verify` finds all that are.
     """
-    rows = labels.read_checked(labels_path, source)
+    data = labels.read_member(labels_path, source)
+    rows = labels.read(labels_path, data=data)
+    header_of = dict(labels.look(labels.names_of(rows, foregrounds=False), source))
+    faults = labels.find_faults(rows, header_of, labels_path, data)
+    labels.raise_faults(labels_path, faults)
     totals = {column: Sums() for column in decoding.COLUMNS}
     areas: Counter = Counter()
     num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))

@@ -51,14 +51,12 @@ def rgb(size: int | None = None) -> Decoder:
 @functools.cache
 def mask(size: int | None = None) -> Decoder:
     """Makes a decoder to uint8 [H, W, 1], grey; transparent parts become black."""
-
-    def other(data):
-        return tf.image.rgb_to_grayscale(_over(_decode_with_alpha(data), 0.0))
-
     return _decoder(
         jpeg=_jpeg_decoder(1, size),
         png=lambda data: tf.io.decode_png(data, channels=1),
-        other=other,
+        other=lambda data: tf.image.rgb_to_grayscale(
+            _over(_decode_with_alpha(data), 0.0)
+        ),
     )
 
 
@@ -185,11 +183,10 @@ def small_jpegs(stream: streams.Stream, size: int) -> Decoder:
     spec = tf.TensorSpec((None, None, stream.channels), tf.uint8)
 
     def decode_at(data, ratio):
-        return tf.map_fn(
-            lambda one: _decode_jpeg(one, stream.channels, ratio),
-            data,
-            fn_output_signature=spec,
+        decode_one = functools.partial(
+            _decode_jpeg, channels=stream.channels, ratio=ratio
         )
+        return tf.map_fn(decode_one, data, fn_output_signature=spec)
 
     def decode(data):
         pixels = _at_ratio(tf.io.extract_jpeg_shape(data[0])[:2], size, decode_at, data)
@@ -224,7 +221,7 @@ def _decode_with_alpha(data) -> tf.Tensor:
             lambda: _opaque(
                 tf.cond(
                     _is_jpeg(data),
-                    lambda: _decode_jpeg(data, 3),
+                    lambda: _decode_jpeg(data),
                     lambda: _decode_image(data, 3),
                 )
             ),
@@ -244,16 +241,13 @@ def _is_trap(data) -> tf.Tensor:
     return (is_webp & is_animated) | (is_bmp & (head[28] != 24) & (head[28] != 32))
 
 
-def _decode_jpeg(data, channels: int, ratio: int = 1) -> tf.Tensor:
+def _decode_jpeg(data, ratio: int = 1, channels: int = 3) -> tf.Tensor:
     return tf.io.decode_jpeg(data, channels, ratio, dct_method=_DCT_METHOD)
 
 
 def _jpeg_decoder(channels: int, size: int | None) -> Decoder:
     """Of JPEGs, for what they will be resized to."""
-
-    def decode_at(data, ratio=1):
-        return _decode_jpeg(data, channels, ratio)
-
+    decode_at = functools.partial(_decode_jpeg, channels=channels)
     if size is None:
         return decode_at
     return lambda data: _at_ratio(
@@ -297,24 +291,20 @@ def _over(image, background: float) -> tf.Tensor:
 
 
 def _upright(image, data) -> tf.Tensor:
-    """Applies the orientation in EXIF."""
-    return tf.cond(
-        _has_exif(data),
-        lambda: _turned(image, _orientation(data)),
-        lambda: image,
-    )
+    """Undoes an orientation in EXIF, 2 to 8; anything else changes nothing."""
 
+    def turned():
+        orientation = _orientation(data)
 
-def _turned(image, orientation) -> tf.Tensor:
-    """Undoes an orientation of EXIF, 2 to 8; anything else changes nothing."""
+        def change_if(orientations, change, image):
+            applies = tf.reduce_any(orientation == orientations)
+            return tf.cond(applies, lambda: change(image), lambda: image)
 
-    def change_if(orientations, change, image):
-        applies = tf.reduce_any(orientation == orientations)
-        return tf.cond(applies, lambda: change(image), lambda: image)
+        wide = change_if([5, 6, 7, 8], lambda x: tf.transpose(x, (1, 0, 2)), image)
+        wide = change_if([2, 3, 6, 7], lambda x: tf.reverse(x, [1]), wide)
+        return change_if([3, 4, 7, 8], lambda x: tf.reverse(x, [0]), wide)
 
-    image = change_if([5, 6, 7, 8], lambda x: tf.transpose(x, (1, 0, 2)), image)
-    image = change_if([2, 3, 6, 7], lambda x: tf.reverse(x, [1]), image)
-    return change_if([3, 4, 7, 8], lambda x: tf.reverse(x, [0]), image)
+    return tf.cond(_has_exif(data), turned, lambda: image)
 
 
 def _orientation(data) -> tf.Tensor:

@@ -19,16 +19,12 @@ from maskdepth_tf.images import exif
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 """Formats that are accepted, whatever the name of the file ends in."""
-
 MAX_BYTES = 32 * 2**20
 """Largest file in bytes."""
-
 MAX_PIXELS = 50_000_000
 """Most pixels of a picture; of a GIF, of all its frames together."""
-
 MAX_SIDE = 30_000
 """Longest side in pixels."""
-
 MAX_SCANNED_PIXELS = 32 * MAX_PIXELS
 """Most pixels times scans of a progressive JPEG; encoders make about 10 scans."""
 
@@ -121,14 +117,11 @@ def open_file(path: str | os.PathLike) -> BinaryIO:
         is_file = stat.S_ISREG(os.stat(path).st_mode)
         file = open(path, "rb") if is_file else None
     except (OSError, ValueError) as error:
-        raise DataError(f"{name}: {_reason(error)}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{name}: {reason}") from None
     if file is None:
         raise DataError(f"{name}: expected a file, received a folder or a device")
     return file
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
@@ -157,29 +150,23 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
         raise DataError(
             f"{name}: expected at most {MAX_PIXELS} pixels, received {width}x{height}"
         )
-    if image.format not in FORMATS or image.format == "JPEG":
-        _check_scans(stream, size, width * height, name)
-    if exif.orientation(exif.find(image, stream)) >= 5:
-        width, height = height, width
     # Pillow calls the JPEG of a camera that adds a preview behind it MPO.
     kind = image.format if image.format in FORMATS else "JPEG"
+    # Each scan is work for all pixels; most files have no room for too many of them.
+    most = MAX_SCANNED_PIXELS // (width * height)
+    if kind == "JPEG" and size // _SCAN_BYTES > most:
+        stream.seek(0)
+        # In the coded pixels FF is followed by 00 or D0..D7, so this counts no others.
+        scans = stream.read().count(b"\xff\xda")
+        if scans > most:
+            raise DataError(f"{name}: expected at most {most} scans, received {scans}")
+    if exif.orientation(exif.find(image, stream)) >= 5:
+        width, height = height, width
     stream.seek(0)
     head = stream.read(25)
     animated = _is_animated(image, stream, head, name)
     has_16_bits = kind == "PNG" and head[24] == 16
     return Header(kind, width, height, animated, has_16_bits)
-
-
-def _check_scans(stream: BinaryIO, size: int, pixels: int, name: str) -> None:
-    """Refuses a JPEG of too many scans, each of which is work for all its pixels."""
-    most = MAX_SCANNED_PIXELS // pixels
-    if size // _SCAN_BYTES <= most:  # most have no room for so many
-        return
-    stream.seek(0)
-    # In the coded pixels FF is followed by 00 or D0..D7, so this counts no others.
-    scans = stream.read().count(b"\xff\xda")
-    if scans > most:
-        raise DataError(f"{name}: expected at most {most} scans, received {scans}")
 
 
 def _open_lazily(stream: BinaryIO, name: str) -> Image.Image:

@@ -9,7 +9,6 @@ from maskdepth_tf.errors import DataError, UsageError
 
 OUTPUTS = ("mask", "depth", "cutout", "overview")
 """Results of each pair, written as NAME_<output>.png."""
-
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 """Files of a folder that count as its pictures; others are left alone."""
 
@@ -102,7 +101,14 @@ def prepare_output(
             f"{existing[0]}: exists, as {len(existing)} of {len(paths)} results do; "
             "--force replaces them"
         )
-    _make_folder(folder)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(
+            f"--output must be a folder, received {folder}: {error.strerror}"
+        ) from None
 
 
 def _by_name(path) -> dict[str, str]:
@@ -141,14 +147,3 @@ def _check_matched(pictures, others, folder) -> None:
             f"{folder}: expected a picture of the same name for each of "
             f"{', '.join(alone[:_MOST_NAMED])}{more}"
         )
-
-
-def _make_folder(folder) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UsageError(
-            f"--output must be a folder, received {folder}: {error.strerror}"
-        ) from None

@@ -49,26 +49,6 @@ def read(path: str | os.PathLike) -> bytes:
     return data
 
 
-def read_rgb(path: str | os.PathLike) -> np.ndarray:
-    """A file's uint8 [H, W, 3], see `decode_rgb`; DataError if it has none."""
-    return _read_decoded(path, decode_rgb)
-
-
-def read_rgba(path: str | os.PathLike) -> np.ndarray:
-    """A file's uint8 [H, W, 4], see `decode_rgba`; DataError if it has none."""
-    return _read_decoded(path, decode_rgba)
-
-
-def read_mask(path: str | os.PathLike) -> np.ndarray:
-    """A file's uint8 [H, W, 1], see `decode_mask`; DataError if it has none."""
-    return _read_decoded(path, decode_mask)
-
-
-def read_depth(path: str | os.PathLike) -> np.ndarray:
-    """A file's float32 [H, W, 1], see `decode_depth`; DataError if it has none."""
-    return _read_decoded(path, decode_depth)
-
-
 def decode_rgb(data: tf.Tensor) -> tf.Tensor:
     """Encoded picture -> uint8 [H, W, 3]; transparent parts become white."""
     return decoders.rgb()(data)
@@ -90,6 +70,26 @@ def decode_depth(data: tf.Tensor) -> tf.Tensor:
     Its grey / 255, or, of a PNG with 16 bits, its grey / 65535.
     """
     return tf.cast(decoders.depth()(data), tf.float32) * (1.0 / streams.DEPTH_SCALE)
+
+
+def _read_decoded(path: str | os.PathLike, decode: decoders.Decoder) -> np.ndarray:
+    data = read(path)
+    try:
+        return decode(tf.constant(data)).numpy()
+    except tf.errors.OpError as error:
+        # The message ends with the operation's name, and that may add lines.
+        reason = error.message.split(" [Op:")[0].split("}} ")[-1].splitlines()[0]
+        raise DataError(f"{os.fspath(path)}: cannot be decoded: {reason}") from None
+
+
+read_rgb = functools.partial(_read_decoded, decode=decode_rgb)
+"""Reads a file's uint8 [H, W, 3], see `decode_rgb`; DataError if it has none."""
+read_rgba = functools.partial(_read_decoded, decode=decode_rgba)
+"""Reads a file's uint8 [H, W, 4], see `decode_rgba`; DataError if it has none."""
+read_mask = functools.partial(_read_decoded, decode=decode_mask)
+"""Reads a file's uint8 [H, W, 1], see `decode_mask`; DataError if it has none."""
+read_depth = functools.partial(_read_decoded, decode=decode_depth)
+"""Reads a file's float32 [H, W, 1], see `decode_depth`; DataError if it has none."""
 
 
 def resize(image: tf.Tensor, size: int) -> tf.Tensor:
@@ -137,18 +137,13 @@ def batch_loader(stream: streams.Stream, image_size: int) -> decoders.Decoder:
     """
     signature = tf.TensorSpec((image_size, image_size, stream.channels), stream.dtype)
 
-    def load_each(data):
-        return tf.map_fn(
-            lambda one: load(one, stream, image_size),
-            data,
-            fn_output_signature=signature,
-        )
+    load_one = functools.partial(load, stream=stream, image_size=image_size)
 
     def load_part(data):
         return tf.cond(
             decoders.are_small_jpegs(data, image_size),
             lambda: _load_together(data, stream, image_size),
-            lambda: load_each(data),
+            lambda: tf.map_fn(load_one, data, fn_output_signature=signature),
         )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
@@ -190,13 +185,3 @@ def _rounded(pixels, stream, is_deep) -> tf.Tensor:
         step = tf.where(is_deep, 1.0, float(streams.DEPTH_STEP))
         return tf.cast(tf.round(pixels / step) * step, tf.uint16)
     return tf.cast(tf.round(pixels), tf.uint8)
-
-
-def _read_decoded(path, decode: decoders.Decoder) -> np.ndarray:
-    data = read(path)
-    try:
-        return decode(tf.constant(data)).numpy()
-    except tf.errors.OpError as error:
-        # The message ends with the operation's name, and that may add lines.
-        reason = error.message.split(" [Op:")[0].split("}} ")[-1].splitlines()[0]
-        raise DataError(f"{os.fspath(path)}: cannot be decoded: {reason}") from None

@@ -36,10 +36,12 @@ _NAME_RULE = (
     "'..' parts, at most 255 bytes a part and 1024 in all"
 )
 
-_BAD_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\\]")
-_DRIVE = re.compile("[A-Za-z]:")
+_BAD_NAME = re.compile(
+    r"^[A-Za-z]:|[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\\]|(?:^|/)\.{0,2}(?:/|$)"
+)
 _ENCRYPTED, _UTF8 = 1 | 1 << 6 | 1 << 13, 1 << 11
 _UNSTATED, _FOLDER, _FILE = 0, 4, 8  # kinds of Unix
+_UNPACKED_AT_ONCE = 2**20
 _LOCAL_HEADER_BYTES, _END_RECORD_BYTES = 30, 22
 # What `zipfile` raises of damaged archives.
 _DAMAGE = (
@@ -71,12 +73,19 @@ class Zip:
                 raise zipfile.BadZipFile
         members = self._archive.infolist()
         for member in members:
-            member.filename = _name(member)
+            member.filename = member.orig_filename
+            # Many tools write UTF-8 without saying so.
+            if not member.flag_bits & _UTF8:
+                with contextlib.suppress(UnicodeDecodeError):
+                    member.filename = member.filename.encode("cp437").decode()
         for member, fault in _faults(members, self._archive.start_dir):
             name = member.filename[:200]
             name = name if name.isprintable() else repr(name)
             raise DataError(f"{self.path}: {name}: expected {fault}")
-        self.folder = _common_folder(members)
+        # macOS puts notes of its own beside every file.
+        names = [m.filename for m in members if not m.filename.startswith("__MACOSX/")]
+        tops = {name[: name.find("/") + 1] for name in names}
+        self.folder = tops.pop() if len(tops) == 1 else ""
         self._files = {m.filename: m for m in members if not m.is_dir()}
 
     def find(self, name: str) -> zipfile.ZipInfo | None:
@@ -108,7 +117,9 @@ class Zip:
             _damage_named(place, "the bytes that the directory states"),
             self._archive.open(member) as packed,
         ):
-            yield cast(BinaryIO, io.BufferedReader(_MemberFile(packed)))
+            # Else `zipfile` may unpack all at once, and only then cut it.
+            cast(zipfile.ZipExtFile, packed).MAX_N = _UNPACKED_AT_ONCE
+            yield cast(BinaryIO, io.BufferedReader(packed))
 
 
 class _ArchiveFile(io.FileIO):
@@ -131,27 +142,6 @@ class _ArchiveFile(io.FileIO):
         )
 
 
-class _MemberFile(io.RawIOBase):
-    """Unpacks what is asked for; `zipfile` alone may unpack all, and then cut it."""
-
-    def __init__(self, packed):
-        self._packed = packed
-
-    def readable(self):
-        return True
-
-    def seekable(self):
-        return True
-
-    def seek(self, offset, whence=io.SEEK_SET):
-        return self._packed.seek(offset, whence)
-
-    def readinto(self, buffer):
-        data = self._packed.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-
 def max_bytes(name: str) -> int:
     """Most bytes of a file or member of that name."""
     is_text = name.lower().endswith(".txt")
@@ -172,15 +162,6 @@ def _damage_named(place, expected):
         ) from None
 
 
-def _name(member) -> str:
-    """A member's name; many tools write UTF-8 without saying so."""
-    name = member.orig_filename
-    if not name.isascii() and not member.flag_bits & _UTF8:
-        with contextlib.suppress(UnicodeDecodeError):
-            return name.encode("cp437").decode()
-    return name
-
-
 def _faults(members, end) -> Iterator[tuple[zipfile.ZipInfo, str]]:
     """Members at fault, and what is expected and received of each."""
     total = 0
@@ -191,7 +172,9 @@ def _faults(members, end) -> Iterator[tuple[zipfile.ZipInfo, str]]:
         total += member.file_size
         if total > MAX_TOTAL_BYTES:
             yield member, f"at most {MAX_TOTAL_BYTES} bytes in all, received more"
-        other = names.setdefault(_folded(member.filename), member)
+        # Some disks take names for the same that differ in this only.
+        folded = unicodedata.normalize("NFC", member.filename.casefold())
+        other = names.setdefault(folded, member)
         if other is not member:
             text = "names that differ in more than case, received also"
             yield member, f"{text} {other.filename!r}"
@@ -208,7 +191,9 @@ def _faults(members, end) -> Iterator[tuple[zipfile.ZipInfo, str]]:
 def _fault(member) -> str | None:
     """What is expected and received of one member; None if all is well."""
     name, size, packed = member.filename, member.file_size, member.compress_size
-    if _is_bad(name):
+    plain = name.removesuffix("/")
+    longest = max(len(part.encode()) for part in plain.split("/"))
+    if _BAD_NAME.search(plain) or longest > 255 or len(name.encode()) > 1024:
         return f"{_NAME_RULE}, received another"
     kind = member.external_attr >> 28
     if kind not in (_UNSTATED, _FILE) and not (kind == _FOLDER and member.is_dir()):
@@ -228,24 +213,3 @@ def _fault(member) -> str | None:
     if packed > 2 * size + 1024 or (is_stored and packed != size):
         return f"as many packed bytes as {size} can become, received {packed}"
     return None
-
-
-def _is_bad(name) -> bool:
-    """Whether a name breaks `_NAME_RULE`."""
-    parts = name.removesuffix("/").split("/")
-    if _BAD_CHARACTER.search(name) or _DRIVE.match(name) or {"", ".", ".."} & {*parts}:
-        return True
-    sizes = [len(part.encode()) for part in parts]
-    return max(sizes) > 255 or len(name.encode()) > 1024
-
-
-def _folded(name) -> str:
-    """What names share that some disk takes for the same."""
-    return unicodedata.normalize("NFC", name.casefold())
-
-
-def _common_folder(members) -> str:
-    # macOS puts notes of its own beside every file.
-    names = [m.filename for m in members if not m.filename.startswith("__MACOSX/")]
-    tops = {name[: name.find("/") + 1] for name in names}
-    return tops.pop() if len(tops) == 1 else ""

@@ -23,13 +23,10 @@ Augment = Callable[[Streams, tf.Tensor], Streams]
 
 CUTOUT_VALUE = 153
 """Grey of a hole: 0.6 of 255, the reference's."""
-
 MAX_HOLES = 16
 """Most holes of a picture."""
-
 NUM_DRAWS = Column.HOLES + 4 * MAX_HOLES
 """Uniform numbers that an example's augmentation takes."""
-
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
 """Luma of red, green and blue (ITU-R BT.601)."""
 
@@ -139,7 +136,7 @@ def contrast(image: tf.Tensor, factor: tf.Tensor, gain: tf.Tensor) -> tf.Tensor:
         uint8 [B, H, W, C].
     """
     # Multiplied out, so that a pixel costs one product and one sum.
-    factor, gain = factor[:, tf.newaxis], gain
+    factor = factor[:, tf.newaxis]
     scale = (factor * gain)[:, tf.newaxis, tf.newaxis]
     shift = (127.5 * (1 - factor) * gain)[:, tf.newaxis, tf.newaxis]
     return _to_uint8(tf.cast(image, tf.float32) * scale + shift)

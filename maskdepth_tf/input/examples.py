@@ -86,27 +86,22 @@ def open_examples(
             damaged or holds pictures of another size.
     """
     if packed.is_packed(labels_path):
-        return _open_packed(labels_path, image_size, max_rows)
+        packed_set = packed.open_packed(labels_path)
+        size = packed_set.manifest["image_size"]
+        if size != image_size:
+            raise DataError(
+                f"{labels_path}: must be packed at image_size={image_size}. "
+                f"Received: image_size={size}"
+            )
+        rows = packed_set.rows[:max_rows]
+        return Examples(rows, labels_path, packed_set.load, packed_set)
     rows = labels.read(labels_path)[:max_rows]
     root = str(Path(labels_path).parent) if root is None else root
     labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
-    memory = memory_gb * 2**30
-    load = pipeline.load_rows(rows, root, image_size, memory)
-    in_memory = pipeline.streams_in_memory(rows, image_size, memory)
+    in_memory = pipeline.streams_in_memory(rows, image_size, memory_gb * 2**30)
+    load = pipeline.load_rows(rows, root, image_size, in_memory)
     others = [stream for stream in streams.STREAMS if stream not in in_memory]
     return Examples(rows, root, load, from_files=others)
-
-
-def _open_packed(folder, image_size, max_rows) -> Examples:
-    packed_set = packed.open_packed(folder)
-    size = packed_set.manifest["image_size"]
-    if size != image_size:
-        raise DataError(
-            f"{folder}: must be packed at image_size={image_size}. "
-            f"Received: image_size={size}"
-        )
-    rows = packed_set.rows[:max_rows]
-    return Examples(rows, str(folder), packed_set.load, packed_set)
 
 
 def split_examples(
@@ -126,16 +121,10 @@ def split_examples(
     Raises:
         DataError: If a side would be empty, or a packed set's split is another.
     """
-    if examples.packed:
-        return _packed_split(examples, kind, test_fraction)
-    store = stores.Folder(examples.root)
-    return splits.draw_split(examples.rows, store, kind, test_fraction, seed)
-
-
-def _packed_split(examples, kind, test_fraction) -> splits.Split:
-    """The split that was drawn when the set was packed; rows left out leave it."""
-    packed_set = examples.packed
-    about = packed_set.manifest["splits"]
+    if not examples.packed:
+        store = stores.Folder(examples.root)
+        return splits.draw_split(examples.rows, store, kind, test_fraction, seed)
+    about = examples.packed.manifest["splits"]
     if kind in about["not_drawn"]:
         raise DataError(
             f"{examples.root}: holds no {kind} split: {about['not_drawn'][kind]}"
@@ -145,8 +134,9 @@ def _packed_split(examples, kind, test_fraction) -> splits.Split:
             f"{examples.root}: was split with test_fraction={about['test_fraction']}; "
             f"pack it again for another. Received: test_fraction={test_fraction}"
         )
-    num_rows = len(examples.rows)
-    return {side: ids[ids < num_rows] for side, ids in packed_set.splits[kind].items()}
+    # It was drawn when the set was packed; rows that are left out leave it.
+    sides = examples.packed.splits[kind]
+    return {side: ids[ids < len(examples.rows)] for side, ids in sides.items()}
 
 
 def describe(labels_path: str, examples: Examples, split: splits.Split) -> dict:

@@ -54,8 +54,6 @@ _PLAIN_LINE = re.compile(rb"\t".join([_NAME] * 5) + rb"\r?\n?")
 _VIEW = re.compile(rf"{VIEW_MARK}\d+(?=\.[^./]+$)")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ufeff\ud800-\udfff]")
 _DRIVE = re.compile("[A-Za-z]:")
-_DUPLICATE = "expected every row once, received again the row of line"
-_BLANK = "expected 5 paths, received a blank row"
 
 
 def room_of(bg: str) -> str:
@@ -100,24 +98,6 @@ def read_member(path: str | os.PathLike, source: stores.Pictures) -> bytes | Non
     return source.read(name) if not os.path.exists(path) and name in source else None
 
 
-def read_checked(path: str | os.PathLike, source: stores.Pictures) -> list[Row]:
-    """Reads a labels file and checks the headers of all pictures but the cut-outs.
-
-    Args:
-        path: The file, on the disk or among the pictures.
-        source: The pictures.
-
-    Raises:
-        DataError: If the file is missing, empty or has a faulty line, or if any
-            picture is at fault.
-    """
-    data = read_member(path, source)
-    rows = read(path, data=data)
-    header_of = dict(look(names_of(rows, foregrounds=False), source))
-    raise_faults(path, find_faults(rows, header_of, path, data))
-    return rows
-
-
 def read_lines(
     path: str | os.PathLike, data: bytes | None = None
 ) -> tuple[list[tuple[int, Row]], list[tuple[int, str]]]:
@@ -135,8 +115,19 @@ def read_lines(
     Raises:
         DataError: If the file is missing.
     """
+    numbered: list[tuple[int, Row]] = []
     faults: list[tuple[int, str]] = []
-    return list(_numbered_rows(path, data, faults)), faults
+    with headers.open_file(path) if data is None else io.BytesIO(data) as file:
+        for number, line in enumerate(_lines(file), 1):
+            if len(line) <= MAX_LINE_BYTES and _PLAIN_LINE.fullmatch(line):
+                numbered.append((number, Row._make(line.decode().split())))
+                continue
+            row, fault = _decode_line(line, number == 1)
+            if fault:
+                faults.append((number, fault))
+            elif row:
+                numbered.append((number, row))
+    return numbered, faults
 
 
 def repeated_rows(numbered: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, str]]:
@@ -145,7 +136,8 @@ def repeated_rows(numbered: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, st
     for number, row in numbered:
         first = first_lines.setdefault(row, number)
         if first != number:
-            yield number, f"{_DUPLICATE} {first}"
+            fault = f"expected every row once, received again the row of line {first}"
+            yield number, fault
 
 
 def write(path: str | os.PathLike, rows: Iterable[Row]) -> None:
@@ -158,17 +150,15 @@ def write(path: str | os.PathLike, rows: Iterable[Row]) -> None:
     Raises:
         DataError: If a path is not allowed in a labels file.
     """
-    lines: dict[str, int] = {}
-    for number, row in enumerate(rows, 1):
-        line = "\t".join(row)
+    numbered = list(enumerate(rows, 1))
+    lines = ["\t".join(row) for _, row in numbered]
+    for number, line in enumerate(lines, 1):
         parsed, fault = _parse(line)
         if parsed is None:
-            raise DataError(f"{os.fspath(path)}:{number}: {fault or _BLANK}")
-        first = lines.setdefault(line, number)
-        if first != number:
-            raise DataError(f"{os.fspath(path)}:{number}: {_DUPLICATE} {first}")
-    text = "".join(f"{line}\n" for line in lines)
-    files.write_atomically(path, text.encode())
+            blank = "expected 5 paths, received a blank row"
+            raise DataError(f"{os.fspath(path)}:{number}: {fault or blank}")
+    raise_faults(path, list(repeated_rows(numbered))[:1])
+    files.write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def check_files(
@@ -238,7 +228,7 @@ def find_faults(
     faults = list(_picture_faults(dict.fromkeys(rows), header_of, every_row))
     if not faults:
         return []
-    lines = {row: number for number, row in _numbered_rows(labels_path, data, [])}
+    lines = {row: number for number, row in read_lines(labels_path, data)[0]}
     return [(lines.get(row, "?"), text) for row, text in faults]
 
 
@@ -290,20 +280,6 @@ def have_same_shape(a: headers.Header, b: headers.Header) -> bool:
     """Tells whether one size is the other, scaled and rounded to whole pixels."""
     difference = abs(a.width * b.height - b.width * a.height)
     return difference < max(a.width + a.height, b.width + b.height)
-
-
-def _numbered_rows(path, data, faults: list) -> Iterator[tuple[int, Row]]:
-    """Rows with their line numbers; what is wrong is appended to `faults`."""
-    with headers.open_file(path) if data is None else io.BytesIO(data) as file:
-        for number, line in enumerate(_lines(file), 1):
-            if len(line) <= MAX_LINE_BYTES and _PLAIN_LINE.fullmatch(line):
-                yield number, Row._make(line.decode().split())
-                continue
-            row, fault = _decode_line(line, number == 1)
-            if fault:
-                faults.append((number, fault))
-            elif row:
-                yield number, row
 
 
 def _lines(file) -> Iterator[bytes]:

@@ -122,7 +122,12 @@ def check(folder: Path, manifest: dict) -> None:
 
 
 def _loader(folder):
-    arrays = {s.name: _tensor(folder / f"{s.name}.npy") for s in streams.STREAMS}
+    arrays = {}
+    for stream in streams.STREAMS:
+        # Copy on write: nothing is written, but DLPack takes none that is read-only.
+        array = np.load(folder / f"{stream.name}.npy", mmap_mode="c")
+        # The tensor's memory is the file's, read as it is used.
+        arrays[stream.name] = tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     places = tf.constant(np.load(folder / "places.npy").astype(np.int64))
 
     def load(indices: tf.Tensor) -> augmentation.Streams:
@@ -137,10 +142,3 @@ def _loader(folder):
         return example
 
     return load
-
-
-def _tensor(path: Path) -> tf.Tensor:
-    """A tensor whose memory is the file's, read as it is used."""
-    # Copy on write: nothing is written, but DLPack takes no array that is read-only.
-    array = np.load(path, mmap_mode="c")
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

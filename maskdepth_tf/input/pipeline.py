@@ -25,32 +25,26 @@ Load = Callable[[tf.Tensor], augmentation.Streams]
 _BATCH_PIXELS = 64**3
 Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
-# AutoGraph would take seconds to find that there is nothing for it to convert.
-_as_it_is = tf.autograph.experimental.do_not_convert
-
 
 def load_rows(
-    rows: Sequence[Row], root: str, image_size: int, memory_bytes: float
+    rows: Sequence[Row],
+    root: str,
+    image_size: int,
+    in_memory: Sequence[streams.Stream],
 ) -> Load:
-    """Serves examples from memory as far as they fit, the rest from their files.
-
-    A stream is kept in memory or not, those with the fewest bytes first: backgrounds,
-    which many rows share, come before composites.
+    """Serves some streams from memory, the others from their files.
 
     Args:
         rows: Labels, paths below `root`.
         root: Folder that the paths start from.
         image_size: Side of the pictures in memory, in pixels.
-        memory_bytes: Most bytes of pictures that are kept.
+        in_memory: Streams that are kept in memory.
 
     Returns:
         A function from int64 [B], the rows' numbers, to the four streams of a batch.
     """
-    in_memory = streams_in_memory(rows, image_size, memory_bytes)
     others = [stream for stream in streams.STREAMS if stream not in in_memory]
     from_memory = load_memory(rows, stores.Folder(root), image_size, in_memory)
-    if not others:
-        return from_memory
     from_files = load_files(rows, root, image_size, others)
     return lambda indices: from_memory(indices) | from_files(indices)
 
@@ -58,7 +52,10 @@ def load_rows(
 def streams_in_memory(
     rows: Sequence[Row], image_size: int, memory_bytes: float
 ) -> list[streams.Stream]:
-    """Chooses the streams that `load_rows` keeps in memory."""
+    """Chooses the streams that fit, those with the fewest bytes first.
+
+    So backgrounds, which many rows share, come before composites.
+    """
     in_memory: list[streams.Stream] = []
     free_bytes = memory_bytes
     sizes = {s: stream_bytes(rows, s, image_size) for s in streams.STREAMS}
@@ -89,14 +86,12 @@ def read_files(
         for stream in chosen
     }
 
-    def read(indices: tf.Tensor) -> dict[str, tf.Tensor]:
-        data = {}
-        for name, stream_paths in paths.items():
-            own = tf.strings.join([root, tf.gather(stream_paths, indices)], os.sep)
-            data[name] = tf.map_fn(tf.io.read_file, own)
-        return data
+    def read(own: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(tf.io.read_file, tf.strings.join([root, own], os.sep))
 
-    return read
+    return lambda indices: {
+        name: read(tf.gather(own, indices)) for name, own in paths.items()
+    }
 
 
 def load_files(
@@ -117,15 +112,10 @@ def load_files(
         A function as that of `load_rows`, for these streams.
     """
     read = read_files(rows, root, chosen)
-
-    def load(indices: tf.Tensor) -> augmentation.Streams:
-        data = read(indices)
-        return {
-            s.name: preprocessing.batch_loader(s, image_size)(data[s.name])
-            for s in chosen
-        }
-
-    return load
+    load = {s.name: preprocessing.batch_loader(s, image_size) for s in chosen}
+    return lambda indices: {
+        name: load[name](data) for name, data in read(indices).items()
+    }
 
 
 def load_memory(
@@ -160,13 +150,10 @@ def load_memory(
             )
             places[stream.name] = tf.constant(place, tf.int64)
 
-    def load(indices: tf.Tensor) -> augmentation.Streams:
-        return {
-            name: tf.gather(arrays[name], tf.gather(places[name], indices))
-            for name in arrays
-        }
-
-    return load
+    return lambda indices: {
+        name: tf.gather(arrays[name], tf.gather(places[name], indices))
+        for name in arrays
+    }
 
 
 def decode(
@@ -366,15 +353,9 @@ def make_training_dataset(
         draws = augmentation.example_draws(seed, step // steps_per_epoch, slots)
         return split_example(augment(load(tf.gather(rows, slots)), draws))
 
-    # Whole batches at a time: one operation on 32 pictures costs little more than on
-    # one.
-    def prepare(turns: tf.data.Dataset) -> tf.data.Dataset:
-        load_turn = _as_it_is(load_batch)
-        batches = turns.map(load_turn, tf.data.AUTOTUNE, deterministic=True)
-        return batches.prefetch(tf.data.AUTOTUNE)
-
     first, last = first_step * len(replicas), last_step * len(replicas)
-    return services.take_turns(tf.data.Dataset.range(first, last), prepare, prepared_by)
+    turns, prepare = tf.data.Dataset.range(first, last), _each_by(load_batch)
+    return services.take_turns(turns, prepare, prepared_by)
 
 
 def make_evaluation_dataset(
@@ -385,14 +366,17 @@ def make_evaluation_dataset(
     The last batch may be smaller. Where several workers share the batches, each has
     every `workers`-th of them.
     """
-    return (
-        tf.data.Dataset.from_tensor_slices(np.asarray(ids, np.int64))
-        .batch(batch_size)
-        .shard(workers, worker)
-        .map(
-            _as_it_is(lambda indices: split_example(load(indices))),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    rows = tf.data.Dataset.from_tensor_slices(np.asarray(ids, np.int64))
+    shares = rows.batch(batch_size).shard(workers, worker)
+    return _each_by(lambda indices: split_example(load(indices)))(shares)
+
+
+def _each_by(load: Callable) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
+    """Makes a function that loads each element of a data set, in order and ahead."""
+    # AutoGraph would take seconds to find that there is nothing for it to convert.
+    load = tf.autograph.experimental.do_not_convert(load)
+    # Whole batches at a time: one operation on 32 pictures costs little more than on
+    # one.
+    return lambda numbers: numbers.map(
+        load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    ).prefetch(tf.data.AUTOTUNE)

@@ -21,12 +21,12 @@ from maskdepth_tf.input.labels import Row
 
 Split = dict[str, np.ndarray]
 
+KINDS = ("random", "unseen")
+"""Ways to split, by the names that a configuration has for them."""
 VALIDATION_FRACTION = 0.05
 """Share of the training side that chooses the best epoch."""
-
 HASH_SIDE = 16
 """Side of a difference hash, in bits."""
-
 NEAR_DUPLICATE = 0.12
 """Greatest share of differing bits at which two pictures count as one: unrelated
 pictures differ in about half of theirs."""
@@ -177,9 +177,8 @@ def _held_out(groups, fraction, seed):
     order = np.random.default_rng(seed).permutation(sorted(members))
     held_out = set()
     for group in order:
-        if len(held_out) + len(members[group]) / 2 > fraction * len(groups):
-            continue
-        held_out.update(members[group])
+        if len(held_out) + len(members[group]) / 2 <= fraction * len(groups):
+            held_out.update(members[group])
     return held_out
 
 
@@ -219,36 +218,18 @@ def draw_split(
     """
     if kind not in KINDS:
         raise ValueError(f"`kind` must be one of {[*KINDS]}. Received: kind={kind!r}")
-    split = KINDS[kind](rows, store, test_fraction, seed)
+    if kind == "random":
+        split = random_split(rows, test_fraction, seed)
+    else:
+        rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
+        cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
+        groups = [_groups(names, store) for names in (rooms, cutouts)]
+        split = unseen_split(rows, test_fraction, seed, *groups)
     return hold_out_validation(split, rows, seed)
 
 
-def _draw_random(rows, store, test_fraction, seed) -> Split:
-    return random_split(rows, test_fraction, seed)
-
-
-def _draw_unseen(rows, store, test_fraction, seed) -> Split:
-    rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
-    cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
-    return unseen_split(
-        rows, test_fraction, seed, _groups(rooms, store), _groups(cutouts, store)
-    )
-
-
-KINDS = {"random": _draw_random, "unseen": _draw_unseen}
-"""Ways to split, by the names that a configuration has for them."""
-
-
 def _groups(names: set[str], store: stores.Pictures) -> dict[str, int]:
-    if not names:
-        return {}
-    ordered = sorted(names)
-    thumbnails = _thumbnails(ordered, store)
-    return group_near_duplicates(dict(zip(ordered, thumbnails, strict=True)))
-
-
-def _thumbnails(names: list[str], store: stores.Pictures) -> np.ndarray:
-    """uint8 [N, 16, 17] grey, as `difference_hash` takes them."""
+    """Groups pictures of a store, as `group_near_duplicates` does."""
 
     def thumbnail(data: tf.Tensor) -> tf.Tensor:
         grey = tf.reduce_mean(
@@ -257,12 +238,13 @@ def _thumbnails(names: list[str], store: stores.Pictures) -> np.ndarray:
         )
         return tf.cast(tf.round(grey[:-1]), tf.uint8)
 
+    ordered = sorted(names)
     dataset = tf.data.Dataset.from_generator(
-        lambda: map(store.read, names), output_signature=tf.TensorSpec([], tf.string)
-    )
-    dataset = dataset.map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE).batch(256)
+        lambda: map(store.read, ordered), output_signature=tf.TensorSpec([], tf.string)
+    ).map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE)
     try:
-        return np.concatenate(list(dataset.as_numpy_iterator()))
+        thumbnails = dict(zip(ordered, dataset.as_numpy_iterator(), strict=True))
     except tf.errors.OpError:
-        pipeline.name_damaged(names, store, streams.FG_BG)
+        pipeline.name_damaged(ordered, store, streams.FG_BG)
         raise
+    return group_near_duplicates(thumbnails)

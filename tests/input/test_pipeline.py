@@ -270,7 +270,8 @@ def test_streams_with_the_fewest_bytes_are_kept(
         return load_memory(rows, found, size, chosen)
 
     monkeypatch.setattr(pipeline, "load_memory", watched)
-    load = pipeline.load_rows(rows[:12], root, SIDE, SIDE**2 * memory)
+    chosen = pipeline.streams_in_memory(rows[:12], SIDE, SIDE**2 * memory)
+    load = pipeline.load_rows(rows[:12], root, SIDE, chosen)
     assert served == kept
     whole = load_memory(rows[:12], Folder(root), SIDE)
     for number in (0, 11):

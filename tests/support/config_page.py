@@ -5,7 +5,7 @@ python -m tests.support.config_page
 
 import json
 
-from maskdepth_tf import config, schema
+from maskdepth_tf import config, errors, schema
 from tests.support.paths import ROOT
 
 PATH = ROOT / "docs" / "configuration.md"
@@ -40,7 +40,7 @@ def page():
         about = field.metadata
         allowed = ", ".join(f"`{choice}`" for choice in about["choices"])
         if about["least"] is not None:
-            allowed = schema.limits(about["least"], about["most"])
+            allowed = errors.limits(about["least"], about["most"])
         plain = schema.to_dict(value)
         default = plain if isinstance(plain, str) else json.dumps(plain)
         cells = (f"`{key}`", f"`{default}`", allowed, about["meaning"])
