@@ -47,13 +47,13 @@ class OpenVinoModel(SavedModel):
         errors = _errors(self._loaded.signatures[_ARRAYS], run, size)
         _check(path, errors, kind.is_exact)
 
+        def outputs(bg, fg_bg):
+            answer = run({"bg": bg, "fg_bg": fg_bg})
+            return answer["mask"], answer["depth"]
+
         def network(bg, fg_bg):
-            mask, depth = tf.numpy_function(
-                lambda bg, fg_bg: _outputs(run, bg, fg_bg),
-                [bg, fg_bg],
-                [tf.float32, tf.float32],
-                stateful=False,
-            )
+            types = [tf.float32, tf.float32]
+            mask, depth = tf.numpy_function(outputs, [bg, fg_bg], types, stateful=False)
             shape = [None, size, size, 1]
             return {
                 "mask": tf.ensure_shape(mask, shape),
@@ -66,11 +66,6 @@ class OpenVinoModel(SavedModel):
             for name, (function, arguments) in signatures.items()
             if name in self.signature_defs
         }
-
-
-def _outputs(run, bg, fg_bg) -> tuple[np.ndarray, np.ndarray]:
-    outputs = run({"bg": bg, "fg_bg": fg_bg})
-    return outputs["mask"], outputs["depth"]
 
 
 def _check(path, errors, is_exact) -> None:
