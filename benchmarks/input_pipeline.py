@@ -47,12 +47,11 @@ def batches_of(settings):
     from maskdepth_tf.input import augmentation, pipeline
     from maskdepth_tf.training import batches
 
-    found = batches.open_data(settings)
-    split = batches.split_data(settings, found)
-    steps = batches.steps_per_epoch(settings, split)
+    data = batches.open_data(settings)
+    steps = data.steps_per_epoch
     return pipeline.make_training_dataset(
-        found.load,
-        split["train"],
+        data.examples.load,
+        data.split["train"],
         augmentation.make_augmentation(**dataclasses.asdict(settings.augmentation)),
         batch_size=settings.training.batch_size,
         steps_per_epoch=steps,

@@ -105,18 +105,15 @@ def keep_local() -> None:
         if not path.is_socket():
             continue
         with socket.fromfd(int(path.name), 0, 0) as listening:
-            if listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                _bind_to_loopback(listening)
-
-
-def _bind_to_loopback(listening) -> None:
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
-    except OSError as error:
-        raise UsageError(
-            "an input service cannot be kept to this machine here; with --host NAME it "
-            f"serves all that a firewall lets through: {error.strerror}"
-        ) from None
+            if not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                continue
+            try:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
+            except OSError as error:
+                raise UsageError(
+                    "an input service cannot be kept to this machine here; with --host "
+                    f"NAME it serves all that a firewall lets through: {error.strerror}"
+                ) from None
 
 
 if __name__ == "__main__":

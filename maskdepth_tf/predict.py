@@ -18,17 +18,13 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from maskdepth_tf import cli, startup
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import pairs
-
-if TYPE_CHECKING:
-    from maskdepth_tf.inference.loading import Predictor
 
 DIFFERENCE = 12
 """Difference in some channel, of 255 and at the network's size, from which a pixel
@@ -145,43 +141,7 @@ def remarks(bg: np.ndarray, fg_bg: np.ndarray, size: int) -> list[str]:
     return texts
 
 
-def write_results(
-    paths: dict[str, str],
-    bg: np.ndarray,
-    fg_bg: np.ndarray,
-    mask: np.ndarray,
-    depth: np.ndarray,
-) -> None:
-    """Writes the four results of a pair, each complete or not at all.
-
-    Args:
-        paths: As `pairs.output_paths`.
-        bg: uint8 [H', W', 3].
-        fg_bg: uint8 [H, W, 3].
-        mask: float32 [H, W, 1], probability.
-        depth: float32 [H, W, 1], 0 near and 1 far.
-    """
-    from maskdepth_tf.images import encoding
-    from maskdepth_tf.network import answers
-    from maskdepth_tf.reports import overview
-
-    alpha = answers.mask_pixels(mask)
-    pictures = {
-        "mask": alpha.numpy(),
-        "depth": answers.depth_pixels(depth).numpy(),
-        "cutout": answers.cutout(fg_bg, alpha).numpy(),
-        "overview": overview.draw(bg, fg_bg, mask[..., 0], depth[..., 0]),
-    }
-    for name, pixels in pictures.items():
-        encoding.write_image(paths[name], pixels)
-
-
-def _report(
-    pair: pairs.Pair,
-    predictor: "Predictor",
-    read_bg: Callable[[str], Picture],
-    folder: str,
-) -> bool:
+def _report(pair, predictor, read_bg, folder) -> bool:
     """Predicts a pair and says how it went; whether it went well."""
     try:
         coverage, seconds = _predict_pair(pair, predictor, read_bg, folder)
@@ -200,8 +160,14 @@ def _report(
 
 
 def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float]:
-    """Share of the picture under the mask, and seconds the network took."""
+    """Writes the four results of a pair, each complete or not at all.
+
+    Returns:
+        Share of the picture under the mask, and seconds the network took.
+    """
+    from maskdepth_tf.images import encoding
     from maskdepth_tf.network import answers
+    from maskdepth_tf.reports import overview
 
     bg, fg_bg = read_bg(pair.bg), read_picture(pair.fg_bg)
     start = time.perf_counter()
@@ -213,8 +179,16 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float]:
     height, width, _ = fg_bg.pixels.shape
     mask = answers.stretch(answer["mask"][0], height, width).numpy()
     depth = answers.stretch(answer["depth"][0], height, width).numpy()
+    alpha = answers.mask_pixels(mask)
+    pictures = {
+        "mask": alpha.numpy(),
+        "depth": answers.depth_pixels(depth).numpy(),
+        "cutout": answers.cutout(fg_bg.pixels, alpha).numpy(),
+        "overview": overview.draw(bg.pixels, fg_bg.pixels, mask[..., 0], depth[..., 0]),
+    }
     paths = pairs.output_paths(folder, pair.name)
-    write_results(paths, bg.pixels, fg_bg.pixels, mask, depth)
+    for name, pixels in pictures.items():
+        encoding.write_image(paths[name], pixels)
     return float(np.mean(mask >= 0.5)), seconds
 
 

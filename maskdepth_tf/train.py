@@ -72,12 +72,9 @@ def load_settings(args: argparse.Namespace) -> config.Config:
 
 
 def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
-    """A whole run: data, network, fit; of the chief also evaluation, export, report.
+    """Begins a run, or resumes it where its latest state is, and trains to the end.
 
-    Args:
-        settings: The configuration.
-        run_dir: Its folder.
-        resume: Whether to go on where its latest state is.
+    The chief then evaluates and exports the best model and writes the report.
     """
     if settings.training.jit_compile:
         compile_cache.enable(run_dir)
@@ -90,12 +87,11 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
 
     strategy = building.set_up(settings)
     make_sample_set(settings.data)
-    examples = batches.open_data(settings)
-    split = batches.split_data(settings, examples)
-    steps = batches.steps_per_epoch(settings, split)
-    data = describe(settings.data.labels, examples, split)
+    data = batches.open_data(settings)
+    steps = data.steps_per_epoch
+    about = describe(settings.data.labels, data.examples, data.split)
     if resume:
-        runs.check_data(run_dir, data)
+        runs.check_data(run_dir, about)
     with strategy.scope():
         state = checkpoints.load_state(run_dir) if resume else None
         net, progress = state or (
@@ -105,14 +101,14 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
 
     is_chief = cluster.from_environment().is_chief
     if is_chief:
-        runs.begin(run_dir, settings, data)
-    with examples.damage_named(), services.watched(settings.data.services):
-        loop.fit(settings, run_dir, net, examples, split, progress)
+        runs.begin(run_dir, settings, about)
+    with data.examples.damage_named(), services.watched(settings.data.services):
+        loop.fit(data, run_dir, net, progress)
     if not is_chief:
         return
     runs.finish(run_dir, checkpoints.weights_sha256(net))
 
-    scores = scoring.evaluate_split(settings, run_dir, examples, split)
+    scores = scoring.evaluate_split(data, run_dir)
     print(scoring.table(scores))
     files.write_json(run_dir / "evaluation.json", scores)
     print(f"model    {export.export_run(run_dir, run_dir / 'export')}")
@@ -128,12 +124,11 @@ def profile(settings: config.Config) -> None:
 
     building.set_up(settings)
     make_sample_set(settings.data)
-    examples = batches.open_data(settings)
-    split = batches.split_data(settings, examples)
-    net = building.compiled_model(settings, batches.steps_per_epoch(settings, split))
+    data = batches.open_data(settings)
+    net = building.compiled_model(settings, data.steps_per_epoch)
     folder = Path(settings.workdir, "profile")
-    with examples.damage_named(), services.watched(settings.data.services):
-        stages = profiling.profile(settings, examples, split, net, folder)
+    with data.examples.damage_named(), services.watched(settings.data.services):
+        stages = profiling.profile(data, net, folder)
     print(profiling.table(stages, settings.training.batch_size))
     print(f"trace    {folder}")
 

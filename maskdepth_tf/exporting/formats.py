@@ -25,14 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maskdepth_tf import files, startup
+import numpy as np
+
+from maskdepth_tf import files, startup, streams
 from maskdepth_tf.errors import StateError, UsageError
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
-Pixels = dict[str, "np.ndarray"]
+Pixels = dict[str, np.ndarray]
 """Arrays by name: inputs or answers."""
 
 FOLDER = "formats"
@@ -135,7 +136,6 @@ def compare(expected: Pixels, answers: Pixels) -> dict:
         `largest_difference` and `mean_difference` by output, `mask_dice_hard` of
         the two masks at 0.5, and `depth_ssim`.
     """
-    import numpy as np
     import tensorflow as tf
 
     from maskdepth_tf.network import metrics
@@ -162,8 +162,6 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
     Returns:
         float32 [N, S, S, 3] of each input, and what they are.
     """
-    import numpy as np
-
     from maskdepth_tf import config
     from maskdepth_tf.dataset import synthesize
     from maskdepth_tf.input import examples
@@ -173,13 +171,12 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
     if run_dir is not None and saved.is_file():
         settings = config.load_config([saved])
         # Nothing is kept in memory: few rows are used.
-        data = dataclasses.replace(settings.data, memory_gb=0.0)
-        settings = dataclasses.replace(settings, data=data)
-        if Path(data.labels).exists():
-            labelled = batches.open_data(settings)
-            rows = batches.split_data(settings, labelled)["test"]
+        where = dataclasses.replace(settings.data, memory_gb=0.0)
+        if Path(where.labels).exists():
+            data = batches.open_data(dataclasses.replace(settings, data=where))
+            rows = data.split["test"]
             places = np.linspace(0, len(rows) - 1, min(NUM_PICTURES, len(rows)))
-            return _load(labelled, rows[places.astype(int)]), "test rows"
+            return _load(data.examples, rows[places.astype(int)]), "test rows"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "rooms")
         synthesize.synthesize(
@@ -192,10 +189,6 @@ def sample(run_dir: str | os.PathLike | None, image_size: int) -> tuple[Pixels, 
 
 
 def _load(labelled, rows) -> Pixels:
-    import numpy as np
-
-    from maskdepth_tf import streams
-
     with labelled.damage_named():
         example = labelled.load(rows)
     return {s.name: example[s.name].numpy().astype(np.float32) for s in streams.INPUTS}
@@ -203,8 +196,6 @@ def _load(labelled, rows) -> Pixels:
 
 def _ask(function, pictures: Pixels) -> Pixels:
     """Answers of pictures, one at a time."""
-    import numpy as np
-
     answers = [
         function({name: value[i : i + 1] for name, value in pictures.items()})
         for i in range(len(pictures["bg"]))

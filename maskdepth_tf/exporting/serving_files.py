@@ -103,13 +103,9 @@ def write_warmup(
 def _made_input(spec, batch_size):
     """TensorProto of a batch of equal pictures."""
     if spec.dtype == tf.string:
-        return tf.make_tensor_proto([_made_picture()] * batch_size)
+        # A JPEG that goes from dark to bright, left to right.
+        row = np.linspace(0, 255, _WIDTH).astype(np.uint8)
+        pixels = np.broadcast_to(row[:, np.newaxis], (_HEIGHT, _WIDTH, 3))
+        return tf.make_tensor_proto([tf.io.encode_jpeg(pixels).numpy()] * batch_size)
     # One number stands for all of a tensor.
     return tf.make_tensor_proto(_GREY, spec.dtype, [batch_size, *spec.shape[1:]])
-
-
-def _made_picture() -> bytes:
-    """A JPEG that goes from dark to bright, left to right."""
-    row = np.linspace(0, 255, _WIDTH).astype(np.uint8)
-    pixels = np.broadcast_to(row[:, np.newaxis], (_HEIGHT, _WIDTH, 3))
-    return tf.io.encode_jpeg(pixels).numpy()

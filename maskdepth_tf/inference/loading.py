@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -32,16 +31,13 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     """
     folder = find_saved_model(path)
     if folder is None:
-        return _predictor(keras_function(checkpoints.load_model(path)))
+        model = graph.of_model(checkpoints.load_model(path))
+        pictures, arguments = model.signatures()["serving_default"]
+        # Traced once for any batch.
+        return _predictor(tf.function(pictures, arguments, autograph=False))
     loaded = load_saved_model(folder)
     # Holds on to all of it: a signature alone does not keep the variables it reads.
     return _predictor(lambda **data: loaded.signatures["serving_default"](**data))
-
-
-def keras_function(model: keras.Model) -> Callable:
-    """`Inference.pictures` of a model as a graph, traced once for any batch."""
-    function, arguments = graph.of_model(model).signatures()["serving_default"]
-    return tf.function(function, autograph=False).get_concrete_function(*arguments)
 
 
 def find_saved_model(path: str | os.PathLike) -> str | None:

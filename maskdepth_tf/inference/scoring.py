@@ -13,7 +13,7 @@ import tensorflow as tf
 from maskdepth_tf import config, streams
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.inference import loading
-from maskdepth_tf.input import examples, pipeline, splits
+from maskdepth_tf.input import examples, pipeline
 from maskdepth_tf.network import answers, baseline, metric_list, metrics
 from maskdepth_tf.training import batches, checkpoints
 
@@ -37,20 +37,15 @@ def load_scorable(path: str | Path) -> Scorable:
     """Loads a run folder, a `.keras` file, or a SavedModel (also by its parent).
 
     Raises:
-        StateError: If there is no such model, or it is damaged.
+        StateError: If there is no such model, or it is damaged or has other inputs.
     """
     folder = loading.find_saved_model(path)
     if folder is None:
-        return keras_scorable(checkpoints.load_model(path))
+        return _keras_scorable(checkpoints.load_model(path))
     return _saved_model_scorable(loading.load_saved_model(folder))
 
 
-def keras_scorable(model: keras.Model) -> Scorable:
-    """A Keras model in evaluation mode.
-
-    Raises:
-        StateError: If it is not a `model.resnet_unet`.
-    """
+def _keras_scorable(model: keras.Model) -> Scorable:
     names = {stream.name for stream in streams.INPUTS}
     inputs = getattr(model, "input", None)
     if not isinstance(inputs, dict) or set(inputs) != names:
@@ -117,7 +112,7 @@ def score(
         last two: the difference rule for the mask, the mean map for the depth.
     """
     network, rule = Scores(), Scores()
-    mean_depth, count = baseline.MeanDepth(), 0
+    total_depth, count = 0.0, 0
     others = itertools.repeat(None) if shown is None else shown
     for (inputs, targets), other in zip(dataset, others, strict=shown is not None):
         size = targets["depth"].shape[1]
@@ -128,9 +123,10 @@ def score(
         network.update(targets, outputs)
         difference = baseline.difference_mask(**inputs)
         rule.update(targets, {"mask": metrics.to_logits(difference)})
-        mean_depth.update(targets["depth"])
+        total_depth += tf.reduce_sum(tf.cast(targets["depth"], tf.float64), axis=0)
         count += len(targets["depth"])
-    constant = mean_depth.result()
+    # The best constant answer, as it is taken over the very examples that it scores on.
+    constant = tf.cast(total_depth / count, tf.float32)
     for _, targets in dataset:
         depth = tf.broadcast_to(constant, targets["depth"].shape)
         rule.update(targets, {"depth": depth})
@@ -147,49 +143,38 @@ def _stretched(outputs, size) -> dict:
     return found | {"mask": metrics.to_logits(found["mask"])}
 
 
-def _score_rows(model, ids, found, shown, batch_size) -> dict:
+def _score_rows(model, ids, scored, shown, batch_size) -> dict:
     def batches(source):
         return pipeline.make_evaluation_dataset(source.load, ids, batch_size=batch_size)
 
-    with found.damage_named():
-        return score(model, batches(found), None if shown is None else batches(shown))
+    with scored.damage_named():
+        return score(model, batches(scored), None if shown is None else batches(shown))
 
 
-def score_split(
-    model: Scorable,
-    found: examples.Examples,
-    split: splits.Split,
-    batch_size: int,
-    shown: examples.Examples | None = None,
+def evaluate_split(
+    data: batches.TrainingData, model_path: str | Path, image_size: int | None = None
 ) -> dict:
-    """Scores all sides of a split but the training one.
+    """Scores a model on all sides of a configuration's split but the training one.
 
     Args:
-        model: The network.
-        found: The set, of the size that is scored.
-        split: Row numbers of each side.
-        batch_size: Examples that are scored at once.
-        shown: The set of the network's size, if that is another.
+        data: The configuration and its labelled set.
+        model_path: As `load_scorable`.
+        image_size: Side of the square that is scored, in pixels; the set's if None.
 
     Returns:
         The `test` side's figures, and under `splits` those of every side.
     """
-    sides = {}
-    for name in ("test", *(set(split) - {"test", "train"})):
-        if len(split[name]):
-            sides[name] = _score_rows(model, split[name], found, shown, batch_size)
-    return sides["test"] | {"splits": dict(sorted(sides.items()))}
-
-
-def evaluate_split(
-    settings: config.Config,
-    model_path: str | Path,
-    found: examples.Examples,
-    split: splits.Split,
-) -> dict:
-    """Scores a model on a configuration's split; as `score_split`."""
-    model = load_scorable(model_path)
-    return score_split(model, found, split, settings.training.test_batch_size)
+    settings, scored, shown = data.settings, data.examples, None
+    if image_size not in (None, settings.data.image_size):
+        other = replace(settings.data, image_size=image_size, memory_gb=0.0)
+        scored, shown = batches.open_set(other), scored
+    model, batch_size = load_scorable(model_path), settings.training.test_batch_size
+    sides = {
+        name: _score_rows(model, data.split[name], scored, shown, batch_size)
+        for name in sorted(set(data.split) - {"train"})
+        if len(data.split[name])
+    }
+    return sides["test"] | {"splits": sides}
 
 
 def evaluate_run(
@@ -203,19 +188,12 @@ def evaluate_run(
         image_size: Side of the square that is scored, in pixels; the run's if None.
 
     Returns:
-        As `score_split`.
+        As `evaluate_split`.
     """
     if not (run_dir / "config.yaml").is_file():
         raise StateError(f"{run_dir}: a run folder must hold config.yaml")
-    settings = config.load_config([run_dir / "config.yaml"])
-    found = batches.open_data(settings)
-    split = batches.split_data(settings, found)
-    if image_size in (None, settings.data.image_size):
-        return evaluate_split(settings, model_path or run_dir, found, split)
-    data = replace(settings.data, image_size=image_size, memory_gb=0.0)
-    scored = batches.open_data(replace(settings, data=data))
-    model = load_scorable(model_path or run_dir)
-    return score_split(model, scored, split, settings.training.test_batch_size, found)
+    data = batches.open_data(config.load_config([run_dir / "config.yaml"]))
+    return evaluate_split(data, model_path or run_dir, image_size)
 
 
 def evaluate_labels(
@@ -249,7 +227,7 @@ def table(scores: dict) -> str:
     """Writes the figures for a terminal, those of each output under each other.
 
     Args:
-        scores: As `score_split` or `score` returns them.
+        scores: As `evaluate_split` or `score` returns them.
 
     Returns:
         For each output a header, and for each split a line of the network and one of

@@ -71,9 +71,8 @@ class DSSIM(keras.losses.Loss):
             then zero, too.
         implementation: "banded", or "tf" for `tf.image.ssim` itself.
         max_val: Width of the maps' value range.
-        reduction: As in `keras.losses.Loss`.
         name: Name of the loss.
-        **kwargs: Passed to `keras.losses.Loss`.
+        **kwargs: Passed to `keras.losses.Loss`, as its `reduction`.
 
     Call shapes:
         y_true, y_pred: [B, H, W, 1] in [0, max_val].
@@ -92,11 +91,10 @@ class DSSIM(keras.losses.Loss):
         clip=False,
         implementation="banded",
         max_val=1.0,
-        reduction="sum_over_batch_size",
         name="dssim",
         **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, **kwargs)
         # The maps' size is only known in `call`; all else is refused here.
         similarity.check_window(2**30, filter_size, padding, implementation)
         self.clip = clip
@@ -139,9 +137,8 @@ class WeightedSum(keras.losses.Loss):
         from_logits: Whether `y_pred` is logits, as the mask's is; they become
             probabilities for every term but cross-entropy.
         options: Arguments of a term's class, by the term's name.
-        reduction: As in `keras.losses.Loss`.
         name: Name of the loss.
-        **kwargs: Passed to `keras.losses.Loss`.
+        **kwargs: Passed to `keras.losses.Loss`, as its `reduction`.
 
     Call shapes:
         y_true, y_pred: [B, H, W, 1].
@@ -156,11 +153,10 @@ class WeightedSum(keras.losses.Loss):
         weights: Mapping[str, float],
         from_logits: bool,
         options: Mapping[str, Mapping] | None = None,
-        reduction="sum_over_batch_size",
         name="weighted_sum",
         **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, **kwargs)
         if not weights:
             raise ValueError(f"a loss must name at least one of {', '.join(TERMS)}")
         for term in (*weights, *(options or {})):

@@ -43,7 +43,8 @@ def dice(y_true: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 @_metric
 def dice_hard(y_true: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Dice of the mask at probability 0.5; [B], higher is better."""
-    return losses.soft_dice(tf.cast(y_true, tf.float32), _decide(logits))
+    mask = tf.cast(logits > 0.0, tf.float32)
+    return losses.soft_dice(tf.cast(y_true, tf.float32), mask)
 
 
 @_metric
@@ -115,10 +116,6 @@ def make_metrics() -> dict[str, list[keras.metrics.Metric]]:
         ]
         for output, group in metric_list.by_output().items()
     }
-
-
-def _decide(logits):
-    return tf.cast(logits > 0.0, tf.float32)
 
 
 def _window(image):

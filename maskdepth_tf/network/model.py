@@ -141,11 +141,6 @@ def downsample(x, filters, name):
     return layers.Conv2D(filters, 3, strides=2, use_bias=False, name=f"{name}_conv")(x)
 
 
-def upsample(x, filters, name):
-    """[B, H, W, C] -> [B, 2H, 2W, filters]."""
-    return layers.Conv2DTranspose(filters, 2, strides=2, use_bias=False, name=name)(x)
-
-
 def encoder(x, widths):
     """[B, H, W, C] -> one [B, H/2^i, W/2^i, widths[i]] map per level i."""
     features = []
@@ -188,7 +183,9 @@ def decoder(features, pixels, patch_size, task):
     for level, skip in reversed(list(enumerate(skips))):
         # The width of the map that comes up, as the reference: 256, 128, 128, 64.
         width = skip.shape[-1]
-        x = upsample(x, width, name=f"{task}{level}_up")
+        x = layers.Conv2DTranspose(
+            width, 2, strides=2, use_bias=False, name=f"{task}{level}_up"
+        )(x)
         x = layers.Concatenate(name=f"{task}{level}_skip")([skip, x])
         x = residual_block(x, width, name=f"{task}{level}")
     if patch_size > 1:
@@ -205,14 +202,6 @@ def normalized(name, image_size, mean, std):
     offset = [-m / s for m, s in zip(mean, std, strict=True)]
     normalize = layers.Rescaling(scale, offset, dtype="float32", name=f"{name}_pixels")
     return image, normalize(image)
-
-
-def together(fg_bg, bg, difference):
-    """Two [B, S, S, 3] -> [B, S, S, 6] or, with their difference, [B, S, S, 9]."""
-    pictures = [fg_bg, bg]
-    if difference:
-        pictures.append(keras.ops.abs(layers.Subtract(name="stem_change")(pictures)))
-    return layers.Concatenate(name="stem_concat")(pictures)
 
 
 def resnet_unet(
@@ -258,7 +247,10 @@ def resnet_unet(
         raise ValueError(f"{name} {fault}")
     bg, bg_pixels = normalized("bg", image_size, pixel_mean, pixel_std)
     fg_bg, fg_bg_pixels = normalized("fg_bg", image_size, pixel_mean, pixel_std)
-    pixels = together(fg_bg_pixels, bg_pixels, difference)
+    pictures = [fg_bg_pixels, bg_pixels]
+    if difference:
+        pictures.append(keras.ops.abs(layers.Subtract(name="stem_change")(pictures)))
+    pixels = layers.Concatenate(name="stem_concat")(pictures)
     features = encoder(stem(pixels, widths[0], patch_size), widths)
 
     # float32 outputs: the losses must not see half precision.

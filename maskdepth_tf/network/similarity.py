@@ -155,8 +155,3 @@ def ssim(a: tf.Tensor, b: tf.Tensor, **kwargs) -> tf.Tensor:
 def ssim_to_dssim(value: tf.Tensor) -> tf.Tensor:
     """Similarity in [-1, 1], 1 best -> dissimilarity in [0, 1], 0 best."""
     return (1.0 - value) / 2.0
-
-
-def dssim_to_ssim(value: tf.Tensor) -> tf.Tensor:
-    """Dissimilarity in [0, 1], 0 best -> similarity in [-1, 1], 1 best."""
-    return 1.0 - 2.0 * value

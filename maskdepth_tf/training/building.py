@@ -39,14 +39,7 @@ def set_up(settings: config.Config) -> tf.distribute.Strategy:
 
 
 def compiled_model(settings: config.Config, steps: int) -> keras.Model:
-    """A new network with its losses, metrics and optimizer.
-
-    Args:
-        settings: The configuration.
-        steps: Steps of an epoch.
-
-    Returns:
-        The compiled `resnet_unet`.
+    """Compiles a new `resnet_unet` as configured, for epochs of so many steps.
 
     Raises:
         UsageError: If the shape or a loss cannot be built as asked.

@@ -170,11 +170,8 @@ class ProgressBar(keras.callbacks.Callback):
 def predict_grid(model: keras.Model, inputs: dict, targets: dict) -> np.ndarray:
     """Draws examples beside a model's answers: uint8 [H, W, 3]."""
     predictions = answers.of_outputs(model(inputs, training=False))
-    return overview.draw_grid(
-        {name: np.asarray(image) for name, image in inputs.items()},
-        {name: np.asarray(image) for name, image in targets.items()},
-        {name: np.asarray(image) for name, image in predictions.items()},
-    )
+    pictures = tf.nest.map_structure(np.asarray, (inputs, targets, predictions))
+    return overview.draw_grid(*pictures)
 
 
 def _losses(logs):

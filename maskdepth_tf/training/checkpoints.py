@@ -70,10 +70,7 @@ def load_model(path: str | os.PathLike) -> keras.Model:
         StateError: If there is none, or it is damaged.
     """
     path = Path(path)
-    return _in_float32(_load(path / BEST if path.is_dir() else path))
-
-
-def _in_float32(model):
+    model = _load(path / BEST if path.is_dir() else path)
     if all(layer.compute_dtype == "float32" for layer in model.layers):
         return model
     described = json.dumps(model.get_config())
@@ -96,13 +93,7 @@ def _load(path) -> keras.Model:
 
 
 def save_state(model: keras.Model, run_dir: Path, progress: RunProgress) -> None:
-    """Writes all that training goes on from; what was the latest is then the previous.
-
-    Args:
-        model: The compiled model.
-        run_dir: Run folder.
-        progress: How far it has come.
-    """
+    """Writes all that training goes on from; the latest is then the previous."""
 
     def write(path):
         model.save(path)
@@ -117,12 +108,9 @@ def save_state(model: keras.Model, run_dir: Path, progress: RunProgress) -> None
 
 
 def load_state(run_dir: Path) -> tuple[keras.Model, RunProgress] | None:
-    """Reads the newest state that is whole.
+    """Reads the newest state of a run folder that is whole.
 
     A damaged one gets the suffix `.bad`, and a line on stderr.
-
-    Args:
-        run_dir: Run folder.
 
     Returns:
         The compiled model and how far it has come; None if nothing was saved yet.
@@ -172,14 +160,7 @@ def _reason(error: Exception) -> str:
 
 
 def weights_sha256(model: keras.Model) -> str:
-    """Fingerprint of all model and optimizer variables, in their order.
-
-    Args:
-        model: A compiled model.
-
-    Returns:
-        SHA-256, 64 hexadecimal digits.
-    """
+    """SHA-256, in hexadecimal, of all model and optimizer variables, in their order."""
     digest = hashlib.sha256()
     for variable in (*model.variables, *model.optimizer.variables):
         value = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))

@@ -17,10 +17,8 @@ _SUMS = "sums.json"
 def enable(run_dir: Path) -> None:
     """Turns the cache on; must come before TensorFlow is imported.
 
-    With `TF_XLA_FLAGS` in the environment nothing is done.
-
-    Args:
-        run_dir: Run folder; need not be there yet.
+    With `TF_XLA_FLAGS` in the environment nothing is done. The run folder need not be
+    there yet.
     """
     if "TF_XLA_FLAGS" in os.environ:
         return

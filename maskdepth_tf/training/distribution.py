@@ -57,13 +57,13 @@ def check_batch(strategy: tf.distribute.Strategy, batch_size: int) -> None:
 
 def distribute(
     strategy: tf.distribute.Strategy,
-    make_dataset: Callable[[Sequence[int], int], tf.data.Dataset],
+    make_dataset: Callable[..., tf.data.Dataset],
 ) -> tf.data.Dataset:
     """Gives each replica its share of every batch.
 
     Args:
         strategy: The strategy.
-        make_dataset: From the numbers of a host's replicas, and how many there are on
+        make_dataset: From the numbers of a host's `replicas`, and `num_replicas` on
             all hosts, to a data set of their shares, in turns.
 
     Returns:
@@ -71,12 +71,13 @@ def distribute(
     """
     total = strategy.num_replicas_in_sync
     if total == 1:
-        return make_dataset((0,), 1)
+        return make_dataset(replicas=(0,), num_replicas=1)
 
     def of_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
         count = total // context.num_input_pipelines
         first = context.input_pipeline_id * count
-        return make_dataset(range(first, first + count), total)
+        replicas = range(first, first + count)
+        return make_dataset(replicas=replicas, num_replicas=total)
 
     return strategy.distribute_datasets_from_function(of_host)
 
@@ -85,7 +86,7 @@ def distribute_evaluation(
     strategy: tf.distribute.Strategy,
     num_examples: int,
     batch_size: int,
-    make_dataset: Callable[[int, int, int], tf.data.Dataset],
+    make_dataset: Callable[..., tf.data.Dataset],
 ) -> tf.data.Dataset:
     """Gives each worker its batches of a whole split.
 
@@ -95,8 +96,8 @@ def distribute_evaluation(
         strategy: The strategy.
         num_examples: Examples of the split.
         batch_size: Most examples of a batch.
-        make_dataset: From a batch's size, a worker's number and how many there are to
-            its batches.
+        make_dataset: From a `batch_size`, the number of a `worker` and how many
+            `workers` there are to its batches.
 
     Returns:
         The worker's data set.
@@ -105,8 +106,8 @@ def distribute_evaluation(
         DataError: If there is not an example for each replica of the host.
     """
     if strategy.num_replicas_in_sync == 1 or num_workers(strategy) > 1:
-        index = cluster.from_environment().index
-        return make_dataset(batch_size, index, num_workers(strategy))
+        index, count = cluster.from_environment().index, num_workers(strategy)
+        return make_dataset(batch_size=batch_size, worker=index, workers=count)
     # `fit` adds up the replicas' shares of the first batch, to see their shape.
     replicas = strategy.num_replicas_in_sync
     share = min(max(1, batch_size // replicas), num_examples // replicas)
@@ -115,7 +116,7 @@ def distribute_evaluation(
             f"the validation side must have an example for each of {replicas} devices. "
             f"Received: {num_examples} rows"
         )
-    return make_dataset(share * replicas, 0, 1)
+    return make_dataset(batch_size=share * replicas, worker=0, workers=1)
 
 
 def any_worker(
@@ -145,12 +146,27 @@ def any_worker(
     return agree
 
 
+@contextlib.contextmanager
+def _lost_worker_named() -> Iterator[None]:
+    """Turns TensorFlow's errors about other workers into one of ours."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        _, mark, reason = error.message.partition("Collective ops is aborted by: ")
+        if not mark:
+            raise
+        raise WorkerLostError(
+            "another worker is gone; start all of them again with --resume: "
+            f"{reason.splitlines()[0]}"
+        ) from error
+
+
+@_lost_worker_named()
 def fit(
     model: keras.Model,
     dataset: tf.distribute.DistributedDataset,
     *,
-    epochs: int,
-    initial_epoch: int,
+    epochs: range,
     steps_per_epoch: int,
     validation_data: tf.data.Dataset,
     callbacks: list[keras.callbacks.Callback],
@@ -160,8 +176,7 @@ def fit(
     Args:
         model: Compiled in the strategy's scope.
         dataset: Batches, or shares of them; as `distribute`.
-        epochs: Epoch to end before.
-        initial_epoch: Epoch to start at, counted from 0.
+        epochs: The epochs, counted from 0.
         steps_per_epoch: Steps of an epoch.
         validation_data: Batches of this worker's part of the validation side.
         callbacks: As those of `keras.Model.fit`.
@@ -172,8 +187,8 @@ def fit(
     if num_workers(model.distribute_strategy) == 1:
         model.fit(
             dataset,
-            epochs=epochs,
-            initial_epoch=initial_epoch,
+            epochs=epochs.stop,
+            initial_epoch=epochs.start,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
             callbacks=callbacks,
@@ -181,19 +196,7 @@ def fit(
             shuffle=False,  # the data set is in its order already
         )
         return
-    with _lost_worker_named():
-        _fit_together(
-            model,
-            dataset,
-            range(initial_epoch, epochs),
-            steps_per_epoch,
-            validation_data,
-            callbacks,
-        )
-
-
-def _fit_together(model, dataset, epochs, steps_per_epoch, validation_data, callbacks):
-    """What `keras.Model.fit` does, on public calls of `tf.distribute`."""
+    # What `keras.Model.fit` does, on public calls of `tf.distribute`.
     train_step = _step(model, model.train_step)
     test_step = _step(model, model.test_step)
     called = keras.callbacks.CallbackList(callbacks, model=model)
@@ -212,14 +215,13 @@ def _fit_together(model, dataset, epochs, steps_per_epoch, validation_data, call
     called.on_train_end()
 
 
+@_lost_worker_named()
 def evaluate(model: keras.Model, dataset: tf.data.Dataset) -> dict[str, float]:
     """`keras.Model.evaluate`, also for several workers, each with its part."""
     if num_workers(model.distribute_strategy) == 1:
         return model.evaluate(dataset, return_dict=True, verbose=0)
-    with _lost_worker_named():
-        test_step = _step(model, model.test_step)
-        called = keras.callbacks.CallbackList()
-        return _evaluate_together(model, test_step, dataset, called)
+    called, test_step = keras.callbacks.CallbackList(), _step(model, model.test_step)
+    return _evaluate_together(model, test_step, dataset, called)
 
 
 def _evaluate_together(model, test_step, dataset, called) -> dict[str, float]:
@@ -248,13 +250,9 @@ def results(model: keras.Model) -> dict[str, float]:
 
 
 def build_metrics(model: keras.Model, batch: tuple) -> None:
-    """Makes the running metrics.
+    """Makes the running metrics of a compiled model from a batch, inputs and targets.
 
     Keras does so in its first step, which TensorFlow then traces twice.
-
-    Args:
-        model: Compiled.
-        batch: Inputs and targets.
     """
     inputs, targets = batch
 
@@ -264,21 +262,6 @@ def build_metrics(model: keras.Model, batch: tuple) -> None:
 
     model.distribute_strategy.run(score)
     model.reset_metrics()
-
-
-@contextlib.contextmanager
-def _lost_worker_named() -> Iterator[None]:
-    """Turns TensorFlow's errors about other workers into one of ours."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        _, mark, reason = error.message.partition("Collective ops is aborted by: ")
-        if not mark:
-            raise
-        raise WorkerLostError(
-            "another worker is gone; start all of them again with --resume: "
-            f"{reason.splitlines()[0]}"
-        ) from error
 
 
 def _step(model, replica_step):

@@ -6,10 +6,8 @@ from typing import NoReturn
 import keras
 import tensorflow as tf
 
-from maskdepth_tf import config
 from maskdepth_tf.errors import NonFiniteError
-from maskdepth_tf.input import labels, pipeline, splits
-from maskdepth_tf.input.examples import Examples
+from maskdepth_tf.input import labels
 from maskdepth_tf.training import (
     batches,
     building,
@@ -22,33 +20,23 @@ from maskdepth_tf.training.state import RunState, StopRequest
 
 
 def fit(
-    settings: config.Config,
+    data: batches.TrainingData,
     run_dir: Path,
     net: keras.Model,
-    examples: Examples,
-    split: splits.Split,
     progress: checkpoints.RunProgress,
 ) -> None:
-    """Trains from where the network is to the end, keeping state as it goes.
-
-    Args:
-        settings: The configuration.
-        run_dir: Run folder.
-        net: The compiled model.
-        examples: The labelled set.
-        split: Its sides.
-        progress: How far it has come.
+    """Trains a compiled model from where it is to the end, keeping state as it goes.
 
     Raises:
         NonFiniteError: If a loss or weight is NaN or infinite; states before are kept.
         Stopped: If a signal asked to stop; the state is kept.
     """
-    steps = batches.steps_per_epoch(settings, split)
+    training, steps = data.settings.training, data.steps_per_epoch
     strategy = net.distribute_strategy
-    validation = batches.validation_batches(settings, examples, split, strategy)
-    batch = batches.picture_batch(settings, examples, split)
+    validation = data.validation_batches(strategy)
+    batch = data.picture_batch()
     distribution.build_metrics(net, batch)
-    epochs, batch_size = settings.training.epochs, settings.training.batch_size
+    epochs, batch_size = training.epochs, training.batch_size
     agree = distribution.any_worker(strategy)
     with StopRequest() as stop:
         state = RunState(run_dir, progress, steps * batch_size, stop, agree)
@@ -58,11 +46,8 @@ def fit(
         def train(epoch: int, last_epoch: int, first_step: int) -> None:
             distribution.fit(
                 net,
-                batches.training_batches(
-                    settings, examples, split, first_step, strategy
-                ),
-                epochs=last_epoch,
-                initial_epoch=epoch,
+                data.training_batches(first_step, strategy),
+                epochs=range(epoch, last_epoch),
                 steps_per_epoch=(epoch + 1) * steps - first_step,
                 validation_data=validation,
                 callbacks=_callbacks(run_dir, batch, state, bar, batch_size),
@@ -78,7 +63,7 @@ def fit(
                 epoch += 1
             train(epoch, epochs, epoch * steps)
         except NonFiniteError as error:
-            _explain(error, settings, run_dir, net, examples, split)
+            _explain(error, data, run_dir, net)
         finally:
             bar.stop()
 
@@ -109,21 +94,15 @@ def _finish_epoch(net, epoch, validation, kept) -> None:
     called.on_train_end()
 
 
-def _explain(error, settings, run_dir, net, examples, split) -> NoReturn:
+def _explain(error, data, run_dir, net) -> NoReturn:
     """Raises a loss' or a weight's error, with the rows of the last execution."""
-    steps = batches.steps_per_epoch(settings, split)
+    steps = data.steps_per_epoch
     last = int(net.optimizer.iterations.numpy())
-    together = building.steps_per_execution(settings, steps)
+    together = building.steps_per_execution(data.settings, steps)
     rows = [
-        examples.rows[split["train"][slot]]
+        data.examples.rows[row]
         for step in range(last - together, last)
-        for slot in pipeline.example_ids(
-            tf.constant(step, tf.int64),
-            num_examples=len(split["train"]),
-            batch_size=settings.training.batch_size,
-            steps_per_epoch=steps,
-            seed=settings.seed,
-        ).numpy()
+        for row in data.training_rows(tf.constant(step, tf.int64)).numpy()
     ]
     if cluster.from_environment().is_chief:
         labels.write(run_dir / "nonfinite.txt", rows)

@@ -16,8 +16,7 @@ import keras
 import tensorflow as tf
 
 from maskdepth_tf import config
-from maskdepth_tf.input import pipeline, splits
-from maskdepth_tf.input.examples import Examples
+from maskdepth_tf.input import pipeline
 from maskdepth_tf.training import batches
 
 WARM_UP, STEPS = 5, 30
@@ -38,19 +37,11 @@ class Stage(NamedTuple):
     seconds: float
 
 
-def profile(
-    settings: config.Config,
-    examples: Examples,
-    split: splits.Split,
-    net: keras.Model,
-    folder: Path,
-) -> list[Stage]:
+def profile(data: batches.TrainingData, net: keras.Model, folder: Path) -> list[Stage]:
     """Times the stages of training and writes a trace for TensorBoard.
 
     Args:
-        settings: The configuration.
-        examples: The labelled set.
-        split: Its sides.
+        data: The configuration and its labelled set.
         net: The compiled model; it is trained for some steps.
         folder: Where the trace goes.
 
@@ -58,15 +49,15 @@ def profile(
         Reading (what is not in memory), decoding, augmenting, all input together,
         transfer to a GPU (if there is one), computing, and training as a whole.
     """
-    training_batches = _batches(settings, examples, split)
+    training_batches = _batches(data)
     whole = _seconds(training_batches)
-    plain = dataclasses.replace(settings, augmentation=config.Augmentation())
-    loaded = _seconds(_batches(plain, examples, split))
-    stages, read = [], 0.0
-    if examples.from_files:
-        read = _seconds(_reading(settings, examples, split))
+    plain = dataclasses.replace(data.settings, augmentation=config.Augmentation())
+    loaded = _seconds(_batches(dataclasses.replace(data, settings=plain)))
+    stages, read, from_files = [], 0.0, data.examples.from_files
+    if from_files:
+        read = _seconds(_reading(data))
         stages.append(Stage("read from files", read))
-    name = "decode" if examples.from_files else "gather"
+    name = "decode" if from_files else "gather"
     stages.append(Stage(name, loaded - read))
     stages.append(Stage("augment", whole - loaded))
     stages.append(Stage("input together", whole))
@@ -99,32 +90,20 @@ def table(stages: list[Stage], batch_size: int) -> str:
     return "\n".join(lines)
 
 
-def _batches(settings, examples, split) -> tf.data.Dataset:
+def _batches(data) -> tf.data.Dataset:
     """The batches of training, over and over."""
-    strategy = tf.distribute.get_strategy()
-    return batches.training_batches(settings, examples, split, 0, strategy).repeat()
+    return data.training_batches(0, tf.distribute.get_strategy()).repeat()
 
 
-def _reading(settings, examples, split) -> tf.data.Dataset:
+def _reading(data) -> tf.data.Dataset:
     """The encoded pictures for the batches of training."""
+    examples = data.examples
     read = pipeline.read_files(examples.rows, examples.root, examples.from_files)
-    rows = tf.constant(split["train"], tf.int64)
-
-    def read_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
-        slots = pipeline.example_ids(
-            step,
-            num_examples=len(rows),
-            batch_size=settings.training.batch_size,
-            steps_per_epoch=batches.steps_per_epoch(settings, split),
-            seed=settings.seed,
-        )
-        return read(tf.gather(rows, slots))
-
-    return (
-        tf.data.Dataset.range(WARM_UP + STEPS)
-        .map(read_batch, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
+    steps = tf.data.Dataset.range(WARM_UP + STEPS)
+    pictures = steps.map(
+        lambda step: read(data.training_rows(step)), num_parallel_calls=tf.data.AUTOTUNE
     )
+    return pictures.prefetch(tf.data.AUTOTUNE)
 
 
 def _transfers(batch) -> Iterator[None]:

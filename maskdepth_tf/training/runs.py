@@ -77,29 +77,21 @@ def claim(settings: config.Config, resume: bool) -> Iterator[Path]:
         except BlockingIOError:
             raise LockedError(f"{run_dir}: another process is training there") from None
         try:
-            _check_config(saved, settings, resume)
+            if resume:
+                _check_same(saved, settings)
+            elif saved.exists():
+                raise StateError(
+                    f"{run_dir}: a run is there already; go on with --resume, or name "
+                    "another folder with --workdir"
+                )
             yield run_dir
         finally:
             if is_new and not saved.exists():
                 shutil.rmtree(run_dir)
 
 
-def _check_config(saved: Path, settings: config.Config, resume: bool) -> None:
-    if saved.exists() and not resume:
-        raise StateError(
-            f"{saved.parent}: a run is there already; go on with --resume, or name "
-            "another folder with --workdir"
-        )
-    if resume:
-        _check_same(saved, settings)
-
-
 def check_data(run_dir: Path, data: dict) -> None:
-    """Refuses to go on with another data set than the run was begun with.
-
-    Args:
-        run_dir: Folder of a run.
-        data: As `begin`.
+    """Refuses to go on with other `data` than the run's, both as `begin` takes it.
 
     Raises:
         StateError: If rows, pictures or sides of the split are not the same.

@@ -86,7 +86,10 @@ class RunState(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.perf_counter()
         if self._progress.epoch:
-            self._restore_metrics()
+            # The running means of an epoch under way go on from its first part's.
+            values = self._progress.metrics
+            for variable, value in zip(self._metric_variables(), values, strict=True):
+                variable.assign(value)
         else:
             # After the epoch's last step it would be the next epoch's.
             rate = float(self.model.optimizer.learning_rate)
@@ -101,7 +104,9 @@ class RunState(keras.callbacks.Callback):
         if broken:
             raise NonFiniteError(f"the loss is {loss}")
         if stop or is_due:
-            self._save_epoch_under_way()
+            self._check_weights()
+            self._note_time()
+            self._save(self._metric_values())
         if stop:
             raise self._stopped()
 
@@ -153,11 +158,6 @@ class RunState(keras.callbacks.Callback):
         self._progress.epoch["trained"] += now - self._started
         self._started = now
 
-    def _save_epoch_under_way(self) -> None:
-        self._check_weights()
-        self._note_time()
-        self._save(self._metric_values())
-
     def _check_weights(self) -> None:
         # A step may break them after its loss was taken.
         if not checkpoints.is_finite(self.model):
@@ -175,12 +175,6 @@ class RunState(keras.callbacks.Callback):
 
     def _metric_values(self) -> list[np.ndarray]:
         return [np.asarray(variable) for variable in self._metric_variables()]
-
-    def _restore_metrics(self) -> None:
-        """Gives the running means of an epoch under way what its first part left."""
-        pairs = zip(self._metric_variables(), self._progress.metrics, strict=True)
-        for variable, value in pairs:
-            variable.assign(value)
 
     def _stopped(self) -> Stopped:
         # Of another worker's signal all that is known here is that it came.

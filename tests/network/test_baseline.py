@@ -1,6 +1,5 @@
 """The rules with no learning, by hand."""
 
-import numpy as np
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,14 +35,3 @@ def test_bytes_do_not_wrap_around():
 def test_difference_is_the_largest_channels(bg, fg_bg):
     largest = max(abs(a - b) for a, b in zip(bg, fg_bg, strict=True))
     assert differs(bg, fg_bg) == differs(fg_bg, bg) == (largest > 30)
-
-
-def test_mean_depth_weighs_every_example_the_same():
-    depths = np.random.default_rng(0).uniform(size=(5, 2, 3, 1)).astype("float32")
-    mean = baseline.MeanDepth()
-    for start, end in ((0, 3), (3, 5)):
-        mean.update(tf.constant(depths[start:end]))
-    found = mean.result()
-    assert found.dtype == tf.float32
-    assert found.shape == (1, 2, 3, 1)
-    np.testing.assert_allclose(found[0], depths.mean(axis=0), rtol=1e-6)

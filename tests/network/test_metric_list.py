@@ -95,7 +95,7 @@ def test_scores_and_the_table_of_evaluate(run_dir):
 
 
 def test_the_line_of_an_epoch(capsys, logs):
-    progress = callbacks.Progress(1, 1, 1, 0)
+    progress = callbacks.ProgressBar(1, 1, 1, 0)
     progress.on_train_begin()
     progress.on_epoch_begin(0)
     progress.on_epoch_end(0, logs)

@@ -60,21 +60,3 @@ def test_serialization():
     schedule = schedules.step_schedule(1.0, 0.1, 2, 5, 3)
     again = type(schedule).from_config(schedule.get_config())
     assert [float(again(s)) for s in (5, 6)] == [float(schedule(s)) for s in (5, 6)]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (0.0, 0.1, 1, 1, 1),
-        (-1.0, 0.1, 1, 1, 1),
-        (1.0, 0.0, 1, 1, 1),
-        (1.0, 1.1, 1, 1, 1),
-        (1.0, 0.1, 0, 1, 1),
-        (1.0, 0.1, 1, 0, 1),
-        (1.0, 0.1, 1, 1, 0),
-    ],
-)
-def test_refused(arguments):
-    message = "a step schedule needs learning_rate > 0, .*Received: learning_rate="
-    with pytest.raises(ValueError, match=message):
-        schedules.step_schedule(*arguments)

@@ -253,8 +253,8 @@ def test_batch_that_cannot_be_shared():
     ("examples", "batch_size", "expected"), [(100, 32, 32), (100, 7, 6), (5, 32, 4)]
 )
 def test_first_evaluation_batch_is_shared_evenly(examples, batch_size, expected):
-    def make(*arguments):
-        return arguments
+    def make(batch_size, worker, workers):
+        return batch_size, worker, workers
 
     share = distribution.distribute_evaluation
     assert share(TwoReplicas, examples, batch_size, make) == (expected, 0, 1)

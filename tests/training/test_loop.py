@@ -102,11 +102,9 @@ def test_broken_loss_is_not_kept(packed_dir, tmp_path, capsys):
     assert not list(run_dir.glob("*.keras"))
     step = int(re.search(r"after step (\d+) of epoch 1\. ", error)[1])
     settings = config.load_config([run_dir / "config.yaml"])
-    examples = batches.open_data(settings)
-    split = batches.split_data(settings, examples)
-    dataset = batches.training_batches(
-        settings, examples, split, step - 1, tf.distribute.get_strategy()
-    )
+    data = batches.open_data(settings)
+    examples = data.examples
+    dataset = data.training_batches(step - 1, tf.distribute.get_strategy())
     rows = labels.read(run_dir / "nonfinite.txt")
     ids = [examples.rows.index(row) for row in rows]
     masks = examples.load(tf.constant(ids, tf.int64))["mask"].numpy().sum((1, 2, 3))
@@ -165,12 +163,17 @@ def test_configuration_that_cannot_be_built(labels_file, override, message):
         building.compiled_model(settings, 2)
 
 
+def steps_per_epoch(settings, rows):
+    split = {"train": np.arange(rows)}
+    return batches.TrainingData(settings, None, split).steps_per_epoch
+
+
 def test_training_side_must_fill_a_batch(labels_file):
     settings = settings_of(labels_file)
-    assert batches.steps_per_epoch(settings, {"train": np.arange(23)}) == 2
+    assert steps_per_epoch(settings, 23) == 2
     message = "must fill one batch of training.batch_size=8. Received: 7 rows"
     with pytest.raises(DataError, match=message):
-        batches.steps_per_epoch(settings, {"train": np.arange(7)})
+        steps_per_epoch(settings, 7)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +188,7 @@ def test_training_side_must_fill_a_batch(labels_file):
 )
 def test_executions_fill_the_epoch(labels_file, rows, most, steps, together):
     settings = settings_of(labels_file, f"training.steps_per_execution={most}")
-    assert batches.steps_per_epoch(settings, {"train": np.arange(rows)}) == steps
+    assert steps_per_epoch(settings, rows) == steps
     assert building.steps_per_execution(settings, steps) == together
 
 
@@ -318,14 +321,13 @@ def test_flags(capsys):
 
 
 def test_validation_rows_train_nothing(packed_dir):
-    settings = settings_of(packed_dir)
-    examples, strategy = batches.open_data(settings), tf.distribute.get_strategy()
-    split = batches.split_data(settings, examples)
-    train_set = batches.training_batches(settings, examples, split, 1, strategy)
-    validation = batches.validation_batches(settings, examples, split, strategy)
+    data = batches.open_data(settings_of(packed_dir))
+    split, strategy = data.split, tf.distribute.get_strategy()
+    train_set = data.training_batches(1, strategy)
+    validation = data.validation_batches(strategy)
     assert len(list(train_set)) == 3
     assert sum(len(t["mask"]) for _, t in validation) == len(split["validation"])
-    assert len(batches.picture_batch(settings, examples, split)[1]["mask"]) == 2
+    assert len(data.picture_batch()[1]["mask"]) == 2
     sides = [set(ids.tolist()) for ids in split.values()]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 40
 
