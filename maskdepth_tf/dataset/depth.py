@@ -9,7 +9,7 @@ they are.
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -81,8 +81,10 @@ def to_shape(distance: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(distance, size, interpolation=cv2.INTER_AREA)
 
 
-def _check_same_teacher(old: dict, new: dict, path: Path) -> None:
+def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
     """Maps of two teachers must not get mixed."""
+    if old is None:
+        return
     # What maps were that were made before these could be chosen.
     old = {"normalize": "none", "input_size": new["input_size"], "bits": 8} | old
     for key in ("teacher", "convention", "normalize", "input_size", "bits", "quality"):
@@ -135,6 +137,13 @@ def _describe(network: loading.Teacher, name: str, convention: str, more: dict):
         "ranges": ranges.RANGES,
         "complete": False,
     }
+
+
+def _remove_remains(root: Path, maps: Iterable[str]) -> None:
+    """Removes what a run that was killed left half-written."""
+    for folder in {root, *((root / path).parent for path in maps)}:
+        files.remove_partials(folder)
+    ranges.mend_journal(root)
 
 
 def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
@@ -193,16 +202,12 @@ def make_depth(
     path = root / files.MANIFEST
     manifest = files.parse_json(path.read_bytes(), path) if path.exists() else {}
     old = None if force else manifest.get("depth")
-    if old is not None:
-        _check_same_teacher(old, entry, root)
+    _check_same_teacher(old, entry, root)
     wanted = {row.depth: row.fg_bg for row in rows}
     jobs = [(f, d) for d, f in wanted.items() if force or not (root / d).exists()]
     if not jobs and not (root / ranges.JOURNAL).exists():
         return 0
-    # What a run that was killed left half-written.
-    for folder in {root, *((root / path).parent for path in wanted)}:
-        files.remove_partials(folder)
-    ranges.mend_journal(root)
+    _remove_remains(root, wanted)
     mapper = Mapper(root, network, bits, quality)
     entry["check"] = (old or {}).get("check") or plausibility.check_teacher(
         root, rows, mapper.predict, convention
