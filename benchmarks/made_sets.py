@@ -97,8 +97,8 @@ def _batches(names, store, stream, image_size):
 
 
 def _thumbnails(names, store):
-    resized = [_resize(_pixels(store.read(n), "L"), 17)[:16, :, 0] for n in names]
-    return np.rint(np.stack(resized)).astype(np.uint8)
+    resized = {n: _resize(_pixels(store.read(n), "L"), 17)[:16, :, 0] for n in names}
+    return {name: np.rint(grey).astype(np.uint8) for name, grey in resized.items()}
 
 
 def _distance(self, composite):
@@ -117,7 +117,7 @@ DECODERS = (
         for name, mode in {"rgb": "RGB", "rgba": "RGBA", "mask": "L"}.items()
     ),
     (pipeline, "decoded_batches", _batches),
-    (splits, "_thumbnails", _thumbnails),
+    (splits, "thumbnails", _thumbnails),
     (shards.Shards, "distance", _distance),
 )
 """Pillow in place of TensorFlow, whose first picture takes seconds."""

@@ -223,13 +223,16 @@ def draw_split(
     else:
         rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
         cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
-        groups = [_groups(names, store) for names in (rooms, cutouts)]
+        groups = [
+            group_near_duplicates(thumbnails(names, store))
+            for names in (rooms, cutouts)
+        ]
         split = unseen_split(rows, test_fraction, seed, *groups)
     return hold_out_validation(split, rows, seed)
 
 
-def _groups(names: set[str], store: stores.Pictures) -> dict[str, int]:
-    """Groups pictures of a store, as `group_near_duplicates` does."""
+def thumbnails(names: set[str], store: stores.Pictures) -> dict[str, np.ndarray]:
+    """Makes the small pictures that `group_near_duplicates` compares, by name."""
 
     def thumbnail(data: tf.Tensor) -> tf.Tensor:
         grey = tf.reduce_mean(
@@ -243,8 +246,7 @@ def _groups(names: set[str], store: stores.Pictures) -> dict[str, int]:
         lambda: map(store.read, ordered), output_signature=tf.TensorSpec([], tf.string)
     ).map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE)
     try:
-        thumbnails = dict(zip(ordered, dataset.as_numpy_iterator(), strict=True))
+        return dict(zip(ordered, dataset.as_numpy_iterator(), strict=True))
     except tf.errors.OpError:
         pipeline.name_damaged(ordered, store, streams.FG_BG)
         raise
-    return group_near_duplicates(thumbnails)

@@ -246,7 +246,8 @@ def test_batch_of_any_size_in_a_graph():
     a, b = maps((16, 16), count=3)
     spec = tf.TensorSpec([None, 16, 16, 1])
     run = tf.function(similarity.ssim_map, input_signature=[spec, spec])
-    np.testing.assert_allclose(run(a, b), similarity.ssim_map(a, b), atol=1e-6)
+    # A graph may add up in another order.
+    np.testing.assert_allclose(run(a, b), similarity.ssim_map(a, b), atol=4e-6)
 
 
 @given(st.floats(-1, 1, width=32))
