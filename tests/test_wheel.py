@@ -166,7 +166,7 @@ def test_the_quickstart_begins(installed, tmp_path):
         )
     try:
         # Of a set that is not complete the folder has another name.
-        while not any(tmp_path.glob("data/*/Background/*.jpg")):
+        while not any(tmp_path.glob("data/**/Background/*.jpg")):
             assert process.poll() is None, (tmp_path / "output").read_text()
             time.sleep(0.05)
     finally:

@@ -13,7 +13,7 @@ from PIL import Image
 from maskdepth_tf import cli, errors, streams
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import pack as packing
-from maskdepth_tf.dataset.packing import arrays
+from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.input import examples, labels, packed
 from maskdepth_tf.training import checkpoints
 from tests.support.labelled_sets import make_labelled_set
@@ -328,7 +328,7 @@ def test_refused_flags(tmp_path, labels_file, capsys, flags, message):
 
 
 def test_a_build_under_way_is_left_alone(labels_file, tmp_path):
-    plan = tmp_path / "set.partial" / arrays.PLAN
+    plan = tmp_path / "set.partial" / preparation.PLAN
     plan.parent.mkdir()
     plan.write_text("rows: 3")
     with pytest.raises(errors.StateError, match=r"set\.partial: a build is under way"):
