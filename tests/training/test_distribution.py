@@ -214,7 +214,7 @@ def test_slurm_script(tmp_path):
     for name, body in {
         "scontrol": "printf 'node7\\nnode9\\n'",
         "srun": 'export SLURM_PROCID=1; exec "$@"',
-        ".venv/bin/python": 'echo "$TF_CONFIG"; echo "$@"',
+        ".venv/bin/maskdepth": 'echo "$TF_CONFIG"; echo "$@"',
     }.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -228,12 +228,12 @@ def test_slurm_script(tmp_path):
         text=True,
         check=True,
     )
-    described, _, command = done.stdout.rpartition("\n-m ")
+    described, _, command = done.stdout.rpartition("\ntrain ")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TF_CONFIG", described)
         assert cluster.from_environment() == cluster.Cluster(2, 1)
     assert json.loads(described)["cluster"]["worker"] == ["node7:2222", "node9:2222"]
-    assert command.startswith("maskdepth_tf.train --config ")
+    assert command.startswith("--config reference ")
 
 
 class TwoReplicas:
