@@ -35,6 +35,14 @@ collect_ignore = (
 )
 
 
+LONGEST = {"test_distribution.py", "test_resume.py", "test_services.py"}
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the longest tests first: last, one core would wait for them."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def sets(tmp_path_factory):
     """A folder of sources, and SHA-256 of what each command makes of them."""
