@@ -3,6 +3,7 @@
 import functools
 import importlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ Shape = Sequence[int | None]
 """Sizes of an input; None where any will do."""
 
 
-class Network:
+class Network(ABC):
     """A depth network in a file of some kind.
 
     It can be pickled, for use by other processes: each loads the file anew.
@@ -39,16 +40,17 @@ class Network:
     def __init__(self, path: str, name: str | None = None) -> None:
         self._path, self._name = path, name or path
 
+    @abstractmethod
     def predict(self, picture: np.ndarray) -> list[np.ndarray]:
         """All that it puts out for one picture.
 
         Args:
             picture: [1, S, S, 3], RGB; uint8 if it takes bytes, else float32.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _load(self) -> Any:
-        raise NotImplementedError
+        """Loads the file; what it raises is told with `fault`."""
 
     @functools.cached_property
     def _loaded(self) -> Any:
