@@ -4,23 +4,15 @@ import numpy as np
 import pytest
 
 from maskdepth_tf.draws import generator
-from maskdepth_tf.scenes import people, render, rooms, shapes, stage
-from maskdepth_tf.scenes.raycast import Scene
+from maskdepth_tf.scenes import people, rooms, shapes, stage
 from maskdepth_tf.scenes.shapes import vector
+from tests.support.rendered_rooms import make_views
 
 
 @pytest.fixture(scope="module")
 def views():
     """Rooms and what their cameras see."""
-    pairs = []
-    for number in range(6):
-        draws = generator(3, 1, number)
-        room = rooms.make_room(draws)
-        scene = Scene(shapes.compact(room.model))
-        pairs.append(
-            (room, render.render_room(scene, room.camera, room.lights, 24, draws))
-        )
-    return pairs
+    return make_views(6)
 
 
 def test_places_show_enough_of_the_figure(views):
