@@ -28,6 +28,14 @@ class Composed(enum.IntEnum):
     SHADOW = 11
 
 
+class Split(enum.IntEnum):
+    """Kinds of streams that draw the sides of a split."""
+
+    ROOMS = 0
+    CUTOUTS = 1
+    VALIDATION = 2
+
+
 class Rendered(enum.IntEnum):
     """Kinds of streams of a set of rendered rooms."""
 

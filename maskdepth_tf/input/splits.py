@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import streams
+from maskdepth_tf import draws, streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import preprocessing, stores
 from maskdepth_tf.input import labels, pipeline
@@ -74,8 +74,8 @@ def unseen_split(
         Sorted row numbers, int64: `train`; `test`, where both pictures are new;
         `new_bg` and `new_fg`, where only one is. The last two are in no training.
     """
-    new_bg = _held_out(bg_groups, test_fraction, [seed, 0])
-    new_fg = _held_out(fg_groups, test_fraction, [seed, 1])
+    new_bg = _held_out(bg_groups, test_fraction, [seed, draws.Split.ROOMS])
+    new_fg = _held_out(fg_groups, test_fraction, [seed, draws.Split.CUTOUTS])
     bg = np.array([labels.room_of(row.bg) in new_bg for row in rows])
     known = np.array([labels.knows_cutout(row) for row in rows])
     fg = np.where(known, [row.fg in new_fg for row in rows], bg)
@@ -111,7 +111,9 @@ def hold_out_validation(split: Split, rows: Sequence[Row], seed: int) -> Split:
     """
     train = split["train"]
     view = shows_view(rows)[train]
-    order = np.random.default_rng([seed, 2]).permutation(train[~view])
+    order = np.random.default_rng([seed, draws.Split.VALIDATION]).permutation(
+        train[~view]
+    )
     count = max(1, round(len(order) * VALIDATION_FRACTION))
     left = np.concatenate([order[count:], train[view]])
     sides = {"train": np.sort(left), "validation": np.sort(order[:count])}
