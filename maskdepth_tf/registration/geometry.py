@@ -1,0 +1,392 @@
+"""How the camera moved between two pictures: an affine warp, coarse to fine.
+
+Pictures are compared by their local contrast, which light does not change. A search
+over shifts, turns and zooms of small pictures finds the four best starts; Gauss-Newton
+steps on larger and larger ones refine them (inverse compositional: gradients are
+those of the picture and stay). Each pixel counts by how well its difference can be
+explained by noise and a small error of the warp, so that the foreground lets go.
+
+A warp maps points of `fg_bg` to points of `bg`, u = A x + t, in shares of the side
+with (0, 0) in the middle: [B, 6], rows of [A | t]. Its movement is the same in other
+words, [B, 6]: zoom, turn [radians], stretch, shear, shift right and down [sides].
+
+Reference: Baker and Matthews, "Lucas-Kanade 20 Years On", International Journal of
+Computer Vision, 2004.
+
+Shapes: B batch, S side of a square picture in pixels.
+"""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+LEAST_SIDE = 32
+"""Pictures smaller than this tell too little: their camera counts as still."""
+CELLS = 64
+"""Cells on a side, each compared at its steepest pixel."""
+MOST_SIDE = 128
+"""Larger pictures are halved until they are no larger than this."""
+
+TURNS = (-2.0, 0.0, 2.0)
+"""Turns that the search tries, in degrees."""
+ZOOMS = (-0.035, 0.0, 0.035)
+REACH = 0.0625
+"""Shift up to which it tries every pixel, a share of the side."""
+SEARCH_OUTLIER = 0.5
+"""Difference of contrasts from which it counts as something else in the search."""
+STARTS = 4
+"""Shifts that are refined; the best of the results goes on."""
+LIMITS = (0.09, 0.09, 0.03, 0.03, 0.12, 0.12)
+"""Greatest movements that are believed."""
+
+START_TOLERANCES = (1.0, 0.8, 0.6)
+TOLERANCES = (
+    (0.5, 0.4, 0.4),
+    (0.8, 0.6, 0.5, 0.4, 0.3, 0.3, 0.25, 0.25, 0.2, 0.2),
+    (0.6, 0.5, 0.4, 0.3, 0.3, 0.25, 0.25, 0.2),
+)
+"""Error of the warp that each step reckons with, in pixels, for each level."""
+NOISE = 0.1
+"""Deviation of a contrast between equal pictures."""
+WINDOW = 5
+"""Side of the window of a contrast, in pixels."""
+CONTRAST = 6.0
+"""Deviation, of 255, below which a contrast fades."""
+OUTLIER = 1.5
+"""Deviations from which a difference counts as something else."""
+MOVEMENTS = (0.03, 0.03, 0.001, 0.001, 0.04, 0.04)
+"""Deviations of movements that are expected: a camera hardly stretches or shears."""
+FINE = 0.3
+"""Error of the warp that is reckoned with when results are compared, in pixels."""
+INDEPENDENT = 0.2
+"""Share of the pixels that tells something of its own."""
+EVIDENCE = 0.5
+"""Contrast that tells half as much as one can."""
+GAIN = 0.02
+"""Share by which the cost must fall; else the camera counts as still."""
+_STILL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+_LUMA = (0.299, 0.587, 0.114)
+
+
+class Level(NamedTuple):
+    """A pair of pictures at one size, and the pixels by which they are compared.
+
+    Attributes:
+        bg: Local contrast of the background, [B, s, s, 1].
+        fg_bg: That of the picture, [B, s, s, 1].
+        x, y: Where the compared pixels of the picture are, [B, n].
+        contrast: Theirs, [B, n].
+        slope: Their squared gradient, per pixel, [B, n].
+        jacobian: Their change by each movement, [B, 6, n].
+    """
+
+    bg: tf.Tensor
+    fg_bg: tf.Tensor
+    x: tf.Tensor
+    y: tf.Tensor
+    contrast: tf.Tensor
+    slope: tf.Tensor
+    jacobian: tf.Tensor
+
+
+def estimate(bg: tf.Tensor, fg_bg: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Estimates the warp from a picture to its background.
+
+    Args:
+        bg: float32 [B, S, S, 3], 0 to 255.
+        fg_bg: float32 [B, S, S, 3], 0 to 255.
+
+    Returns:
+        The warp, [B, 6]; that of a still camera unless another explains the pictures
+        better. And how surely each pixel shows the background, [B, s, s, 1] from 0 to
+        1, as its contrast agrees and is not nothing; s is S, halved while it is at
+        least `LEAST_SIDE`.
+    """
+    still = tf.tile(tf.constant([_STILL]), [tf.shape(bg)[0], 1])
+    sides = _sides(bg.shape[1])
+    bg, fg_bg = (pool(_luma(pixels), sides[-1]) for pixels in (bg, fg_bg))
+    if sides[-1] < LEAST_SIDE:
+        return still, tf.ones_like(bg)
+    first = level = _level(bg, fg_bg, sides[0])
+    warp = _refine(first, _search(first), TOLERANCES[0])
+    for side, tolerances in zip(sides[1:], TOLERANCES[1:], strict=False):
+        level = _level(bg, fg_bg, side)
+        warp = _refine(level, warp, tolerances)
+    gains = _cost(level, warp) < (1 - GAIN) * _cost(level, still)
+    believed = tf.reduce_all(tf.abs(_movement(warp)) <= LIMITS, axis=1)
+    warp = tf.where((gains & believed)[:, tf.newaxis], warp, still)
+    return warp, _agreement(first, warp)
+
+
+def _sides(size) -> list[int]:
+    """Sides of the levels, the smallest first."""
+    while size > MOST_SIDE and size % 2 == 0:
+        size //= 2
+    sides = [size]
+    while sides[0] % 2 == 0 and sides[0] // 2 >= LEAST_SIDE:
+        sides.insert(0, sides[0] // 2)
+    return sides[-len(TOLERANCES) :]
+
+
+def _luma(pixels) -> tf.Tensor:
+    return tf.reduce_sum(pixels * _LUMA, axis=-1, keepdims=True)
+
+
+def pool(pixels: tf.Tensor, side: int) -> tf.Tensor:
+    """[B, S, S, C] -> [B, side, side, C], means of squares; `side` divides S."""
+    step = pixels.shape[1] // side
+    return pixels if step == 1 else tf.nn.avg_pool2d(pixels, step, step, "VALID")
+
+
+def enlarge(pixels: tf.Tensor, side: int) -> tf.Tensor:
+    """[B, s, s, C] -> [B, side, side, C] of repeated pixels; s divides `side`."""
+    step = side // pixels.shape[1]
+    return tf.repeat(tf.repeat(pixels, step, axis=1), step, axis=2)
+
+
+def _level(bg, fg_bg, side) -> Level:
+    bg, fg_bg = (_local_contrast(pool(pixels, side)) for pixels in (bg, fg_bg))
+    right, down = _gradient(fg_bg)
+    slope = right**2 + down**2
+    # What is flat tells nothing of a movement: the steepest pixel of each cell does.
+    cell = max(1, side // CELLS)
+    steepest = tf.argmax(_cells(slope, cell), axis=2, output_type=tf.int32)
+
+    def chosen(values):
+        return tf.gather(_cells(values, cell), steepest, axis=2, batch_dims=2)
+
+    x, y = (
+        chosen(tf.reshape(tf.constant(line), [1, side, side, 1]) + tf.zeros_like(slope))
+        for line in grid(side)
+    )
+    right, down = side * chosen(right), side * chosen(down)
+    jacobian = (right * x + down * y, down * x - right * y)
+    jacobian += (right * x - down * y, right * y + down * x, right, down)
+    values = (chosen(fg_bg), chosen(slope), tf.stack(jacobian, axis=1))
+    return Level(bg, fg_bg, x, y, *values)
+
+
+def _cells(values, cell) -> tf.Tensor:
+    """[B, s, s, 1] -> the pixels of each cell, [B, number of cells, cell * cell]."""
+    count = values.shape[1] // cell
+    split = tf.reshape(values, [-1, count, cell, count, cell])
+    return tf.reshape(tf.transpose(split, [0, 1, 3, 2, 4]), [-1, count**2, cell**2])
+
+
+def _local_contrast(grey) -> tf.Tensor:
+    """Deviation from the mean around, by the deviation there; softened."""
+    mean = _box(grey)
+    off = grey - mean
+    contrast = off / tf.sqrt(_box(off**2) + CONTRAST**2)
+    ring = np.outer((1, 2, 1), (1, 2, 1)).astype(np.float32) / 16
+    padded = tf.pad(contrast, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+    return tf.nn.conv2d(padded, ring[..., np.newaxis, np.newaxis], 1, "VALID")
+
+
+def _box(grey) -> tf.Tensor:
+    around = [WINDOW // 2] * 2
+    padded = tf.pad(grey, [[0, 0], around, around, [0, 0]], "SYMMETRIC")
+    return tf.nn.avg_pool2d(padded, WINDOW, 1, "VALID")
+
+
+def _gradient(image) -> tuple[tf.Tensor, tf.Tensor]:
+    """Change to the right and downwards, per pixel."""
+    padded = tf.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+    right = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2
+    return right, (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2
+
+
+def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows of all pixels, float32 [side * side] in shares of the side."""
+    line = ((np.arange(side) + 0.5) / side - 0.5).astype(np.float32)
+    return np.tile(line, side), np.repeat(line, side)
+
+
+def _search(level) -> tf.Tensor:
+    """The best of all shifts, turns and zooms, after a few steps of refinement."""
+    side = level.bg.shape[1]
+    reach = math.ceil(REACH * side)
+    turns = list(itertools.product(np.radians(TURNS), ZOOMS))
+    shifts = list(itertools.product(range(-reach, reach + 1), repeat=2))
+    turned = tf.tile(
+        [[1 + zoom, -turn, 0.0, turn, 1 + zoom, 0.0] for turn, zoom in turns],
+        [tf.shape(level.bg)[0], 1],
+    )
+    bg = resample(tf.repeat(level.bg, len(turns), axis=0), turned)
+    inner = slice(reach, side - reach)
+    fg_bg = tf.repeat(level.fg_bg[:, inner, inner], len(turns), axis=0)
+    costs, movements = [], []
+    for down, right in shifts:
+        rows, columns = (slice(reach + by, side - reach + by) for by in (down, right))
+        error = tf.minimum(tf.abs(bg[:, rows, columns] - fg_bg), SEARCH_OUTLIER)
+        costs.append(tf.reduce_mean(error, axis=[1, 2, 3]))
+    for turn, zoom in turns:
+        rotation = np.array([[1 + zoom, -turn], [turn, 1 + zoom]]) / side
+        for down, right in shifts:
+            movements.append((zoom, turn, 0.0, 0.0, *(rotation @ (right, down))))
+    cost = tf.reshape(tf.stack(costs, axis=1), [-1, len(turns), len(shifts)])
+    best_turn = tf.argmin(cost, axis=1, output_type=tf.int32)
+    shift = tf.math.top_k(-tf.reduce_min(cost, axis=1), STARTS).indices
+    best = tf.gather(best_turn, shift, batch_dims=1) * len(shifts) + shift
+    warps = _warp(tf.reshape(tf.gather(np.float32(movements), best), [-1, 6]))
+    repeated = Level(*(tf.repeat(part, STARTS, axis=0) for part in level))
+    warps = _refine(repeated, warps, START_TOLERANCES)
+    cost = tf.reshape(_cost(repeated, warps), [-1, STARTS])
+    warps = tf.reshape(warps, [-1, STARTS, 6])
+    return tf.gather(warps, tf.argmin(cost, axis=1), batch_dims=1)
+
+
+def _refine(level, warp, tolerances) -> tf.Tensor:
+    """Takes a Gauss-Newton step for each tolerance."""
+    prior = tf.constant(1 / np.square(MOVEMENTS), tf.float32)
+    tolerances = tf.constant(tolerances)
+    corners = _corners(level.bg)
+
+    def step(i, warp):
+        error, inside = _differences(level, corners, warp)
+        variance = NOISE**2 + tolerances[i] ** 2 * level.slope
+        weight = INDEPENDENT * _weight(error, variance) * inside / variance
+        weighted = level.jacobian * weight[:, tf.newaxis]
+        normal = tf.matmul(weighted, level.jacobian, transpose_b=True)
+        normal += tf.linalg.diag(prior)
+        moved = tf.linalg.matvec(weighted, error) + prior * _movement(warp)
+        change = tf.linalg.solve(normal, moved[..., tf.newaxis])[..., 0]
+        return i + 1, _chain_inverse(warp, _warp(change))
+
+    steps = tolerances.shape[0]
+    return tf.while_loop(lambda i, _: i < steps, step, (0, warp))[1]
+
+
+def _weight(error, variance) -> tf.Tensor:
+    """How far a difference is one of the same place, 0 to 1."""
+    return 1 / (1 + error**2 / (OUTLIER**2 * variance)) ** 2
+
+
+def _cost(level, warp) -> tf.Tensor:
+    """Mean squared difference in deviations, cut off: [B]."""
+    error, inside = _differences(level, _corners(level.bg), warp)
+    variance = NOISE**2 + FINE**2 * level.slope
+    cost = tf.reduce_sum(inside * tf.minimum(error**2 / variance, 2.0), axis=1)
+    return cost / (tf.reduce_sum(inside, axis=1) + 1.0)
+
+
+def _agreement(level, warp) -> tf.Tensor:
+    """How surely each pixel of a level shows the background, [B, s, s, 1]."""
+    error = resample(level.bg, warp) - level.fg_bg
+    right, down = _gradient(level.fg_bg)
+    variance = NOISE**2 + FINE**2 * (right**2 + down**2)
+    evidence = level.fg_bg**2 / (level.fg_bg**2 + EVIDENCE**2)
+    side = error.shape[1]
+    inside = tf.reshape(is_inside(warp, side, margin=1.0), [-1, side, side, 1])
+    return _weight(error, variance) * evidence * inside
+
+
+def _corners(image) -> tf.Tensor:
+    """Each pixel with those to the right, below and both: [B * s * s, 4]."""
+    padded = tf.pad(image, [[0, 0], [0, 1], [0, 1], [0, 0]], "SYMMETRIC")
+    top, bottom = padded[:, :-1], padded[:, 1:]
+    around = [top[:, :, :-1], top[:, :, 1:], bottom[:, :, :-1], bottom[:, :, 1:]]
+    return tf.reshape(tf.concat(around, axis=-1), [-1, 4])
+
+
+def _differences(level, corners, warp) -> tuple[tf.Tensor, tf.Tensor]:
+    """Background less picture at the compared pixels, and whether it is known there.
+
+    The background's value is bilinear.
+    """
+    side = level.bg.shape[1]
+    a, b, c, d, e, f = tf.split(warp, 6, axis=1)
+    column = side * (a * level.x + b * level.y + c + 0.5) - 0.5
+    row = side * (d * level.x + e * level.y + f + 0.5) - 0.5
+    far = tf.maximum(tf.abs(column - (side - 1) / 2), tf.abs(row - (side - 1) / 2))
+    inside = tf.cast(far <= (side - 1) / 2 - 1.0, tf.float32)
+    column, row = (tf.clip_by_value(place, 0.0, side - 1.0) for place in (column, row))
+    left, top = tf.floor(column), tf.floor(row)
+    own = tf.range(tf.shape(warp)[0])[:, tf.newaxis] * side**2
+    around = tf.gather(corners, own + tf.cast(top * side + left, tf.int32))
+    top_left, top_right, low_left, low_right = tf.unstack(around, axis=-1)
+    right, down = column - left, row - top
+    upper = top_left + (top_right - top_left) * right
+    lower = low_left + (low_right - low_left) * right
+    return upper + (lower - upper) * down - level.contrast, inside
+
+
+def is_inside(warp: tf.Tensor, side: int, margin: float) -> tf.Tensor:
+    """Which pixels of a picture the background shows.
+
+    Args:
+        warp: [B, 6].
+        side: Of the picture, in pixels.
+        margin: Pixels that they must be away from the background's border.
+
+    Returns:
+        float32 [B, side * side], 0 or 1.
+    """
+    x, y = grid(side)
+    a, b, c, d, e, f = tf.split(warp, 6, axis=1)
+    far = tf.maximum(tf.abs(a * x + b * y + c), tf.abs(d * x + e * y + f))
+    return tf.cast(far <= 0.5 - (margin + 0.5) / side + 1e-6, tf.float32)
+
+
+def resample(image: tf.Tensor, warp: tf.Tensor, side: int | None = None) -> tf.Tensor:
+    """[B, S, S, C] at the warped places, bilinear; beyond the border as on it.
+
+    Args:
+        image: The picture.
+        warp: [B, 6].
+        side: Side of the result, in pixels; S if None.
+    """
+    size = image.shape[1]
+    side = size if side is None else side
+    a, b, c, d, e, f = tf.unstack(warp, axis=1)
+    scale, middle = size / side, size / 2 - 0.5
+    back = scale * (side / 2 - 0.5)
+    rows = [scale * a, scale * b, size * c + middle - back * (a + b)]
+    rows += [scale * d, scale * e, size * f + middle - back * (d + e)]
+    zero = tf.zeros_like(a)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=image,
+        transforms=tf.stack([*rows, zero, zero], axis=1),
+        output_shape=[side, side],
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+        fill_value=0.0,
+    )
+
+
+def resample_sharply(image: tf.Tensor, warp: tf.Tensor) -> tf.Tensor:
+    """[B, S, S, C] at the warped places, from twice as many pixels by cubics.
+
+    Beyond the border as on it; where nothing moved, the pixels themselves.
+    """
+    side = image.shape[1]
+    doubled = tf.image.resize(image, (2 * side, 2 * side), "bicubic")
+    moved = tf.clip_by_value(resample(doubled, warp, side), 0.0, 255.0)
+    is_still = tf.reduce_all(tf.equal(warp, _STILL), axis=1)
+    return tf.where(is_still[:, tf.newaxis, tf.newaxis, tf.newaxis], image, moved)
+
+
+def _warp(movement) -> tf.Tensor:
+    zoom, turn, stretch, shear, right, down = tf.unstack(movement, axis=1)
+    first = [1 + zoom + stretch, shear - turn, right]
+    return tf.stack([*first, shear + turn, 1 + zoom - stretch, down], axis=1)
+
+
+def _movement(warp) -> tf.Tensor:
+    a, b, right, d, e, down = tf.unstack(warp, axis=1)
+    first = [(a + e) / 2 - 1, (d - b) / 2, (a - e) / 2, (b + d) / 2]
+    return tf.stack([*first, right, down], axis=1)
+
+
+def _chain_inverse(warp, change) -> tf.Tensor:
+    """The warp of what the inverse of the change gives."""
+    last = tf.tile([[0.0, 0.0, 1.0]], [tf.shape(warp)[0], 1])
+    whole, back = (
+        tf.reshape(tf.concat([part, last], axis=1), [-1, 3, 3])
+        for part in (warp, change)
+    )
+    chained = tf.matmul(whole, tf.linalg.inv(back))
+    return tf.reshape(chained[:, :2], [-1, 6])

@@ -1,0 +1,136 @@
+"""How the light changed between two pictures of one place, pixel by pixel aligned.
+
+For each channel a curve of tones, times a gain that varies slowly over the picture,
+
+    y = (a0 + a1 sqrt(x) + a2 x + a3 x^2) (1 + b1 X + b2 Y + b3 X^2 + b4 X Y + b5 Y^2)
+
+with pixels x, y in shares of white and X, Y from -1 to 1 across the picture. The
+foreground lets go: the fit starts on pixels whose contrasts agree and is repeated,
+with weights that fall as a pixel's difference grows, ever more strictly. Highlights
+and shadows that are clipped do not count.
+
+Shapes: B batch, S side of a square picture in pixels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from maskdepth_tf.registration import geometry
+
+SIDE = 32
+"""Pictures are halved while their side stays at least this, in pixels."""
+CLEAR = (0.03, 0.97)
+"""Tones between them are not clipped."""
+STRICTNESS = (0.3, 0.2, 0.12, 0.08, 0.05, 0.04)
+"""Difference at which a pixel's weight is a quarter, for each round."""
+DOUBT = 0.1
+"""Weight of pixels whose contrasts do not agree, in the first round and the last."""
+CURVE_DEVIATIONS = (0.03, 0.2, 0.5, 0.2)
+"""Deviations that are expected of a curve's coefficients, from those of no change."""
+GAIN_DEVIATIONS = (0.2, 0.2, 0.1, 0.1, 0.1)
+NOISE = 0.05
+"""Deviation of a tone between equal pictures."""
+INDEPENDENT = 0.05
+"""Share of the pixels that tells something of its own."""
+_SAME = (0.0, 0.0, 1.0, 0.0)
+
+
+class Light(NamedTuple):
+    """A change of light.
+
+    Attributes:
+        curves: Coefficients a of each channel, [B, 3, 4].
+        gain: Coefficients b, [B, 5].
+    """
+
+    curves: tf.Tensor
+    gain: tf.Tensor
+
+
+def estimate(bg: tf.Tensor, fg_bg: tf.Tensor, agreement: tf.Tensor) -> Light:
+    """Fits the change of light from a background to its picture.
+
+    Args:
+        bg: float32 [B, S, S, 3], 0 to 255, aligned to `fg_bg`.
+        fg_bg: float32 [B, S, S, 3], 0 to 255.
+        agreement: [B, s, s, 1], how far pixels agree in contrast; s divides S.
+    """
+    side = bg.shape[1]
+    while side % 2 == 0 and side // 2 >= SIDE:
+        side //= 2
+    side = min(side, agreement.shape[1])
+    tones, aim = (_tones(geometry.pool(x, side)) for x in (bg, fg_bg))
+    trust = tf.reshape(geometry.pool(agreement, side), [-1, 1, side**2])
+    least, most = CLEAR
+    clear = (tones > least) & (tones < most) & (aim > least) & (aim < most)
+    clear, terms, shape = tf.cast(clear, tf.float32), _curve_terms(tones), _shape(side)
+    curve_prior, gain_prior = (
+        NOISE**2 / INDEPENDENT / np.square(deviations).astype(np.float32)
+        for deviations in (CURVE_DEVIATIONS, GAIN_DEVIATIONS)
+    )
+    field, weight = tf.ones_like(tones[:, :1]), (DOUBT + trust) * clear
+    for strictness in STRICTNESS:
+        curves = _fit(terms * field[:, :, tf.newaxis], aim, weight, curve_prior, _SAME)
+        tone = _sum(terms, curves)
+        # All channels at once: sums over them are those of one with three times the
+        # pixels.
+        square, rest = (
+            tf.reduce_sum(weight * tone * value, axis=1) for value in (tone, aim - tone)
+        )
+        normal = tf.matmul(shape * square[:, tf.newaxis], shape, transpose_b=True)
+        normal += tf.linalg.diag(gain_prior)
+        moved = tf.linalg.matvec(shape, rest)
+        gain = tf.linalg.solve(normal, moved[..., tf.newaxis])[..., 0]
+        field = 1 + _sum(shape, gain)[:, tf.newaxis]
+        error = tf.reduce_max(tf.abs(tone * field - aim) * clear, axis=1, keepdims=True)
+        weight = (DOUBT + trust) * clear / (1 + (error / strictness) ** 2) ** 2
+    return Light(curves, gain)
+
+
+def _fit(terms, aim, weight, prior, expected) -> tf.Tensor:
+    """Least squares, [..., K, n] and [..., n] to coefficients [..., K]."""
+    weighted = terms * weight[..., tf.newaxis, :]
+    normal = tf.matmul(weighted, terms, transpose_b=True) + tf.linalg.diag(prior)
+    moved = tf.linalg.matvec(weighted, aim) + prior * expected
+    return tf.linalg.solve(normal, moved[..., tf.newaxis])[..., 0]
+
+
+def _sum(terms, coefficients) -> tf.Tensor:
+    """[..., K, n] and [..., K] -> [..., n]."""
+    return tf.linalg.matvec(terms, coefficients, transpose_a=True)
+
+
+def apply(bg: tf.Tensor, light: Light) -> tf.Tensor:
+    """A background in the light of its picture.
+
+    Args:
+        bg: float32 [B, S, S, 3], 0 to 255.
+        light: As `estimate` gives it.
+
+    Returns:
+        float32 [B, S, S, 3], 0 to 255.
+    """
+    side = bg.shape[1]
+    tones = _sum(_curve_terms(_tones(bg)), light.curves)
+    tones *= 1 + _sum(_shape(side), light.gain)[:, tf.newaxis]
+    pixels = tf.reshape(tf.transpose(tones, [0, 2, 1]), [-1, side, side, 3])
+    return 255 * tf.clip_by_value(pixels, 0.0, 1.0)
+
+
+def _tones(pixels) -> tf.Tensor:
+    """[B, s, s, 3] -> [B, 3, s * s], 1.0 being white."""
+    flat = tf.reshape(pixels, [-1, pixels.shape[1] ** 2, 3])
+    return tf.transpose(flat, [0, 2, 1]) / 255
+
+
+def _curve_terms(tones) -> tf.Tensor:
+    """[B, 3, n] -> what a curve's coefficients multiply, [B, 3, 4, n]."""
+    return tf.stack([tf.ones_like(tones), tf.sqrt(tones), tones, tones**2], axis=2)
+
+
+def _shape(side) -> np.ndarray:
+    """What the gain's coefficients multiply, [5, side * side]."""
+    x, y = (2 * line for line in geometry.grid(side))
+    return np.stack([x, y, x * x, x * y, y * y])

@@ -1,0 +1,73 @@
+"""A background as the camera of its picture would have taken it.
+
+The network compares two pictures that differ in the foreground alone. Cameras move
+and the light changes; this undoes both, in TensorFlow operations, so that training,
+prediction, evaluation and exported models do the same to the bit.
+
+Shapes: B batch, S side of the square pictures in pixels.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from maskdepth_tf.registration import geometry, light
+
+DIFFERENCE = 30
+"""Difference in some channel, of 255, from which a pixel does not fit."""
+GAIN = 0.02
+"""Share by which the difference must fall for another light to be believed."""
+CLIPPED = (5.0, 250.0)
+"""Tones at or beyond them may stand for any that is darker or brighter."""
+
+
+class Registered(NamedTuple):
+    """A background, brought onto its picture.
+
+    Attributes:
+        bg: float32 [B, S, S, 3], whole numbers from 0 to 255. Where the background
+            does not reach, the picture's own pixels.
+        mismatch: [B], share of the pixels that still do not fit, 0 to 1.
+        warp: [B, 6], as `geometry.estimate` gives it.
+        light: As `light.estimate` gives it.
+    """
+
+    bg: tf.Tensor
+    mismatch: tf.Tensor
+    warp: tf.Tensor
+    light: light.Light
+
+
+def register(bg: tf.Tensor, fg_bg: tf.Tensor) -> Registered:
+    """Brings backgrounds onto their pictures.
+
+    Where nothing is gained by it, a background stays as it is, bit by bit.
+
+    Args:
+        bg: float32 [B, S, S, 3], whole numbers from 0 to 255.
+        fg_bg: float32 [B, S, S, 3], the same.
+    """
+    size = bg.shape[1]
+    warp, agreement = geometry.estimate(bg, fg_bg)
+    moved = geometry.resample_sharply(bg, warp)
+    found = light.estimate(moved, fg_bg, agreement)
+    lit = light.apply(moved, found)
+    # What is clipped has lost how far it went: it goes as far as the picture's.
+    darkest, brightest = CLIPPED
+    is_beyond = (moved >= brightest) & (fg_bg >= lit) | (moved <= darkest) & (fg_bg <= lit)
+    lit = tf.where(is_beyond, fg_bg, lit)
+    inside = geometry.is_inside(warp, size, margin=0.0)
+    inside = tf.reshape(inside, [-1, size, size, 1])
+    weight = inside * (light.DOUBT + geometry.enlarge(agreement, size))
+    gains = _cost(lit, fg_bg, weight) < (1 - GAIN) * _cost(moved, fg_bg, weight)
+    chosen = tf.where(gains[:, tf.newaxis, tf.newaxis, tf.newaxis], lit, moved)
+    registered = tf.round(tf.where(inside > 0, chosen, fg_bg))
+    unlike = tf.reduce_max(tf.abs(registered - fg_bg), axis=-1) > DIFFERENCE
+    mismatch = tf.reduce_mean(tf.cast(unlike, tf.float32), axis=[1, 2])
+    return Registered(registered, mismatch, warp, found)
+
+
+def _cost(bg, fg_bg, weight) -> tf.Tensor:
+    """Mean difference, cut off where it is the foreground's: [B]."""
+    error = tf.reduce_max(tf.abs(bg - fg_bg), axis=-1, keepdims=True)
+    return tf.reduce_mean(weight * tf.minimum(error, DIFFERENCE), axis=[1, 2, 3])
