@@ -26,6 +26,9 @@ class Composed(enum.IntEnum):
     MATCH = 9
     MOTION = 10
     SHADOW = 11
+    WALL = 12
+    CAMOUFLAGE = 13
+    EMPTY = 14
 
 
 class Split(enum.IntEnum):

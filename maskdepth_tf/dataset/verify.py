@@ -12,7 +12,8 @@ All pictures are read and decoded once. A row is bad if
                         the set fits better
     inverted_depth      near and far changed places
     constant_depth      depth is the same everywhere
-    empty_mask, full_mask   no figure, nothing but figure
+    empty_mask, full_mask   no figure, nothing but figure; or a figure where
+                        nobody is meant to stand (`labels.is_empty`)
 
 Of background, turned and inverted pictures only those are called bad that surely
 are; `measures` and `consensus` say by which limits and what they were tried on.
@@ -120,7 +121,8 @@ def _picture_faults(
         inspections = pool.map_chunks(Inspector.inspect_rows, rows, "verify", "rows")
         for (line, row), inspected in zip(numbered, inspections, strict=True):
             faults = list(inspected.faults)
-            if inspected.digest is not None:
+            # Of one room all pictures with nobody in them are the same.
+            if inspected.digest is not None and not labels.is_empty(row):
                 first = first_lines.setdefault(inspected.digest, line)
                 if first != line:
                     text = f"expected an fg_bg of its own, received line {first}'s"

@@ -12,7 +12,7 @@ import tensorflow as tf
 from maskdepth_tf import files, streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import stores
-from maskdepth_tf.input import labels, packed, pipeline, splits
+from maskdepth_tf.input import groups, labels, packed, pipeline, splits
 from maskdepth_tf.input.labels import Row
 from maskdepth_tf.input.packed import Packed
 
@@ -152,11 +152,15 @@ def describe(labels_path: str, examples: Examples, split: splits.Split) -> dict:
 def fingerprint(labels_path: str, examples: Examples) -> str:
     """Computes SHA-256 of the labels file and of every picture's name and size.
 
+    `groups.txt` counts as well, if it is there: the split depends on it.
     A packed set has the SHA-256 of its manifest, which holds those of all its files.
     """
     if examples.packed:
         return files.sha256_of(Path(labels_path, files.MANIFEST))
     digest = hashlib.sha256(Path(labels_path).read_bytes())
+    store = stores.Folder(examples.root)
+    if groups.FILE in store:
+        digest.update(store.read(groups.FILE))
     names = {name for row in examples.rows for name in row._replace(fg=row.bg)}
     for name in sorted(names):
         size = os.stat(os.path.join(examples.root, name)).st_size

@@ -23,6 +23,8 @@ MAX_FAULTS = 20
 """Most faults that are spelled out in one report."""
 VIEW_MARK = "@"
 """Stands between a room's name and the number of a view: `bg1@3.jpg`."""
+EMPTY_MARK = "@empty"
+"""Ends the name of a mask that is meant to be empty: `mask7@empty.jpg`."""
 MAX_LINE_BYTES = 65536
 """Longest accepted line; five paths of the longest name a disk takes fit easily."""
 
@@ -67,6 +69,11 @@ def room_of(bg: str) -> str:
 def knows_cutout(row: Row) -> bool:
     """Whether a row names its cut-out; one that does not repeats its background."""
     return row.fg != row.bg
+
+
+def is_empty(row: Row) -> bool:
+    """Whether nobody is meant to stand in a row's picture."""
+    return os.path.splitext(row.mask)[0].endswith(EMPTY_MARK)
 
 
 def read(path: str | os.PathLike, data: bytes | None = None) -> list[Row]:

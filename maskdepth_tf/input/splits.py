@@ -2,13 +2,13 @@
 
 `random` shuffles rows, as the reference did: every background and every foreground
 is on both sides, so that it measures memory as much as skill. `unseen` keeps whole
-backgrounds and whole foregrounds apart, together with their mirrors and
-near-duplicates. Rows that show a view of a room (`labels.room_of`) only train. A row
-without a known cut-out (`labels.knows_cutout`) goes where its background goes: `unseen`
-then says nothing of foregrounds.
+backgrounds and whole foregrounds apart, together with their mirrors, near-duplicates
+and all that `groups.txt` puts into one group. Rows that show a view of a room
+(`labels.room_of`) only train. A row without a known cut-out (`labels.knows_cutout`)
+goes where its background goes: `unseen` then says nothing of foregrounds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,7 @@ import tensorflow as tf
 from maskdepth_tf import draws, streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import preprocessing, stores
-from maskdepth_tf.input import labels, pipeline
+from maskdepth_tf.input import groups, labels, pipeline
 from maskdepth_tf.input.labels import Row
 
 Split = dict[str, np.ndarray]
@@ -133,11 +133,14 @@ def difference_hash(image: np.ndarray) -> np.ndarray:
     return (image[:, :-1] > image[:, 1:]).ravel()
 
 
-def group_near_duplicates(thumbnails: dict[str, np.ndarray]) -> dict[str, int]:
+def group_near_duplicates(
+    thumbnails: dict[str, np.ndarray], known: Mapping[str, str] | None = None
+) -> dict[str, int]:
     """Groups pictures that are equal, nearly equal, or mirrors of each other.
 
     Args:
         thumbnails: uint8 [HASH_SIDE, HASH_SIDE + 1] grey pictures, by name.
+        known: Groups that they are in besides, by name, as `groups.read` gives them.
 
     Returns:
         Group of each name; groups are numbered in the names' order.
@@ -146,6 +149,10 @@ def group_near_duplicates(thumbnails: dict[str, np.ndarray]) -> dict[str, int]:
     plain = np.array([difference_hash(thumbnails[name]) for name in names])
     mirror = np.array([difference_hash(thumbnails[name][:, ::-1]) for name in names])
     near = _near_duplicates(plain, mirror)
+    if known:
+        words = [known.get(name, name) for name in names]
+        _, number = np.unique(words, return_inverse=True)
+        near |= number[:, None] == number
     group = np.full(len(names), -1)
     for first in range(len(names)):
         reached = np.array([first] if group[first] < 0 else [], int)
@@ -215,7 +222,7 @@ def draw_split(
         Sorted row numbers of each side, int64; `validation` is taken from `train`.
 
     Raises:
-        DataError: If a side would be empty.
+        DataError: If a side would be empty, or `groups.txt` is faulty.
         ValueError: If `kind` is none of `KINDS`.
     """
     if kind not in KINDS:
@@ -225,11 +232,12 @@ def draw_split(
     else:
         rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
         cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
-        groups = [
-            group_near_duplicates(thumbnails(names, store))
+        known = groups.read(store)
+        sides = [
+            group_near_duplicates(thumbnails(names, store), known)
             for names in (rooms, cutouts)
         ]
-        split = unseen_split(rows, test_fraction, seed, *groups)
+        split = unseen_split(rows, test_fraction, seed, *sides)
     return hold_out_validation(split, rows, seed)
 
 

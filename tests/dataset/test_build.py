@@ -64,8 +64,8 @@ def three_commands(folders, tmp_path_factory):
     root = tmp_path_factory.mktemp("three")
     with made_sets.stand_ins(with_pillow=False):
         compose.compose(
-            folders / "cutouts",
-            folders / "rooms",
+            [folders / "cutouts"],
+            [folders / "rooms"],
             root / "set",
             plan(folders, "x").recipe,
             num_rows=NUM_ROWS,

@@ -94,7 +94,7 @@ class Inspector:
                 pictures[column] = picture
         digest = pictures["fg_bg"].digest if "fg_bg" in pictures else None
         faults = faults or _size_faults(row, pictures)
-        return Inspected(faults, digest) if faults else _judge(pictures)
+        return Inspected(faults, digest) if faults else _judge(row, pictures)
 
     def _try(self, column: str, path: str) -> _Picture | Fault:
         try:
@@ -120,7 +120,7 @@ def _size_faults(row, pictures) -> list[Fault]:
     return faults
 
 
-def _judge(pictures) -> Inspected:
+def _judge(row, pictures) -> Inspected:
     """What the pixels of a row show."""
     (bg,), (fg_bg,) = pictures["bg"].pixels, pictures["fg_bg"].pixels
     low, high, mask = pictures["mask"].pixels
@@ -131,8 +131,9 @@ def _judge(pictures) -> Inspected:
     faults = []
     agrees = measures.agree(room, whole, outside, side)
     # A mask that is empty or full says nothing of where the room must show.
-    if high < streams.MASK_THRESHOLD:
-        text = f"expected a figure, received {low} to {high}"
+    if (high < streams.MASK_THRESHOLD) != labels.is_empty(row):
+        wanted = "nobody" if labels.is_empty(row) else "a figure"
+        text = f"expected {wanted}, received {low} to {high}"
         faults.append(Fault("empty_mask", text))
     elif low >= streams.MASK_THRESHOLD:
         text = f"expected some background, received {low} to {high}"

@@ -52,8 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fewest, most = Recipe.figures
     text = "figures in a picture; the mask is of all, the labels name the first "
     add("--figures", ("MIN", "MAX"), int, f"{text}({fewest} {most})")
-    text = f"share of the figures blurred as if they moved ({Recipe.motion_blur})"
-    add("--motion-blur", "SHARE", float, text)
+    for name, text in (
+        ("motion_blur", "share of the figures blurred as if they moved"),
+        ("wall_shadows", "share of the rows with a lamp's shadows on floor and wall"),
+        ("camouflage", "share of the figures nearly as coloured as the room"),
+        ("empty", "share of the rows in which nobody stands; their masks are empty"),
+    ):
+        flag, default = f"--{name.replace('_', '-')}", getattr(Recipe, name)
+        add(flag, "SHARE", float, f"{text} ({default})")
     add("--quality", "Q", int, f"JPEG quality ({Recipe.quality})")
     add("--seed", "N", int, f"decides everything ({Recipe.seed})")
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from maskdepth_tf import streams
+from maskdepth_tf.dataset.composing.recipe import paste
 
 Layer = tuple[np.ndarray, int, int]
 """Cut-out, left and top."""
@@ -39,6 +40,19 @@ CAST_SHEAR = 0.6
 CAST_SIGMA = (0.015, 0.04)
 """Softness, a share of the extent."""
 CAST_DARKNESS = (0.2, 0.45)
+WALL_ASIDE = (0.15, 0.6)
+"""Move aside of a shadow on the wall, to either side, a share of the extent."""
+WALL_FOOT = (0.05, 0.25)
+"""Height of the wall's foot above the figure's, a share of the extent."""
+WALL_BELOW = (0.05, 0.35)
+"""Part of the figure whose shadow lies before the wall, a share of the extent."""
+WALL_SCALE = (1.0, 1.3)
+"""Size of the shadow on the wall, by that of the figure: lamps are near."""
+WALL_SIGMA = (0.015, 0.05)
+"""Softness, a share of the extent."""
+WALL_DARKNESS = (0.2, 0.6)
+PULL = (0.2, 0.9)
+"""How far a colour goes towards the room's: 0 not at all, 1 all the way."""
 
 
 def _extent(cutout: np.ndarray) -> tuple[int, int]:
@@ -107,6 +121,30 @@ def match(
     colour = cv2.cvtColor(figure, cv2.COLOR_Lab2RGB)
     colour = np.rint(255 * np.clip(colour, 0, 1)).astype(np.uint8)
     return np.dstack([colour, cutout[..., 3]])
+
+
+def camouflage(
+    layer: Layer, room: np.ndarray, draws: np.random.Generator
+) -> np.ndarray:
+    """Pulls the colour of a figure a drawn part of the way to that of what it hides.
+
+        colour <- colour + strength * (mean of the room behind the figure - colour)
+
+    Args:
+        layer: The figure.
+        room: uint8 [S, S, 3].
+        draws: Source of randomness.
+
+    Returns:
+        uint8 [h, w, 4] with the same alpha; the same outside the picture.
+    """
+    cutout, strength = layer[0], draws.uniform(*PULL)
+    weights = paste(room, *layer)[1].astype(np.float64)
+    if not weights.any():
+        return cutout
+    behind = np.tensordot(weights, room, 2) / weights.sum()
+    colour = cutout[..., :3] + strength * (behind - cutout[..., :3])
+    return np.dstack([np.rint(colour).astype(np.uint8), cutout[..., 3]])
 
 
 def motion_blur(layer: Layer, draws: np.random.Generator) -> Layer:
@@ -199,6 +237,74 @@ def shade(
     for layer in layers:
         light *= 1 - contact * contact_shadow(layer, size)
         light *= 1 - cast * cast_shadow(layer, size, length, shear, sigma)
+    return np.rint(room * light[..., None]).astype(np.uint8)
+
+
+def wall_shadow(
+    layer: Layer,
+    size: int,
+    *,
+    aside: float,
+    foot: float,
+    below: float,
+    scale: float,
+    sigma: float,
+) -> np.ndarray:
+    """A figure's shadow along the floor to the wall, and up the wall.
+
+    Lengths are shares of the extent.
+
+    Args:
+        layer: The figure.
+        size: Side of the picture [pixels].
+        aside: Move aside on the wall; along the floor it grows to that.
+        foot: Height of the wall's foot above the figure's, above 0.
+        below: Part of the figure whose shadow lies on the floor.
+        scale: Size of the shadow on the wall, by that of the figure.
+        sigma: Softness.
+
+    Returns:
+        float32 [S, S] from 0 to 1.
+    """
+    cutout, left, top = layer
+    end, extent = _extent(cutout)
+    edge, middle = end - 0.5, (cutout.shape[1] - 1) / 2
+    up = (top + edge - np.arange(size)[:, None]) / extent
+    way = np.minimum(up / foot, 1)  # 0 at the figure's foot, 1 on the wall
+    height = np.where(up < foot, way * below, below + (up - foot) / scale)
+    shift = left + middle + way * aside * extent
+    columns = middle + (np.arange(size) - shift) / (1 + way * (scale - 1))
+    rows = np.broadcast_to(edge - height * extent, columns.shape)
+    alpha = cutout[..., 3] / np.float32(255)
+    places = columns.astype(np.float32), rows.astype(np.float32)
+    shadow = cv2.remap(alpha, *places, cv2.INTER_LINEAR)
+    return cv2.GaussianBlur(shadow, (0, 0), sigma * extent + 0.5)
+
+
+def shade_wall(
+    room: np.ndarray, layers: list[Layer], draws: np.random.Generator
+) -> np.ndarray:
+    """Darkens a room by the shadows that one lamp throws on floor and wall.
+
+    Args:
+        room: uint8 [S, S, 3].
+        layers: Figures, at least one.
+        draws: Source of randomness.
+
+    Returns:
+        uint8 [S, S, 3]. Where shadows meet it is no darker than in one.
+    """
+    darkness, aside = draws.uniform(*WALL_DARKNESS), draws.uniform(*WALL_ASIDE)
+    lamp = {
+        "aside": aside if draws.random() < 0.5 else -aside,
+        "foot": draws.uniform(*WALL_FOOT),
+        "below": draws.uniform(*WALL_BELOW),
+        "scale": draws.uniform(*WALL_SCALE),
+        "sigma": draws.uniform(*WALL_SIGMA),
+    }
+    size = room.shape[0]
+    shadows = [wall_shadow(layer, size, **lamp) for layer in layers]
+    light = 1 - np.float32(darkness) * np.max(shadows, axis=0)
     return np.rint(room * light[..., None]).astype(np.uint8)
 
 

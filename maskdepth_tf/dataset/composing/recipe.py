@@ -32,6 +32,9 @@ class Recipe:
         match: Whether colour and light of figures go towards the room's.
         figures: Least and greatest number of figures; the labels name the first.
         motion_blur: Share of the figures that are blurred as if they moved.
+        wall_shadows: Share of the rows in which a lamp throws shadows on the wall.
+        camouflage: Share of the figures whose colour goes towards the room's.
+        empty: Share of the rows in which nobody stands.
     """
 
     image_size: int = 224
@@ -44,13 +47,18 @@ class Recipe:
     match: bool = False
     figures: tuple[int, int] = (1, 1)
     motion_blur: float = 0.0
+    wall_shadows: float = 0.0
+    camouflage: float = 0.0
+    empty: float = 0.0
 
     def __post_init__(self) -> None:
         errors.check_range("--image-size", self.image_size, *streams.IMAGE_SIZES)
         errors.check_range("--quality", self.quality, 1, 100)
         errors.check_range("--seed", self.seed, 0)
         errors.check_range("--views", self.views, 0)
-        errors.check_range("--motion-blur", self.motion_blur, 0, 1)
+        for name in ("motion_blur", "wall_shadows", "camouflage", "empty"):
+            flag = f"--{name.replace('_', '-')}"
+            errors.check_range(flag, getattr(self, name), 0, 1)
         if self.scale and not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise errors.UsageError(
                 "--scale must be two numbers with 0 < MIN <= MAX <= 1. "

@@ -31,14 +31,17 @@ def room_path(background: int, view: int) -> str:
     return f"Background/bg{background + 1}{suffix}.jpg"
 
 
-def row_paths(index: int, foreground: int, background: int, view: int) -> labels.Row:
+def row_paths(
+    index: int, foreground: int, background: int, view: int, is_empty: bool = False
+) -> labels.Row:
     """Paths of row `index`; index, foreground and background are counted from 0."""
     part, number = f"data_{index // ROWS_PER_PART + 1}", index + 1
+    mark = labels.EMPTY_MARK if is_empty else ""
     return labels.Row(
         bg=room_path(background, view),
         fg=f"Foreground/fg{foreground + 1}.png",
         fg_bg=f"{part}/Fg-Bg/fg-bg{number}.jpg",
-        mask=f"{part}/Fg-Bg-Mask/fg-bg-mask{number}.jpg",
+        mask=f"{part}/Fg-Bg-Mask/fg-bg-mask{number}{mark}.jpg",
         depth=f"{part}/Depth/depth{number}.jpg",
     )
 
@@ -70,6 +73,11 @@ class Composer:
             return 0
         draws = self._draws(Composed.IS_VIEW, index)
         return int(draws.integers(1, self.recipe.views + 1) * draws.integers(2))
+
+    def is_empty(self, index: int) -> bool:
+        """Whether nobody stands in row `index`."""
+        share = self.recipe.empty  # at once where it is 0, as in `_others`
+        return share > 0 and self._draws(Composed.EMPTY, index).random() < share
 
     def write_views(self, background: int) -> dict[str, str]:
         """Writes all views of a room; returns their SHA-256 by path."""
@@ -113,12 +121,15 @@ class Composer:
     def row(self, index: int) -> labels.Row:
         """A row's paths."""
         foreground, background = self.pairing.sources(index)
-        return row_paths(index, foreground, background, self.view_of(index))
+        view, is_empty = self.view_of(index), self.is_empty(index)
+        return row_paths(index, foreground, background, view, is_empty)
 
     def _picture(
         self, index: int, room: np.ndarray, foreground: int, mirrored: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Composite, uint8 [S, S, 3], and mask, uint8 [S, S], of a row."""
+        if self.is_empty(index):
+            return room, np.zeros(room.shape[:2], np.uint8)
         draws = self._draws(Composed.PLACE, index)
         layers = [self._layer(foreground, mirrored, room, draws, (index, 0))]
         layers += self._others(index, room, layers[0])
@@ -126,6 +137,10 @@ class Composer:
             layers.sort(key=realism.foot)
         if self.recipe.shadow:
             room = realism.shade(room, layers, self._draws(Composed.SHADOW, index))
+        if self.recipe.wall_shadows:
+            draws = self._draws(Composed.WALL, index)
+            if draws.random() < self.recipe.wall_shadows:
+                room = realism.shade_wall(room, layers, draws)
         composite, mask = paste(room, *layers[0])
         for layer in layers[1:]:
             composite, above = paste(composite, *layer)
@@ -172,6 +187,10 @@ class Composer:
             top = realism.stand(cutout, recipe.image_size, draws)
         if recipe.match:
             cutout = realism.match(cutout, room, self._draws(Composed.MATCH, *key))
+        if recipe.camouflage:
+            draws = self._draws(Composed.CAMOUFLAGE, *key)
+            if draws.random() < recipe.camouflage:
+                cutout = realism.camouflage((cutout, left, top), room, draws)
         if recipe.motion_blur:
             draws = self._draws(Composed.MOTION, *key)
             if draws.random() < recipe.motion_blur:

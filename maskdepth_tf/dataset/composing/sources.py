@@ -1,5 +1,6 @@
 """The user's cut-outs and rooms, read once and checked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,22 @@ def list_pictures(folder: Path) -> list[Path]:
     if not pictures:
         raise errors.DataError(f"{folder}: must hold at least one picture, is empty")
     return sorted(pictures, key=lambda path: path.name)
+
+
+def list_all(folders: Sequence[Path]) -> list[Path]:
+    """Files of several folders, one folder after the other, as `list_pictures`.
+
+    Raises:
+        DataError: Two pictures have the same name.
+    """
+    paths: dict[str, Path] = {}
+    for path in (path for folder in folders for path in list_pictures(folder)):
+        first = paths.setdefault(path.name, path)
+        if first is not path:
+            raise errors.DataError(
+                f"{path}: a picture needs a name of its own; {first} has the same"
+            )
+    return list(paths.values())
 
 
 def read_cutout(path: Path, largest: int | None = None) -> np.ndarray:
@@ -108,21 +125,24 @@ class Sources(NamedTuple):
 
 
 def read_sources(
-    foregrounds: Path, backgrounds: Path, image_size: int, is_scaled: bool
+    foregrounds: Sequence[Path],
+    backgrounds: Sequence[Path],
+    image_size: int,
+    is_scaled: bool,
 ) -> Sources:
-    """Reads a folder of cut-outs and one of rooms.
+    """Reads folders of cut-outs and of rooms.
 
     Args:
-        foregrounds: Cut-outs, pictures with an alpha channel.
-        backgrounds: Rooms.
+        foregrounds: Folders of cut-outs, pictures with an alpha channel.
+        backgrounds: Folders of rooms.
         image_size: Side of the rooms, in pixels.
         is_scaled: Whether cut-outs will be, so that they need not be larger.
 
     Raises:
-        DataError: One is missing, damaged or no cut-out.
+        DataError: One is missing, damaged or no cut-out, or two have one name.
     """
     startup.load_tensorflow()
     largest = 2 * image_size if is_scaled else None
-    cutouts = {p: read_cutout(p, largest) for p in list_pictures(foregrounds)}
-    rooms = {p: read_room(p, image_size) for p in list_pictures(backgrounds)}
+    cutouts = {p: read_cutout(p, largest) for p in list_all(foregrounds)}
+    rooms = {p: read_room(p, image_size) for p in list_all(backgrounds)}
     return Sources(cutouts, rooms)

@@ -31,7 +31,7 @@ def prepare(plan: Build, force: bool = False) -> tuple[Shards, dict]:
         storing.check_apart(Path(plan.output), folder)
     recipe = plan.recipe
     originals = sources.read_sources(
-        foregrounds, backgrounds, recipe.image_size, recipe.scale is not None
+        [foregrounds], [backgrounds], recipe.image_size, recipe.scale is not None
     )
     teacher = loading.load_teacher(
         plan.teacher, plan.convention, plan.normalize, plan.input_size

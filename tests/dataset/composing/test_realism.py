@@ -13,33 +13,7 @@ from hypothesis import strategies as st
 from maskdepth_tf.dataset.composing import presets, realism, rows
 from maskdepth_tf.dataset.composing.recipe import Recipe, paste
 from maskdepth_tf.draws import Composed, generator
-
-
-class Fixed:
-    """Draws the middle of a range and the mean of a deviation."""
-
-    def uniform(self, low, high):
-        return (low + high) / 2
-
-    def normal(self, mean, _deviation):
-        return float(mean)
-
-
-class Most:
-    """Draws the upper end of a range."""
-
-    def uniform(self, _low, high):
-        return high
-
-
-def box(height, width, colour=(200, 100, 0), alpha=255):
-    pixels = np.empty((height, width, 4), np.uint8)
-    pixels[...] = (*colour, alpha)
-    return pixels
-
-
-def grey(value, size=40):
-    return np.full((size, size, 3), value, np.uint8)
+from tests.support.figures import Fixed, Most, box, grey
 
 
 def test_figures_stand_by_their_size():

@@ -102,7 +102,10 @@ def pictures(tmp_path_factory):
 def composed(pictures, output, **options):
     recipe = Recipe(image_size=32, scale=(0.3, 0.6), quality=90, **options)
     workers = 1 + output.name.count("2")
-    compose.compose(*pictures, output, recipe, num_rows=70, num_workers=workers)
+    cutouts, rooms = pictures
+    compose.compose(
+        [cutouts], [rooms], output, recipe, num_rows=70, num_workers=workers
+    )
     sums = (output / "files.sha256").read_text().splitlines()
     return labels.read(output / "labels.txt"), sums
 
