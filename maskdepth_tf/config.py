@@ -94,6 +94,32 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class Camera:
+    """What happens to one of two pictures of training; the defaults change nothing."""
+
+    move_probability: float = field(
+        0.0, "Share of examples whose background's camera moves.", 0, 1
+    )
+    shift_range: float = field(0.03, "Greatest shift, as a share of the side.", 0, 0.2)
+    zoom_range: float = field(0.02, "Greatest zoom, as a share of the side.", 0, 0.2)
+    turn_range: float = field(1.5, "Greatest turn, in degrees.", 0, 20)
+    light_probability: float = field(
+        0.0, "Share of examples of which one picture's light changes.", 0, 1
+    )
+    exposure_range: float = field(0.5, "Greatest logarithm of its gain.", 0, 2)
+    balance_range: float = field(0.15, "That of a channel's own gain.", 0, 1)
+    gamma_range: float = field(0.3, "That of its gamma.", 0, 1)
+    vignette_range: float = field(0.3, "Most light that its corners lose.", 0, 1)
+    blur_probability: float = field(
+        0.0, "Share of examples of which one picture is blurred.", 0, 1
+    )
+    noise_probability: float = field(
+        0.0, "Share of examples with noise in both pictures.", 0, 1
+    )
+    noise_range: float = field(8.0, "Greatest deviation of noise, of 255.", 0, 100)
+
+
+@dataclass(frozen=True)
 class Model:
     """The network's shape."""
 
@@ -186,6 +212,7 @@ class Config:
     workdir: str = field("runs/quickstart", "Run folder.")
     data: Data = field(Data(), "Examples.")
     augmentation: Augmentation = field(Augmentation(), "What changes in them.")
+    camera: Camera = field(Camera(), "What happens to one of its pictures.")
     model: Model = field(Model(), "Network.")
     losses: Losses = field(Losses(), "What is minimised.")
     optimizer: Optimizer = field(Optimizer(), "How it is minimised.")

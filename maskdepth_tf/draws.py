@@ -64,6 +64,25 @@ class Column(enum.IntEnum):
     IS_ZOOMED = 10
     HOLES = 11
     """Of two a hole, those of one picture after those of the other."""
+    IS_MOVED = 75
+    MOVE = 76
+    """Of four: right, down, zoom and turn."""
+    IS_LIT = 80
+    LIT_PICTURE = 81
+    EXPOSURE = 82
+    BALANCE = 83
+    """Of three: red, green and blue."""
+    GAMMA = 86
+    VIGNETTE = 87
+    IS_SOFT = 88
+    SOFT_PICTURE = 89
+    SOFTNESS = 90
+    IS_NOISY = 91
+    NOISE = 92
+    NOISE_SEED = 93
+    """Of two."""
+    END = 95
+    """How many there are."""
 
 
 def generator(*entropy: int) -> np.random.Generator:

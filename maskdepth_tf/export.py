@@ -9,8 +9,12 @@ and `fg_bg_bytes`, pixels as [B, S, S, 3] `bg` and `fg_bg` from 0 to 255:
     serving_png        pictures -> mask_png_bytes, depth_png_bytes, cutout_png_bytes
     serving_arrays     float32 pixels -> as serving_default
     serving_uint8      uint8 pixels -> as serving_default
+    serving_registered float32 pixels, of backgrounds that fit -> as serving_default
 
-`mask` is a probability; `depth` is 0 near and 1 far. Beside them lie
+All but the last bring a background onto its picture first: its camera and its light
+are undone. `mask` is a probability; `depth` is 0 near and 1 far; every signature also
+answers `background_mismatch` [B], the share of the picture that does not fit the
+background thereafter. Beside them lie
 
     maskdepth.json     size and conventions, also an asset of the SavedModel
     MODEL_CARD.md      what it is, was trained with and scored

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "maskdepth_tf"
 SHARED = "errors startup streams draws files workers schema config".split()
 """Modules at the top of the package that every part may know, lowest first."""
 
-ROOMS = "images network scenes input reports dataset training inference".split()
+ROOMS = "images registration network scenes input reports dataset training inference".split()
 ROOMS += "serving clients exporting".split()
 """Folders of the package, lowest first."""
 
@@ -29,6 +29,7 @@ ORDER = ["__init__", *SHARED, "cli", *ROOMS, *COMMANDS]
 
 KNOWS_ONLY = {
     "images": {"errors", "files", "streams"},
+    "registration": set(),
     "network": {"errors", "streams"},
     "scenes": {"draws"},
     "serving": {"errors", "files"},

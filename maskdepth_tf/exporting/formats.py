@@ -9,8 +9,9 @@ In the version's folder `formats/` get what was asked for:
     maskdepth_bfloat16.xml, .bin    the same, computed in bfloat16, weights of 16 bits
 
 All take float32 `bg` and `fg_bg` [B, S, S, 3], 0 to 255, and answer float32 `mask` and
-`depth` [B, S, S, 1], as `serving_arrays`. No file can decode pictures: ONNX and the
-others have no operations for that. Each is run by its own runtime before it is
+`depth` [B, S, S, 1], as `serving_registered`: of backgrounds that fit their pictures.
+No file can decode pictures or bring a background onto its picture: ONNX and the others
+have no operations for that. Each is run by its own runtime before it is
 published; FILE.json says how far its answers are from the SavedModel's.
 """
 
@@ -102,7 +103,7 @@ def write(
     checked = {name: value[1::2] for name, value in pictures.items()}
     loaded = load_saved_model(os.fspath(folder))
     # Looked up here: a signature alone does not keep the variables it reads.
-    expected = _ask(lambda x: loaded.signatures["serving_arrays"](**x), checked)
+    expected = _ask(lambda x: loaded.signatures["serving_registered"](**x), checked)
     target = Path(folder, FOLDER)
     target.mkdir()
     for name in names:
@@ -210,7 +211,8 @@ def _pixels(model):
     """The network from pixels to answers, and its arguments."""
     from maskdepth_tf.inference import graph
 
-    return graph.of_model(model).signatures()["serving_arrays"]
+    inference = graph.of_model(model)
+    return inference.network, inference.signatures()["serving_registered"][1]
 
 
 def _save(model, folder, batch_size) -> None:

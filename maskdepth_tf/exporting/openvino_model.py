@@ -1,8 +1,8 @@
 """A version whose network runs in OpenVINO, which is faster than TensorFlow on CPUs.
 
-Pictures are decoded, resized and encoded by TensorFlow as ever. The answers differ from
-the SavedModel's by rounding, about 2e-6 in float32, which is checked when a version is
-loaded.
+Pictures are decoded, resized, registered and encoded by TensorFlow as ever. The answers
+differ from the SavedModel's by rounding, about 2e-6 in float32, which is checked when a
+version is loaded.
 """
 
 import os
@@ -16,7 +16,7 @@ from maskdepth_tf.exporting import formats
 from maskdepth_tf.inference import graph
 from maskdepth_tf.serving.saved_model import SavedModel
 
-_ARRAYS = "serving_arrays"
+_REGISTERED = "serving_registered"
 _OUTPUTS = ("mask", "depth")
 
 _MEAN_TOLERANCE = 0.02
@@ -41,11 +41,11 @@ class OpenVinoModel(SavedModel):
     def _find_functions(self, folder: str) -> dict[str, Callable]:
         kind = formats.FORMATS[self._kind]
         path = os.path.join(folder, formats.FOLDER, kind.file)
-        if not os.path.isfile(path) or _ARRAYS not in self.signature_defs:
+        if not os.path.isfile(path) or _REGISTERED not in self.signature_defs:
             raise StateError(f"{path}: is missing: export with --format {self._kind}")
-        size = self.signature_defs[_ARRAYS].inputs["bg"].tensor_shape.dim[1].size
+        size = self.signature_defs[_REGISTERED].inputs["bg"].tensor_shape.dim[1].size
         run = kind.load(path)
-        error = _error(self._loaded.signatures[_ARRAYS], run, size, kind.is_exact)
+        error = _error(self._loaded.signatures[_REGISTERED], run, size, kind.is_exact)
         most = formats.TOLERANCE if kind.is_exact else _MEAN_TOLERANCE
         # NaN is no smaller.
         if not error <= most:
@@ -78,5 +78,5 @@ def _error(expected, run, size, is_exact) -> float:
     bg, fg_bg = draw(0, 256, (2, 1, size, size, 3)).astype(np.float32)
     outputs = run({"bg": bg, "fg_bg": fg_bg})
     wanted = expected(bg=tf.constant(bg), fg_bg=tf.constant(fg_bg))
-    errors = np.stack([np.abs(outputs[name] - wanted[name]) for name in wanted])
+    errors = np.stack([np.abs(outputs[name] - wanted[name]) for name in _OUTPUTS])
     return errors.max() if is_exact else errors.mean()

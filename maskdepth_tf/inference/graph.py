@@ -15,6 +15,7 @@ import tensorflow as tf
 from maskdepth_tf import streams
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.network import answers
+from maskdepth_tf.registration import registering
 
 Signature = tuple[Callable[..., dict], list[tf.TensorSpec]]
 """A graph function and its arguments by name, type and shape."""
@@ -23,21 +24,30 @@ Signature = tuple[Callable[..., dict], list[tf.TensorSpec]]
 class Inference:
     """What a trained network answers, from bytes or from pixels.
 
-    Answers are a dict of float32 [B, S, S, 1]:
-        mask: Probability that the foreground is there, 0 to 1.
-        depth: Relative depth, 0 near and 1 far.
+    Backgrounds are brought onto their pictures first (`registering.register`).
+
+    Answers are a dict of float32:
+        mask: [B, S, S, 1], probability that the foreground is there, 0 to 1.
+        depth: [B, S, S, 1], relative depth, 0 near and 1 far.
+        background_mismatch: [B], share of the picture that does not fit the background
+            thereafter, foreground included, 0 to 1.
 
     Args:
-        network: Gives the answers to float32 `bg` and `fg_bg`, as `arrays` takes them.
+        network: Gives `mask` and `depth` to float32 `bg` and `fg_bg`, as `registered`
+            takes them.
+        image_size: S.
+
+    Attributes:
+        network: The same as a graph.
         image_size: S.
     """
 
     def __init__(self, network: Callable[..., dict], image_size: int):
         self.image_size = image_size
-        # Traced once, and once in the graph, however many signatures call it.
-        self._network = tf.function(
-            network, self.signatures()["serving_arrays"][1], autograph=False
-        )
+        # Traced once, and once in the graph, however many signatures call them.
+        pixels = self.signatures()["serving_arrays"][1]
+        self.network = tf.function(network, pixels, autograph=False)
+        self._register = tf.function(registering.register, pixels, autograph=False)
 
     def pictures(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
         """Answers for encoded pictures of any size.
@@ -57,7 +67,12 @@ class Inference:
             bg: float32 [B, S, S, 3], 0 to 255.
             fg_bg: float32 [B, S, S, 3], 0 to 255.
         """
-        return self._network(bg, fg_bg)
+        return self.registered(self._register(bg, fg_bg).bg, fg_bg)
+
+    def registered(self, bg: tf.Tensor, fg_bg: tf.Tensor) -> dict:
+        """Answers for pixels as `arrays` does, of backgrounds that fit already."""
+        mismatch = registering.mismatch(bg, fg_bg)
+        return self.network(bg, fg_bg) | {"background_mismatch": mismatch}
 
     def pixels(self, bg: tf.Tensor, fg_bg: tf.Tensor) -> dict:
         """Answers for pixels as `arrays` does, but uint8."""
@@ -70,10 +85,11 @@ class Inference:
         """
         outputs = self.pictures(bg_bytes, fg_bg_bytes)
         height, width = tf.unstack(_only_size(fg_bg_bytes))
-        return {
-            name: answers.stretch(value, height, width)
-            for name, value in outputs.items()
+        stretched = {
+            name: answers.stretch(outputs[name], height, width)
+            for name in ("mask", "depth")
         }
+        return outputs | stretched
 
     def pngs(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
         """Answers as the files that `predict` writes, each as large as its `fg_bg`.
@@ -86,6 +102,7 @@ class Inference:
             mask_png_bytes: string [B], PNG of 8-bit grey, 255 is foreground.
             depth_png_bytes: string [B], PNG of 16-bit grey, 65535 is far.
             cutout_png_bytes: string [B], RGBA PNG, `fg_bg` with the mask as alpha.
+            background_mismatch: float32 [B], as ever.
         """
         outputs = self.pictures(bg_bytes, fg_bg_bytes)
         encoded = tf.map_fn(
@@ -94,7 +111,8 @@ class Inference:
             fn_output_signature=[tf.TensorSpec([], tf.string)] * 3,
         )
         names = ("mask_png_bytes", "depth_png_bytes", "cutout_png_bytes")
-        return dict(zip(names, encoded, strict=True))
+        mismatch = {"background_mismatch": outputs["background_mismatch"]}
+        return dict(zip(names, encoded, strict=True)) | mismatch
 
     def signatures(self) -> dict[str, Signature]:
         """Lists the functions that `export` writes, by the signature's name."""
@@ -109,6 +127,7 @@ class Inference:
             "serving_png": (self.pngs, encoded),
             "serving_arrays": (self.arrays, floats),
             "serving_uint8": (self.pixels, integers),
+            "serving_registered": (self.registered, floats),
         }
 
     def _load(self, data, stream) -> tf.Tensor:

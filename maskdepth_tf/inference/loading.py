@@ -15,6 +15,10 @@ Predictor = Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
 """From encoded pictures, B of `bg` and B of `fg_bg`, to `graph.Inference`'s answers."""
 
 
+NEEDED = {"serving_default", "serving_arrays", "serving_registered"}
+"""Signatures that a SavedModel must have."""
+
+
 def load_predictor(path: str | os.PathLike) -> Predictor:
     """Loads a trained network, ready for encoded pictures.
 
@@ -82,7 +86,7 @@ def load_saved_model(folder: str) -> Any:
     """
     try:
         loaded = tf.saved_model.load(folder)
-        missing = {"serving_default", "serving_arrays"} - set(loaded.signatures)
+        missing = NEEDED - set(loaded.signatures)
     except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise StateError(f"{folder}: cannot be loaded: {reason}") from error

@@ -15,6 +15,7 @@ from maskdepth_tf.errors import StateError
 from maskdepth_tf.inference import loading
 from maskdepth_tf.input import examples, pipeline
 from maskdepth_tf.network import answers, baseline, metric_list, metrics
+from maskdepth_tf.registration import registering
 from maskdepth_tf.training import batches, checkpoints
 
 
@@ -23,12 +24,15 @@ class Scorable:
     """A trained network, whatever file it comes from.
 
     Attributes:
-        outputs: From a batch of inputs to `mask` logits and `depth`.
+        outputs: From a batch of inputs to `mask` logits, `depth` and
+            `background_mismatch`, with backgrounds brought onto their pictures.
+        bare: The same of backgrounds as they are, without `background_mismatch`.
         image_size: Side of its pictures, in pixels.
         num_parameters: Trainable parameters.
     """
 
     outputs: Callable[[Mapping], Mapping]
+    bare: Callable[[Mapping], Mapping]
     image_size: int
     num_parameters: int
 
@@ -53,8 +57,17 @@ def _keras_scorable(model: keras.Model) -> Scorable:
             "a model must take the pictures "
             f"{' and '.join(sorted(names))}. Received: {model.name}"
         )
-    run = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
-    return Scorable(run, model.inputs[0].shape[1], num_parameters(model))
+    bare = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
+
+    def outputs(inputs):
+        bg, fg_bg = (tf.cast(inputs[name], tf.float32) for name in ("bg", "fg_bg"))
+        bg = registering.register(bg, fg_bg).bg
+        mismatch = registering.mismatch(bg, fg_bg)
+        found = model({"bg": bg, "fg_bg": fg_bg}, training=False)
+        return found | {"background_mismatch": mismatch}
+
+    size, run = model.inputs[0].shape[1], tf.function(outputs, autograph=False)
+    return Scorable(run, bare, size, num_parameters(model))
 
 
 def num_parameters(model) -> int:
@@ -63,15 +76,19 @@ def num_parameters(model) -> int:
 
 
 def _saved_model_scorable(loaded):
-    def outputs(inputs):
+    def run(signature, inputs):
         # Looked up here: a signature alone does not keep the variables it reads.
-        found = loaded.signatures["serving_arrays"](
+        found = loaded.signatures[signature](
             **{name: tf.cast(value, tf.float32) for name, value in inputs.items()}
         )
-        return {"mask": metrics.to_logits(found["mask"]), "depth": found["depth"]}
+        return found | {"mask": metrics.to_logits(found["mask"])}
 
+    outputs, bare = (
+        functools.partial(run, name)
+        for name in ("serving_arrays", "serving_registered")
+    )
     _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
-    return Scorable(outputs, inputs["bg"].shape[1], num_parameters(loaded))
+    return Scorable(outputs, bare, inputs["bg"].shape[1], num_parameters(loaded))
 
 
 class Scores:
@@ -83,9 +100,10 @@ class Scores:
 
     def update(self, targets: Mapping, outputs: Mapping) -> None:
         """Adds a batch: targets and outputs by name, [B, H, W, 1] each."""
-        for output, value in outputs.items():
-            for metric in self._metrics[output]:
-                metric.update_state(targets[output], value)
+        for output, group in self._metrics.items():
+            if output in outputs:
+                for metric in group:
+                    metric.update_state(targets[output], outputs[output])
 
     def result(self) -> dict[str, dict[str, float]]:
         """The figures of each output, by name."""

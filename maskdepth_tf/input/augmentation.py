@@ -6,8 +6,8 @@ so that it looks the same in any worker, in any order and after any restart.
 
 Examples are dicts of the four streams as they are in memory (`streams`), in batches:
 uint8 pixels, binary mask, uint16 depth. Where the picture moves, all four streams
-move together. Colours change in both pictures alike: the network is to find what was
-added, not who changed the light.
+move together, and colours change in both pictures alike. What happens to one picture
+alone is in `camera`.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,6 @@ CUTOUT_VALUE = 153
 """Grey of a hole: 0.6 of 255, the reference's."""
 MAX_HOLES = 16
 """Most holes of a picture."""
-NUM_DRAWS = Column.HOLES + 4 * MAX_HOLES
-"""Uniform numbers that an example's augmentation takes."""
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
 """Luma of red, green and blue (ITU-R BT.601)."""
 
@@ -40,13 +38,13 @@ def example_draws(seed: int, epoch: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
         indices: int64 [B], the examples' numbers in their split.
 
     Returns:
-        float32 [B, NUM_DRAWS] in [0, 1); a row depends on its own index alone.
+        float32 [B, Column.END] in [0, 1); a row depends on its own index alone.
     """
     run = tf.stack([tf.constant(seed, tf.int64), epoch])
 
     def draw(index):
         own = tf.random.experimental.stateless_fold_in(run, index)
-        return tf.random.stateless_uniform([NUM_DRAWS], own)
+        return tf.random.stateless_uniform([Column.END], own)
 
     return tf.map_fn(draw, indices, fn_output_signature=tf.float32)
 
@@ -115,8 +113,8 @@ def frame(
     far = tf.reduce_max(depth, axis=[1, 2, 3], keepdims=True)
     depth = (depth - near) / tf.maximum(far - near, 1.0) * streams.DEPTH_SCALE
     return {
-        "bg": _to_uint8(bg),
-        "fg_bg": _to_uint8(fg_bg),
+        "bg": to_uint8(bg),
+        "fg_bg": to_uint8(fg_bg),
         "mask": tf.cast(mask >= 0.5, tf.uint8),
         "depth": tf.cast(tf.round(depth), tf.uint16),
     }
@@ -139,7 +137,7 @@ def contrast(image: tf.Tensor, factor: tf.Tensor, gain: tf.Tensor) -> tf.Tensor:
     factor = factor[:, tf.newaxis]
     scale = (factor * gain)[:, tf.newaxis, tf.newaxis]
     shift = (127.5 * (1 - factor) * gain)[:, tf.newaxis, tf.newaxis]
-    return _to_uint8(tf.cast(image, tf.float32) * scale + shift)
+    return to_uint8(tf.cast(image, tf.float32) * scale + shift)
 
 
 def grey(image: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
@@ -154,7 +152,7 @@ def grey(image: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     """
     # Not `matvec`, for the reason given in `similarity.ssim_map`.
     luma = tf.reduce_sum(tf.cast(image, tf.float32) * GREY_WEIGHTS, axis=-1)
-    plain = _to_uint8(luma)[..., tf.newaxis]
+    plain = to_uint8(luma)[..., tf.newaxis]
     return tf.where(chosen[:, tf.newaxis, tf.newaxis, tf.newaxis], plain, image)
 
 
@@ -184,7 +182,7 @@ def make_augmentation(
         cutout_size: Side of a hole, in pixels; even.
 
     Returns:
-        A function from a batch and its draws, [B, NUM_DRAWS], to a batch.
+        A function from a batch and its draws, as `example_draws`, to a batch.
     """
 
     def augment(batch: Streams, draws: tf.Tensor) -> Streams:
@@ -218,5 +216,6 @@ def make_augmentation(
     return augment
 
 
-def _to_uint8(image):
+def to_uint8(image: tf.Tensor) -> tf.Tensor:
+    """Rounds and clips to whole numbers from 0 to 255."""
     return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)

@@ -20,6 +20,7 @@ from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import preprocessing, stores
 from maskdepth_tf.input import augmentation, services
 from maskdepth_tf.input.labels import Row
+from maskdepth_tf.registration import registering
 
 Load = Callable[[tf.Tensor], augmentation.Streams]
 _BATCH_PIXELS = 64**3
@@ -262,6 +263,13 @@ def stream_bytes(rows: Sequence[Row], stream: streams.Stream, image_size: int) -
     """Counts the bytes of a stream that `load_memory` keeps."""
     count = len({getattr(row, stream.name) for row in rows})
     return count * image_size**2 * stream.channels * np.dtype(stream.dtype).itemsize
+
+
+def registered(example: augmentation.Streams) -> augmentation.Streams:
+    """Brings the backgrounds of a batch onto their pictures, as prediction does."""
+    bg, fg_bg = (tf.cast(example[s.name], tf.float32) for s in streams.INPUTS)
+    bg = registering.register(bg, fg_bg).bg
+    return example | {"bg": tf.cast(bg, tf.uint8)}
 
 
 def split_example(example: augmentation.Streams) -> Batch:

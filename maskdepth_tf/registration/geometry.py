@@ -331,13 +331,16 @@ def is_inside(warp: tf.Tensor, side: int, margin: float) -> tf.Tensor:
     return tf.cast(far <= 0.5 - (margin + 0.5) / side + 1e-6, tf.float32)
 
 
-def resample(image: tf.Tensor, warp: tf.Tensor, side: int | None = None) -> tf.Tensor:
-    """[B, S, S, C] at the warped places, bilinear; beyond the border as on it.
+def resample(
+    image: tf.Tensor, warp: tf.Tensor, side: int | None = None, border: str = "NEAREST"
+) -> tf.Tensor:
+    """[B, S, S, C] at the warped places, bilinear.
 
     Args:
         image: The picture.
         warp: [B, 6].
         side: Side of the result, in pixels; S if None.
+        border: What is beyond it: "NEAREST", the pixels on it, or "REFLECT".
     """
     size = image.shape[1]
     side = size if side is None else side
@@ -352,19 +355,21 @@ def resample(image: tf.Tensor, warp: tf.Tensor, side: int | None = None) -> tf.T
         transforms=tf.stack([*rows, zero, zero], axis=1),
         output_shape=[side, side],
         interpolation="BILINEAR",
-        fill_mode="NEAREST",
+        fill_mode=border,
         fill_value=0.0,
     )
 
 
-def resample_sharply(image: tf.Tensor, warp: tf.Tensor) -> tf.Tensor:
+def resample_sharply(
+    image: tf.Tensor, warp: tf.Tensor, border: str = "NEAREST"
+) -> tf.Tensor:
     """[B, S, S, C] at the warped places, from twice as many pixels by cubics.
 
-    Beyond the border as on it; where nothing moved, the pixels themselves.
+    Where nothing moved, the pixels themselves. `border` as `resample`.
     """
     side = image.shape[1]
     doubled = tf.image.resize(image, (2 * side, 2 * side), "bicubic")
-    moved = tf.clip_by_value(resample(doubled, warp, side), 0.0, 255.0)
+    moved = tf.clip_by_value(resample(doubled, warp, side, border), 0.0, 255.0)
     is_still = tf.reduce_all(tf.equal(warp, _STILL), axis=1)
     return tf.where(is_still[:, tf.newaxis, tf.newaxis, tf.newaxis], image, moved)
 

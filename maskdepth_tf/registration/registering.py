@@ -27,13 +27,11 @@ class Registered(NamedTuple):
     Attributes:
         bg: float32 [B, S, S, 3], whole numbers from 0 to 255. Where the background
             does not reach, the picture's own pixels.
-        mismatch: [B], share of the pixels that still do not fit, 0 to 1.
         warp: [B, 6], as `geometry.estimate` gives it.
         light: As `light.estimate` gives it.
     """
 
     bg: tf.Tensor
-    mismatch: tf.Tensor
     warp: tf.Tensor
     light: light.Light
 
@@ -48,23 +46,41 @@ def register(bg: tf.Tensor, fg_bg: tf.Tensor) -> Registered:
         fg_bg: float32 [B, S, S, 3], the same.
     """
     size = bg.shape[1]
+    # A client's NaN in one pair must not end the others'; the network sees its own.
+    shown, fg_bg = fg_bg, _finite(fg_bg)
+    bg = _finite(bg)
     warp, agreement = geometry.estimate(bg, fg_bg)
     moved = geometry.resample_sharply(bg, warp)
     found = light.estimate(moved, fg_bg, agreement)
     lit = light.apply(moved, found)
     # What is clipped has lost how far it went: it goes as far as the picture's.
     darkest, brightest = CLIPPED
-    is_beyond = (moved >= brightest) & (fg_bg >= lit) | (moved <= darkest) & (fg_bg <= lit)
+    is_beyond = (moved >= brightest) & (fg_bg >= lit)
+    is_beyond |= (moved <= darkest) & (fg_bg <= lit)
     lit = tf.where(is_beyond, fg_bg, lit)
     inside = geometry.is_inside(warp, size, margin=0.0)
     inside = tf.reshape(inside, [-1, size, size, 1])
     weight = inside * (light.DOUBT + geometry.enlarge(agreement, size))
     gains = _cost(lit, fg_bg, weight) < (1 - GAIN) * _cost(moved, fg_bg, weight)
     chosen = tf.where(gains[:, tf.newaxis, tf.newaxis, tf.newaxis], lit, moved)
-    registered = tf.round(tf.where(inside > 0, chosen, fg_bg))
-    unlike = tf.reduce_max(tf.abs(registered - fg_bg), axis=-1) > DIFFERENCE
-    mismatch = tf.reduce_mean(tf.cast(unlike, tf.float32), axis=[1, 2])
-    return Registered(registered, mismatch, warp, found)
+    registered = tf.round(tf.where(inside > 0, chosen, shown))
+    return Registered(registered, warp, found)
+
+
+def mismatch(bg: tf.Tensor, fg_bg: tf.Tensor) -> tf.Tensor:
+    """Share of the pixels of two pictures that do not fit: [B] from 0 to 1.
+
+    Args:
+        bg: float32 [B, S, S, 3], 0 to 255.
+        fg_bg: float32 [B, S, S, 3], 0 to 255.
+    """
+    is_unlike = tf.reduce_max(tf.abs(bg - fg_bg), axis=-1) > DIFFERENCE
+    return tf.reduce_mean(tf.cast(is_unlike, tf.float32), axis=[1, 2])
+
+
+def _finite(pixels) -> tf.Tensor:
+    pixels = tf.where(tf.math.is_finite(pixels), pixels, 0.0)
+    return tf.clip_by_value(pixels, 0.0, 255.0)
 
 
 def _cost(bg, fg_bg, weight) -> tf.Tensor:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from maskdepth_tf import config
 from maskdepth_tf.errors import DataError, UsageError
-from maskdepth_tf.input import augmentation, packed, pipeline, splits
+from maskdepth_tf.input import augmentation, camera, packed, pipeline, splits
 from maskdepth_tf.input.examples import Examples, open_examples, split_examples
 from maskdepth_tf.training import distribution
 
@@ -66,11 +66,16 @@ class TrainingData:
         augment = augmentation.make_augmentation(
             **dataclasses.asdict(settings.augmentation)
         )
+        disturb = camera.make_disturbance(**dataclasses.asdict(settings.camera))
+
+        def change(batch, draws):
+            return pipeline.registered(disturb(augment(batch, draws), draws))
+
         make_dataset = functools.partial(
             pipeline.make_training_dataset,
             self.examples.load,
             self.split["train"],
-            augment,
+            change,
             batch_size=settings.training.batch_size,
             steps_per_epoch=steps,
             first_step=first_step,
@@ -84,16 +89,20 @@ class TrainingData:
         """The batches of the validation side, each row once."""
         ids, most = self.split["validation"], self.settings.training.test_batch_size
         make_dataset = functools.partial(
-            pipeline.make_evaluation_dataset, self.examples.load, ids
+            pipeline.make_evaluation_dataset, self.load_registered, ids
         )
         return distribution.distribute_evaluation(
             strategy, len(ids), most, make_dataset
         )
 
+    def load_registered(self, indices: tf.Tensor) -> augmentation.Streams:
+        """Rows' numbers, int64 [B], to the four streams as the network sees them."""
+        return pipeline.registered(self.examples.load(indices))
+
     def picture_batch(self) -> tuple[dict, dict]:
         """Inputs and targets of the `training.pictures` test rows that are drawn."""
         count = self.settings.training.pictures
-        ids, load = spread(self.split["test"], count), self.examples.load
+        ids, load = spread(self.split["test"], count), self.load_registered
         return next(iter(pipeline.make_evaluation_dataset(load, ids, batch_size=count)))
 
 

@@ -51,7 +51,9 @@ def profile(data: batches.TrainingData, net: keras.Model, folder: Path) -> list[
     """
     training_batches = _batches(data)
     whole = _seconds(training_batches)
-    plain = dataclasses.replace(data.settings, augmentation=config.Augmentation())
+    plain = dataclasses.replace(
+        data.settings, augmentation=config.Augmentation(), camera=config.Camera()
+    )
     loaded = _seconds(_batches(dataclasses.replace(data, settings=plain)))
     stages, read, from_files = [], 0.0, data.examples.from_files
     if from_files:

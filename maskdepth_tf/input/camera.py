@@ -1,0 +1,183 @@
+"""What a camera does to one of two pictures alone, as stateless augmentation.
+
+The background and the picture are not taken at once: the camera moves a little, its
+exposure and white balance change, one of the two is out of focus, both have noise. As
+in `augmentation`, all that is random arrives as `draws`.
+
+Shapes: B batch, S side of the square pictures in pixels.
+"""
+
+import math
+
+import tensorflow as tf
+
+from maskdepth_tf.draws import Column
+from maskdepth_tf.input.augmentation import Augment, Streams, to_uint8
+from maskdepth_tf.registration import geometry
+
+
+def move(
+    image: tf.Tensor, shift: tf.Tensor, zoom: tf.Tensor, turn: tf.Tensor
+) -> tf.Tensor:
+    """Moves the camera of a picture; what comes in at the border is mirrored.
+
+    Args:
+        image: float32 [B, S, S, 3], 0 to 255.
+        shift: [B, 2], to the right and down, shares of the side.
+        zoom: [B], share by which things grow.
+        turn: [B], radians, clockwise.
+
+    Returns:
+        float32 [B, S, S, 3], 0 to 255.
+    """
+    x, y = tf.unstack(shift, axis=1)
+    scale = 1 / (1 + zoom)
+    cosine, sine = scale * tf.cos(turn), scale * tf.sin(turn)
+    # Where each pixel comes from.
+    first = [cosine, sine, -(cosine * x + sine * y)]
+    second = [-sine, cosine, sine * x - cosine * y]
+    return geometry.resample_sharply(image, tf.stack(first + second, axis=1), "REFLECT")
+
+
+def light(
+    image: tf.Tensor, gain: tf.Tensor, gamma: tf.Tensor, vignette: tf.Tensor
+) -> tf.Tensor:
+    """Changes the light of a picture.
+
+        out = 255 (in / 255) ** gamma * gain * (1 - vignette * r^2)
+
+    with r the distance from the middle, 1 in the corners.
+
+    Args:
+        image: float32 [B, S, S, 3], 0 to 255.
+        gain: [B, 3], by channel.
+        gamma: [B].
+        vignette: [B], share of the light that the corners lose.
+
+    Returns:
+        float32 [B, S, S, 3], from 0.
+    """
+    size = image.shape[1]
+    x, y = geometry.grid(size)
+    fall = (2 * (x**2 + y**2)).reshape(1, size, size, 1)
+    field = 1 - vignette[:, tf.newaxis, tf.newaxis, tf.newaxis] * fall
+    tones = (image / 255) ** gamma[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    return 255 * tones * gain[:, tf.newaxis, tf.newaxis] * field
+
+
+def soften(image: tf.Tensor, softness: tf.Tensor) -> tf.Tensor:
+    """Mixes a picture with its blur, by [B] from 0 to 1.
+
+    At 1 it is as blurred as by a Gaussian of 1 pixel.
+    """
+    around = tf.pad(image, [[0, 0], [2, 2], [2, 2], [0, 0]], "SYMMETRIC")
+    for axis in (1, 2):
+        parts = [
+            tf.gather(around, range(i, i + image.shape[1]), axis=axis) for i in range(5)
+        ]
+        ends, inner, middle = parts[0] + parts[4], parts[1] + parts[3], parts[2]
+        around = (ends + 4 * inner + 6 * middle) / 16
+    share = softness[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    return image + share * (around - image)
+
+
+def noise(
+    images: list[tf.Tensor], sigma: tf.Tensor, seed: tf.Tensor
+) -> list[tf.Tensor]:
+    """Adds normal noise to pictures of a batch.
+
+    Args:
+        images: float32 [B, S, S, 3] each.
+        sigma: [B], deviation.
+        seed: int32 [B, 2], of each example.
+    """
+    shape = [len(images), *images[0].shape[1:]]
+    drawn = tf.map_fn(
+        lambda own: tf.random.stateless_normal(shape, own),
+        seed,
+        fn_output_signature=tf.TensorSpec(shape, tf.float32),
+    )
+    scale = sigma[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    return [image + scale * drawn[:, i] for i, image in enumerate(images)]
+
+
+def make_disturbance(
+    move_probability: float = 0.0,
+    shift_range: float = 0.03,
+    zoom_range: float = 0.02,
+    turn_range: float = 1.5,
+    light_probability: float = 0.0,
+    exposure_range: float = 0.5,
+    balance_range: float = 0.15,
+    gamma_range: float = 0.3,
+    vignette_range: float = 0.3,
+    blur_probability: float = 0.0,
+    noise_probability: float = 0.0,
+    noise_range: float = 8.0,
+) -> Augment:
+    """Puts disturbances together; the defaults change nothing.
+
+    Args:
+        move_probability: Share of examples whose background is moved.
+        shift_range: Greatest shift, a share of the side.
+        zoom_range: Greatest zoom.
+        turn_range: Greatest turn, in degrees.
+        light_probability: Share of examples of which one picture's light changes.
+        exposure_range: Greatest logarithm of its gain.
+        balance_range: That of a channel's own.
+        gamma_range: That of its gamma.
+        vignette_range: Most light that its corners lose.
+        blur_probability: Share of examples of which one picture is blurred.
+        noise_probability: Share of examples with noise in both pictures.
+        noise_range: Greatest deviation of noise, of 255.
+
+    Returns:
+        A function from a batch and its draws, as `augmentation.example_draws`.
+    """
+
+    def disturb(batch: Streams, draws: tf.Tensor) -> Streams:
+        both = [tf.cast(batch[name], tf.float32) for name in ("bg", "fg_bg")]
+
+        def drawn(column: Column, greatest: float) -> tf.Tensor:
+            return greatest * (2 * draws[:, column] - 1)
+
+        def of_one(column: Column, change) -> None:
+            """Changes the picture or the background, as drawn."""
+            is_picture = draws[:, column, tf.newaxis, tf.newaxis, tf.newaxis] < 0.5
+            changed = change(tf.where(is_picture, both[1], both[0]))
+            both[0] = tf.where(is_picture, both[0], changed)
+            both[1] = tf.where(is_picture, changed, both[1])
+
+        if move_probability:
+            on = tf.cast(draws[:, Column.IS_MOVED] < move_probability, tf.float32)
+            right, down, zoom, turn = (
+                on * drawn(column, greatest)
+                for column, greatest in zip(
+                    range(Column.MOVE, Column.MOVE + 4),
+                    (shift_range, shift_range, zoom_range, math.radians(turn_range)),
+                    strict=True,
+                )
+            )
+            both[0] = move(both[0], tf.stack([right, down], axis=1), zoom, turn)
+        if light_probability:
+            on = tf.cast(draws[:, Column.IS_LIT] < light_probability, tf.float32)
+            balance = balance_range * (
+                2 * draws[:, Column.BALANCE : Column.BALANCE + 3] - 1
+            )
+            exposure = drawn(Column.EXPOSURE, exposure_range)[:, tf.newaxis] + balance
+            gain = tf.exp(on[:, tf.newaxis] * exposure)
+            gamma = tf.exp(on * drawn(Column.GAMMA, gamma_range))
+            vignette = on * vignette_range * draws[:, Column.VIGNETTE]
+            of_one(Column.LIT_PICTURE, lambda x: light(x, gain, gamma, vignette))
+        if blur_probability:
+            on = tf.cast(draws[:, Column.IS_SOFT] < blur_probability, tf.float32)
+            softness = on * draws[:, Column.SOFTNESS]
+            of_one(Column.SOFT_PICTURE, lambda x: soften(x, softness))
+        if noise_probability:
+            on = tf.cast(draws[:, Column.IS_NOISY] < noise_probability, tf.float32)
+            sigma = on * noise_range * draws[:, Column.NOISE] ** 2
+            seed = draws[:, Column.NOISE_SEED : Column.NOISE_SEED + 2]
+            both[:] = noise(both, sigma, tf.bitcast(seed, tf.int32))
+        return batch | {"bg": to_uint8(both[0]), "fg_bg": to_uint8(both[1])}
+
+    return disturb
