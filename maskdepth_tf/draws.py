@@ -47,6 +47,8 @@ class Rendered(enum.IntEnum):
     ROW = 3
     CUTOUT = 4
     ORDER = 5
+    SECOND = 6
+    QUALITY = 7
 
 
 class Column(enum.IntEnum):

@@ -16,6 +16,12 @@ shadow; the others stand in the room's light and darken it.
 
 Every second composite, by chance, has the given JPEG quality, the others one between
 it and 95: a network should stand both. Masks and depths are PNG since they are exact.
+
+With `--hand-held` a hand takes both pictures: before `fg_bg` the camera moves 1 to 4
+cm, turns by up to a degree, and exposes and balances anew. Mask and depth are those of
+`fg_bg`. Figures stand in the room's light, and JPEG qualities are 70 to 95. Such sets
+are to measure by: outside the mask `bg` and `fg_bg` differ, which `verify` calls a
+fault.
 """
 
 import argparse
@@ -39,6 +45,8 @@ from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
 
 ROOM_QUALITY = 95
+HAND_HELD_QUALITY = 70
+"""Least JPEG quality of pictures that a hand takes."""
 FOLDERS = (
     "Background",
     "Foreground",
@@ -59,6 +67,7 @@ class RenderedSet:
         figures: Figures.
         seed: Not negative.
         quality: Least JPEG quality of the composites.
+        hand_held: Whether the camera moves between the two pictures of a row.
     """
 
     rows: int
@@ -67,6 +76,7 @@ class RenderedSet:
     figures: int = 160
     seed: int = 0
     quality: int = 30
+    hand_held: bool = False
 
     def __post_init__(self) -> None:
         errors.check_range("--rows", self.rows, 1)
@@ -125,22 +135,40 @@ class Writer:
         data_set = self.data_set
         scene = stage.Stage(data_set.seed, room, data_set.image_size)
         written = Written({}, {})
-        picture = encoding.encode_jpeg(scene.background(), ROOM_QUALITY)
+        quality = ROOM_QUALITY
+        if data_set.hand_held:
+            draws = generator(data_set.seed, Rendered.QUALITY, room)
+            quality = self._drawn_quality(draws)
+        picture = encoding.encode_jpeg(scene.background(), quality)
         self._write(f"Background/bg{room + 1}.jpg", picture, written)
         for row in range(room, data_set.rows, data_set.rooms):
             paths = data_set.paths(row)
-            draws = generator(data_set.seed, Rendered.ROW, row)
             figure = _figure(data_set.seed, data_set.figure_of(row))
-            example = scene.example(figure, draws)
-            quality = data_set.quality
-            if draws.random() < 0.5:
-                quality = int(draws.integers(quality, ROOM_QUALITY, endpoint=True))
+            example, quality = self._example(scene, figure, row)
             composite = encoding.encode_jpeg(example.fg_bg, quality)
             self._write(paths.fg_bg, composite, written)
             self._write_png(paths.mask, example.mask, written)
             self._write_png(paths.depth, example.depth, written)
             written.ranges[paths.depth] = (example.near_m, example.far_m)
         return written
+
+    def _example(self, scene, figure, row: int):
+        """A row's pictures, and the JPEG quality of its composite."""
+        data_set = self.data_set
+        if data_set.hand_held:
+            draws = generator(data_set.seed, Rendered.SECOND, row)
+            example = scene.taken_again(draws).example(figure, draws, is_real=True)
+            return example, self._drawn_quality(draws)
+        draws = generator(data_set.seed, Rendered.ROW, row)
+        example, quality = scene.example(figure, draws), data_set.quality
+        if draws.random() < 0.5:
+            quality = int(draws.integers(quality, ROOM_QUALITY, endpoint=True))
+        return example, quality
+
+    def _drawn_quality(self, draws: np.random.Generator) -> int:
+        """JPEG quality of a picture that a hand takes."""
+        least = max(self.data_set.quality, HAND_HELD_QUALITY)
+        return int(draws.integers(least, ROOM_QUALITY, endpoint=True))
 
     def write_figure(self, figure: int) -> Written:
         """Writes a figure alone, as a cut-out."""
@@ -190,6 +218,7 @@ def synthesize(
     rows: int,
     *,
     num_workers: int | None = None,
+    hand_held: bool = False,
     **options: int,
 ) -> None:
     """Makes a data set of rendered rooms.
@@ -198,12 +227,13 @@ def synthesize(
         output: Folder of the data set: absent or empty; appears complete or not at all.
         rows: Examples.
         num_workers: Processes; the files do not depend on it. None for one a core.
+        hand_held: As that of `RenderedSet`.
         **options: Other attributes of `RenderedSet`.
 
     Raises:
         UsageError: A value is out of range or `output` holds something else.
     """
-    data_set = RenderedSet(rows, **options)
+    data_set = RenderedSet(rows, hand_held=hand_held, **options)
     if num_workers is None:
         num_workers = len(os.sched_getaffinity(0))
     errors.check_range("--workers", num_workers, 1)
@@ -258,10 +288,12 @@ def add_arguments(parser: cli.Parser) -> None:
         ("rooms", "N", "rooms, each seen by one camera"),
         ("figures", "N", "figures, which stand in the rooms"),
         ("seed", "N", "decides everything"),
-        ("quality", "Q", "least JPEG quality"),
+        ("quality", "Q", "least JPEG quality; of --hand-held at least 70"),
     ):
         flag, default = f"--{name.replace('_', '-')}", getattr(RenderedSet, name)
         parser.add(flag, metavar, text, type=int, default=default)
+    text = "move the camera between the two pictures of a row, as a hand does"
+    parser.switch("--hand-held", text)
     flags.add_workers(parser)
 
 
@@ -269,4 +301,8 @@ def main(args: argparse.Namespace) -> None:
     """Runs `synthesize` with parsed flags."""
     synthesize(**vars(args))
     print(f"{args.rows} rows in {args.output}")
-    flags.suggest_training(args.output / "labels.txt")
+    labels_path = args.output / "labels.txt"
+    if args.hand_held:
+        cli.suggest("evaluate", "--model", "runs/quickstart", "--labels", labels_path)
+    else:
+        flags.suggest_training(labels_path)

@@ -233,11 +233,11 @@ def draw_split(
         rooms = {row.bg for row in rows if labels.room_of(row.bg) == row.bg}
         cutouts = {row.fg for row in rows if labels.knows_cutout(row)}
         known = groups.read(store)
-        sides = [
+        grouped = [
             group_near_duplicates(thumbnails(names, store), known)
             for names in (rooms, cutouts)
         ]
-        split = unseen_split(rows, test_fraction, seed, *sides)
+        split = unseen_split(rows, test_fraction, seed, *grouped)
     return hold_out_validation(split, rows, seed)
 
 

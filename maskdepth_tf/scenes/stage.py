@@ -1,11 +1,13 @@
 """Examples: a figure's place in a room, and the pictures of the two."""
 
+import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from maskdepth_tf.draws import Rendered, generator
-from maskdepth_tf.scenes import film, layers, render, rooms, shapes
+from maskdepth_tf.scenes import film, handheld, layers, people, render, rooms, shapes
 from maskdepth_tf.scenes.raycast import Camera, Scene
 from maskdepth_tf.scenes.rooms import Room
 from maskdepth_tf.scenes.shapes import Draws
@@ -62,7 +64,13 @@ class Placed(NamedTuple):
     has_shadow: bool
 
 
-def place(figure: shapes.Model, room: Room, view: render.View, draws: Draws) -> Placed:
+def place(
+    figure: shapes.Model,
+    room: Room,
+    view: render.View,
+    draws: Draws,
+    is_real: bool = False,
+) -> Placed:
     """Draws places until one shows enough of the figure.
 
     Args:
@@ -70,15 +78,18 @@ def place(figure: shapes.Model, room: Room, view: render.View, draws: Draws) -> 
         room: Where it goes.
         view: The same room, lit.
         draws: Source of randomness.
+        is_real: Whether it stands in the room's light with a shadow, wherever that
+            is possible; else some are pasted.
     """
-    is_pasted = bool(draws.random() < PASTED_SHARE)
+    is_pasted = not is_real and bool(draws.random() < PASTED_SHARE)
     is_floating = is_pasted and bool(draws.random() < FLOATING_SHARE)
-    has_shadow = not is_pasted and bool(draws.random() > SHADOWLESS_SHARE)
+    has_shadow = not is_pasted and (is_real or draws.random() > SHADOWLESS_SHARE)
     low, high = shapes.bounds(figure)
     best, best_score = None, -1.0
     for attempt in range(STANDING_ATTEMPTS + FLOATING_ATTEMPTS):
         # What fits nowhere on the floor floats, as a cut-out.
-        floats = is_floating or attempt >= STANDING_ATTEMPTS
+        is_late = attempt >= STANDING_ATTEMPTS
+        floats = is_floating or (is_late and not (is_real and best is not None))
         # Later attempts try smaller figures: they fit in more places.
         largest = 1.15 * 0.97**attempt
         share = np.exp(draws.uniform(np.log(LEAST_SHARE), np.log(largest)))
@@ -168,6 +179,7 @@ class Stage:
     def __init__(self, seed: int, number: int, size: int) -> None:
         draws = generator(seed, Rendered.ROOM, number)
         self._room = rooms.make_room(draws)
+        self._light = copy.deepcopy(draws)
         scene, camera = Scene(shapes.compact(self._room.model)), self._room.camera
         self._view = render.render_room(scene, camera, self._room.lights, size, draws)
         self._radiance = self._view.radiance()
@@ -178,10 +190,25 @@ class Stage:
         """The room alone, uint8 [S, S, 3]."""
         return self._film.develop(self._radiance, self._noise)
 
-    def example(self, figure: shapes.Model, draws: Draws) -> Example:
-        """Puts a figure into the room, where and how `draws` say."""
+    def taken_again(self, draws: Draws) -> "Stage":
+        """The room by a camera that a hand has moved, see `handheld`."""
+        again, view = copy.copy(self), self._view
+        camera = handheld.moved(view.camera, draws)
+        again._room = replace(self._room, camera=camera)
+        # The same samples: light on a surface is no other because it is seen again.
+        light, lamps = copy.deepcopy(self._light), self._room.lights
+        again._view = render.render_room(view.scene, camera, lamps, view.size, light)
+        again._radiance = again._view.radiance()
+        again._film = handheld.exposed(self._film, draws)
+        again._noise = draws.standard_normal(self._noise.shape)
+        return again
+
+    def example(
+        self, figure: shapes.Model, draws: Draws, is_real: bool = False
+    ) -> Example:
+        """Puts a figure into the room, where and how `draws` say; as `place`."""
         view = self._view
-        placed = place(figure, self._room, view, draws)
+        placed = place(figure, self._room, view, draws, is_real)
         layer = layers.render_figure(placed.scene, view, placed.is_pasted, draws)
         behind = self._radiance
         if placed.has_shadow:
@@ -208,6 +235,33 @@ class Stage:
             edge = layer.mask * (1 - layer.mask)
             front = front + (edge * draws.uniform(0.5, 3) * gain)[..., None]
         return front
+
+
+class Pair(NamedTuple):
+    """Two pictures of a room that a hand took, before JPEG.
+
+    Attributes:
+        bg: uint8 [S, S, 3], the room alone.
+        fg_bg: uint8 [S, S, 3], the room with a figure, by a camera that has moved.
+        mask: uint8 [S, S], where the figure is in `fg_bg`; 255 covers all of a pixel.
+    """
+
+    bg: np.ndarray
+    fg_bg: np.ndarray
+    mask: np.ndarray
+
+
+def pair(seed: int, size: int) -> Pair:
+    """Takes two pictures of a room by hand, a figure in the second.
+
+    Args:
+        seed: Decides everything; not negative.
+        size: Side of the pictures [pixels].
+    """
+    first, draws = Stage(seed, 0, size), generator(seed, Rendered.SECOND, 0)
+    figure = shapes.compact(people.figure(generator(seed, Rendered.FIGURE, 0)))
+    second = first.taken_again(draws).example(figure, draws, is_real=True)
+    return Pair(first.background(), second.fg_bg, second.mask)
 
 
 def cutout(figure: shapes.Model, size: int, draws: Draws) -> np.ndarray:

@@ -96,7 +96,8 @@ def test_outside_the_mask_pasted_rows_show_their_room(made):
 
 def test_manifest_and_ranges(made):
     manifest = json.loads((made / "manifest.json").read_text())
-    assert manifest["recipe"] == RECIPE | {"quality": 30, "name": "synthetic rooms"}
+    more = {"quality": 30, "hand_held": False, "name": "synthetic rooms"}
+    assert manifest["recipe"] == RECIPE | more
     assert manifest["counts"] == {
         "rows": 7,
         "foregrounds": 4,
@@ -250,6 +251,61 @@ def test_the_command(tmp_path, capsys):
     assert done == f"1 rows in {output}"
     assert f"maskdepth train --config fast --set data.labels={output}/labels" in step
     assert len(labels.read(tmp_path / "set" / "labels.txt")) == 1
+
+
+@pytest.fixture(scope="module")
+def hand_held(tmp_path_factory):
+    """A small set of pairs that a hand took."""
+    output = tmp_path_factory.mktemp("hand_held") / "set"
+    recipe = RECIPE | {"rooms": 2, "rows": 4, "hand_held": True}
+    synthesize.synthesize(output, **recipe, num_workers=1)
+    return output
+
+
+def test_hand_held_sets_have_the_form_of_the_others(hand_held):
+    rows = labels.read(hand_held / "labels.txt")
+    labels.check_files(rows, hand_held, hand_held / "labels.txt")
+    assert [row.bg for row in rows] == [f"Background/bg{k}.jpg" for k in (1, 2, 1, 2)]
+    manifest = json.loads((hand_held / "manifest.json").read_text())
+    assert manifest["recipe"]["hand_held"] is True
+    for row in rows:
+        assert (preprocessing.read_mask(hand_held / row.mask) >= 128).any()
+        depth = preprocessing.read_depth(hand_held / row.depth)
+        assert (depth.min(), depth.max()) == (0, 1)
+        # Libjpeg's first number of brightness is 16 at quality 50: at 70 it is 10.
+        for path in (row.bg, row.fg_bg):
+            with Image.open(hand_held / path) as image:
+                assert 2 <= image.quantization[0][0] <= 10
+
+
+def test_any_number_of_processes_takes_the_same_pairs(hand_held, tmp_path):
+    recipe = RECIPE | {"rooms": 2, "rows": 4, "hand_held": True}
+    synthesize.synthesize(tmp_path / "set", **recipe, num_workers=2)
+    assert digests(tmp_path / "set") == digests(hand_held)
+
+
+def test_a_row_is_the_pair_of_its_seed(tmp_path):
+    options = {"image_size": 32, "rooms": 1, "figures": 1, "seed": 6, "quality": 95}
+    synthesize.synthesize(tmp_path / "set", 1, **options, hand_held=True, num_workers=1)
+    (row,) = labels.read(tmp_path / "set" / "labels.txt")
+    made = stage.pair(6, 32)
+    mask = preprocessing.read_mask(tmp_path / "set" / row.mask)[..., 0]
+    np.testing.assert_array_equal(mask, made.mask)
+    for path, pixels in ((row.bg, made.bg), (row.fg_bg, made.fg_bg)):
+        stored = preprocessing.read_rgb(tmp_path / "set" / path).astype(int)
+        assert np.abs(stored - pixels).mean() < 6
+
+
+def test_the_command_takes_pairs(tmp_path, capsys):
+    flags = "--rows 1 --rooms 1 --figures 1 --image-size 16 --workers 1 --hand-held"
+    output = str(tmp_path / "set")
+    argv = ["synthesize", "--output", output, *flags.split()]
+    assert cli.run(dataset.main, argv) == 0
+    step = capsys.readouterr().out.splitlines()[-1]
+    expected = (
+        f"maskdepth evaluate --model runs/quickstart --labels {output}/labels.txt"
+    )
+    assert step == f"next     {expected}"
 
 
 def test_the_command_answers_in_one_line(tmp_path, capsys):

@@ -130,7 +130,7 @@ def _judge(row, pictures) -> Inspected:
     outside = measures.outside_cells(mask)
     faults = []
     agrees = measures.agree(room, whole, outside, side)
-    # A mask that is empty or full says nothing of where the room must show.
+    # A mask that is wrongly empty, or full, does not say where the room must show.
     if (high < streams.MASK_THRESHOLD) != labels.is_empty(row):
         wanted = "nobody" if labels.is_empty(row) else "a figure"
         text = f"expected {wanted}, received {low} to {high}"

@@ -6,6 +6,8 @@ longer side of what shows. What is called a share is one of the picture's side, 
 it says of what.
 """
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -51,6 +53,9 @@ WALL_SCALE = (1.0, 1.3)
 WALL_SIGMA = (0.015, 0.05)
 """Softness, a share of the extent."""
 WALL_DARKNESS = (0.2, 0.6)
+WALL_COVER = 0.4
+"""Greatest share of the room in sight that the lamp's shadow covers: by the rest one
+still sees which room it is."""
 PULL = (0.2, 0.9)
 """How far a colour goes towards the room's: 0 not at all, 1 all the way."""
 
@@ -292,7 +297,8 @@ def shade_wall(
         draws: Source of randomness.
 
     Returns:
-        uint8 [S, S, 3]. Where shadows meet it is no darker than in one.
+        uint8 [S, S, 3]. Where shadows meet it is no darker than in one. The room as it
+        is where the shadow would cover more than `WALL_COVER`.
     """
     darkness, aside = draws.uniform(*WALL_DARKNESS), draws.uniform(*WALL_ASIDE)
     lamp = {
@@ -303,8 +309,12 @@ def shade_wall(
         "sigma": draws.uniform(*WALL_SIGMA),
     }
     size = room.shape[0]
-    shadows = [wall_shadow(layer, size, **lamp) for layer in layers]
-    light = 1 - np.float32(darkness) * np.max(shadows, axis=0)
+    shadow = np.max([wall_shadow(layer, size, **lamp) for layer in layers], axis=0)
+    masks = [paste(room, *layer)[1] for layer in layers]
+    in_sight = functools.reduce(union, masks) < streams.MASK_THRESHOLD
+    if (shadow[in_sight] > 0.05).sum() > WALL_COVER * in_sight.sum():
+        return room
+    light = 1 - np.float32(darkness) * shadow
     return np.rint(room * light[..., None]).astype(np.uint8)
 
 

@@ -63,6 +63,14 @@ def test_a_lamp_darkens_once():
     assert 80 <= deepest.min() < 84
 
 
+def test_a_lamp_whose_shadow_would_cover_the_room_is_off():
+    wide, room = (box(80, 80), 20, 15), grey(200, 100)
+    # The middle draws: 0.375 * 80 = 30 pixels aside of a figure that is 80 wide.
+    np.testing.assert_array_equal(realism.shade_wall(room, [wide], Fixed()), room)
+    half = (box(60, 40), 10, 30)
+    assert realism.shade_wall(room, [half], Fixed()).min() < 130
+
+
 def test_colours_go_towards_what_is_behind():
     room = grey(10)
     room[:, 20:] = 100
