@@ -26,16 +26,6 @@ from maskdepth_tf import cli, startup
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import pairs
 
-DIFFERENCE = 12
-"""Difference in some channel, of 255 and at the network's size, from which a pixel
-counts as changed. Noise of cameras and JPEG averages out well below it."""
-
-MOST_CHANGED = 0.6
-"""Share of changed pixels above which it is hardly the same background."""
-
-LEAST_CHANGED = 0.001
-"""Share of changed pixels below which there is hardly anything in front."""
-
 
 class Picture(NamedTuple):
     """A picture as its file holds it and as it looks.
@@ -103,48 +93,39 @@ def read_picture(path: str) -> Picture:
     return picture
 
 
-def changed_fraction(bg: np.ndarray, fg_bg: np.ndarray, size: int) -> float:
-    """Share of pixels that differ by more than `DIFFERENCE` in some channel.
+def remarks(bg: np.ndarray, fg_bg: np.ndarray, size: int) -> tuple[list, list]:
+    """What was corrected of a pair, and what the user should know of it.
 
     Args:
         bg: uint8 [H', W', 3].
         fg_bg: uint8 [H, W, 3].
-        size: Side of the square in which they are compared, in pixels.
+        size: Side of the network's square, in pixels.
     """
     from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.registration import describing, registering
 
-    difference = np.abs(
-        preprocessing.resize(bg, size) - preprocessing.resize(fg_bg, size)
-    )
-    return float(np.mean(np.max(difference, axis=2) > DIFFERENCE))
-
-
-def remarks(bg: np.ndarray, fg_bg: np.ndarray, size: int) -> list[str]:
-    """What the user should know of a pair; as `changed_fraction`."""
-    texts = []
+    doubts = []
     if bg.shape != fg_bg.shape:
         sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (bg, fg_bg)]
-        texts.append(
+        doubts.append(
             f"the background is {sizes[0]}, the picture {sizes[1]}; both are "
             "stretched to the network's square"
         )
-    changed = changed_fraction(bg, fg_bg, size)
-    if changed > MOST_CHANGED:
-        texts.append(
-            f"{changed:.0%} of the pixels differ from the background's; does it "
-            "match? A moved camera or another exposure spoils the mask"
-        )
     if np.array_equal(bg, fg_bg):
-        texts.append("equal to its background: nothing is in front, expect no mask")
-    elif changed < LEAST_CHANGED:
-        texts.append("hardly differs from its background; expect an empty mask")
-    return texts
+        return [], ["equal to its background: nothing is in front, expect no mask"]
+    shown = [np.rint(preprocessing.resize(x, size))[np.newaxis] for x in (bg, fg_bg)]
+    registered = registering.register(*shown)
+    found, (own, picture) = registered.bg[0].numpy(), (x[0] for x in shown)
+    doubts += describing.doubts(found, picture)
+    height, width, _ = fg_bg.shape
+    corrected = describing.movement(registered.warp[0].numpy(), width, height)
+    return corrected + describing.light(own, found), doubts
 
 
 def _report(pair, predictor, read_bg, folder) -> bool:
     """Predicts a pair and says how it went; whether it went well."""
     try:
-        coverage, seconds = _predict_pair(pair, predictor, read_bg, folder)
+        coverage, seconds, corrected = _predict_pair(pair, predictor, read_bg, folder)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return False
@@ -156,14 +137,17 @@ def _report(pair, predictor, read_bg, folder) -> bool:
         return False
     name = cli.printable(pair.name)
     print(f"{name}: mask covers {coverage:.1%}, {1000 * seconds:.0f} ms", flush=True)
+    if corrected:
+        print(f"{name}: {', '.join(corrected)}: corrected", flush=True)
     return True
 
 
-def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float]:
+def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[str]]:
     """Writes the four results of a pair, each complete or not at all.
 
     Returns:
-        Share of the picture under the mask, and seconds the network took.
+        Share of the picture under the mask, seconds the network took, and what was
+        corrected.
     """
     from maskdepth_tf.images import encoding
     from maskdepth_tf.network import answers
@@ -174,7 +158,9 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float]:
     # One at a time: no result depends on which others are in the folder.
     answer = predictor([bg.data], [fg_bg.data])
     seconds = time.perf_counter() - start
-    for text in remarks(bg.pixels, fg_bg.pixels, answer["mask"].shape[1]):
+    size = answer["mask"].shape[1]
+    corrected, doubts = remarks(bg.pixels, fg_bg.pixels, size)
+    for text in doubts:
         _warn(f"{pair.fg_bg}: {text}")
     height, width, _ = fg_bg.pixels.shape
     mask = answers.stretch(answer["mask"][0], height, width).numpy()
@@ -189,7 +175,7 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float]:
     paths = pairs.output_paths(folder, pair.name)
     for name, pixels in pictures.items():
         encoding.write_image(paths[name], pixels)
-    return float(np.mean(mask >= 0.5)), seconds
+    return float(np.mean(mask >= 0.5)), seconds, corrected
 
 
 def _warn(text) -> None:

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "maskdepth_tf"
 SHARED = "errors startup streams draws files workers schema config".split()
 """Modules at the top of the package that every part may know, lowest first."""
 
-ROOMS = "images registration network scenes input reports dataset training inference".split()
-ROOMS += "serving clients exporting".split()
+ROOMS = "images registration network scenes input reports dataset training".split()
+ROOMS += "inference serving clients exporting".split()
 """Folders of the package, lowest first."""
 
 COMMANDS = "input_server list_runs evaluate export predict serve client".split()

@@ -30,9 +30,8 @@ CELLS = 64
 MOST_SIDE = 128
 """Larger pictures are halved until they are no larger than this."""
 
-TURNS = (-2.0, 0.0, 2.0)
-"""Turns that the search tries, in degrees."""
-ZOOMS = (-0.035, 0.0, 0.035)
+TURNS = ((0.0, 0.0), (-2.0, 0.0), (2.0, 0.0), (0.0, -0.035), (0.0, 0.035))
+"""Turns, in degrees, and zooms that the search tries."""
 REACH = 0.0625
 """Shift up to which it tries every pixel, a share of the side."""
 SEARCH_OUTLIER = 0.5
@@ -55,9 +54,9 @@ WINDOW = 5
 """Side of the window of a contrast, in pixels."""
 CONTRAST = 6.0
 """Deviation, of 255, below which a contrast fades."""
-OUTLIER = 1.5
+OUTLIER = 1.2
 """Deviations from which a difference counts as something else."""
-MOVEMENTS = (0.03, 0.03, 0.001, 0.001, 0.04, 0.04)
+MOVEMENTS = (0.03, 0.03, 0.0005, 0.0005, 0.04, 0.04)
 """Deviations of movements that are expected: a camera hardly stretches or shears."""
 FINE = 0.3
 """Error of the warp that is reckoned with when results are compared, in pixels."""
@@ -65,7 +64,7 @@ INDEPENDENT = 0.2
 """Share of the pixels that tells something of its own."""
 EVIDENCE = 0.5
 """Contrast that tells half as much as one can."""
-GAIN = 0.02
+GAIN = 0.05
 """Share by which the cost must fall; else the camera counts as still."""
 _STILL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _LUMA = (0.299, 0.587, 0.114)
@@ -77,7 +76,7 @@ class Level(NamedTuple):
     Attributes:
         bg: Local contrast of the background, [B, s, s, 1].
         fg_bg: That of the picture, [B, s, s, 1].
-        x, y: Where the compared pixels of the picture are, [B, n].
+        places: Where the compared pixels of the picture are, x, y and 1, [B, 3, n].
         contrast: Theirs, [B, n].
         slope: Their squared gradient, per pixel, [B, n].
         jacobian: Their change by each movement, [B, 6, n].
@@ -85,8 +84,7 @@ class Level(NamedTuple):
 
     bg: tf.Tensor
     fg_bg: tf.Tensor
-    x: tf.Tensor
-    y: tf.Tensor
+    places: tf.Tensor
     contrast: tf.Tensor
     slope: tf.Tensor
     jacobian: tf.Tensor
@@ -105,6 +103,7 @@ def estimate(bg: tf.Tensor, fg_bg: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         1, as its contrast agrees and is not nothing; s is S, halved while it is at
         least `LEAST_SIDE`.
     """
+    bg, fg_bg = (tf.convert_to_tensor(pixels, tf.float32) for pixels in (bg, fg_bg))
     still = tf.tile(tf.constant([_STILL]), [tf.shape(bg)[0], 1])
     sides = _sides(bg.shape[1])
     bg, fg_bg = (pool(_luma(pixels), sides[-1]) for pixels in (bg, fg_bg))
@@ -166,7 +165,8 @@ def _level(bg, fg_bg, side) -> Level:
     jacobian = (right * x + down * y, down * x - right * y)
     jacobian += (right * x - down * y, right * y + down * x, right, down)
     values = (chosen(fg_bg), chosen(slope), tf.stack(jacobian, axis=1))
-    return Level(bg, fg_bg, x, y, *values)
+    places = tf.stack([x, y, tf.ones_like(x)], axis=1)
+    return Level(bg, fg_bg, places, *values)
 
 
 def _cells(values, cell) -> tf.Tensor:
@@ -209,7 +209,7 @@ def _search(level) -> tf.Tensor:
     """The best of all shifts, turns and zooms, after a few steps of refinement."""
     side = level.bg.shape[1]
     reach = math.ceil(REACH * side)
-    turns = list(itertools.product(np.radians(TURNS), ZOOMS))
+    turns = [(math.radians(turn), zoom) for turn, zoom in TURNS]
     shifts = list(itertools.product(range(-reach, reach + 1), repeat=2))
     turned = tf.tile(
         [[1 + zoom, -turn, 0.0, turn, 1 + zoom, 0.0] for turn, zoom in turns],
@@ -298,12 +298,11 @@ def _differences(level, corners, warp) -> tuple[tf.Tensor, tf.Tensor]:
     The background's value is bilinear.
     """
     side = level.bg.shape[1]
-    a, b, c, d, e, f = tf.split(warp, 6, axis=1)
-    column = side * (a * level.x + b * level.y + c + 0.5) - 0.5
-    row = side * (d * level.x + e * level.y + f + 0.5) - 0.5
-    far = tf.maximum(tf.abs(column - (side - 1) / 2), tf.abs(row - (side - 1) / 2))
-    inside = tf.cast(far <= (side - 1) / 2 - 1.0, tf.float32)
-    column, row = (tf.clip_by_value(place, 0.0, side - 1.0) for place in (column, row))
+    places = tf.matmul(tf.reshape(side * warp, [-1, 2, 3]), level.places)
+    places += (side - 1) / 2
+    inner = tf.clip_by_value(places, 1.0, side - 2.0)
+    inside = tf.cast(tf.reduce_all(tf.equal(places, inner), axis=1), tf.float32)
+    column, row = tf.unstack(inner, axis=1)
     left, top = tf.floor(column), tf.floor(row)
     own = tf.range(tf.shape(warp)[0])[:, tf.newaxis] * side**2
     around = tf.gather(corners, own + tf.cast(top * side + left, tf.int32))

@@ -1,0 +1,189 @@
+import functools
+import math
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import registration as benchmark
+from maskdepth_tf.registration import geometry
+
+STILL = [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
+
+
+def made_room(seed, side=280):
+    """Furniture and textures at random, uint8 [side, side, 3]."""
+    draws = np.random.default_rng(seed)
+    room = np.full((side, side, 3), draws.integers(60, 200, 3), np.float32)
+    for sigma in (2, 6, 20):
+        grain = cv2.GaussianBlur(draws.normal(size=(side, side, 3)), (0, 0), sigma)
+        room += 12 * grain / grain.std()
+    for _ in range(12):
+        corner = draws.integers(0, side, 2)
+        end = corner + draws.integers(20, 120, 2)
+        colour = tuple(int(value) for value in draws.integers(0, 256, 3))
+        cv2.rectangle(room, corner.tolist(), end.tolist(), colour, -1)
+    return np.clip(cv2.GaussianBlur(room, (0, 0), 0.7), 0, 255).astype(np.uint8)
+
+
+def made_figure(seed):
+    """A striped ellipse, uint8 RGBA."""
+    draws = np.random.default_rng(seed)
+    figure = np.zeros((200, 120, 4), np.uint8)
+    figure[..., :3] = draws.integers(0, 256, 3)
+    figure[:: draws.integers(2, 40), :, :3] = draws.integers(0, 256, 3)
+    alpha = np.zeros((200, 120), np.uint8)
+    cv2.ellipse(alpha, (60, 100), (55, 95), 0, 0, 360, 255, -1)
+    figure[..., 3] = alpha
+    return figure
+
+
+@functools.cache
+def made_pairs(count=200):
+    return [
+        benchmark.make_pair(
+            made_room(seed), made_figure(seed), np.random.default_rng(seed)
+        )
+        for seed in range(count)
+    ]
+
+
+@functools.cache
+def estimated(size):
+    both = benchmark.resized(made_pairs(), size)
+    estimate = tf.function(geometry.estimate, autograph=False)
+    parts = [estimate(*(x[i : i + 20] for x in both))[0] for i in range(0, 200, 20)]
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize(("size", "most"), [(64, 0.3), (128, 0.15)])
+def test_accuracy(size, most):
+    """Of 200 warps within the ranges, in pixels of 224."""
+    pairs = made_pairs()
+    errors = [
+        benchmark.error_of(warp, pair)
+        for warp, pair in zip(estimated(size), pairs, strict=True)
+    ]
+    assert np.percentile(errors, 90) < most
+    assert max(errors) < 1
+    # The cameras did move.
+    assert min(benchmark.error_of(np.eye(2, 3), pair) for pair in pairs) > 1
+
+
+def test_a_shift_by_hand():
+    room = made_room(3).astype(np.float32)
+    # What is at column 20 of the picture is at column 16 of the background: 4 of 128.
+    bg, fg_bg = room[20:148, 24:152], room[20:148, 20:148]
+    warp, agreement = geometry.estimate(bg[np.newaxis], fg_bg[np.newaxis])
+    np.testing.assert_allclose(warp, [[1, 0, -4 / 128, 0, 1, 0]], atol=2e-4)
+    assert agreement.shape == (1, 32, 32, 1)
+    assert float(tf.reduce_mean(agreement)) > 0.2
+
+
+def test_a_still_camera_stays_still():
+    room = made_room(4).astype(np.float32)[np.newaxis, :128, :128]
+    other = np.clip(room + np.random.default_rng(0).normal(0, 4, room.shape), 0, 255)
+    warp, _ = geometry.estimate(room, other.astype(np.float32))
+    np.testing.assert_array_equal(warp, STILL)
+
+
+@pytest.mark.parametrize("pair", ["other room", "flat", "flat and room"])
+def test_what_tells_nothing_counts_as_still(pair):
+    room = made_room(5).astype(np.float32)[np.newaxis, :64, :64]
+    flat = np.full_like(room, 120)
+    bg, fg_bg = {
+        "other room": (room, made_room(6).astype(np.float32)[np.newaxis, :64, :64]),
+        "flat": (flat, flat),
+        "flat and room": (flat, room),
+    }[pair]
+    warp, _ = geometry.estimate(bg, fg_bg)
+    np.testing.assert_array_equal(warp, STILL)
+
+
+@pytest.mark.parametrize("size", [8, 16, 30])
+def test_small_pictures_count_as_still(size):
+    room = made_room(7).astype(np.float32)
+    bg, fg_bg = room[np.newaxis, :size, :size], room[np.newaxis, 2 : size + 2, :size]
+    warp, agreement = geometry.estimate(bg, fg_bg)
+    np.testing.assert_array_equal(warp, STILL)
+    np.testing.assert_array_equal(agreement, tf.ones([1, size, size, 1]))
+
+
+@pytest.mark.parametrize("size", [32, 33, 48, 80, 112, 130, 224, 256, 300])
+def test_every_size(size):
+    room = cv2.resize(made_room(8), (size + 10, size + 10)).astype(np.float32)
+    bg, fg_bg = room[5 : size + 5, 6 : size + 6], room[5 : size + 5, 5 : size + 5]
+    warp, _ = geometry.estimate(bg[np.newaxis], fg_bg[np.newaxis])
+    np.testing.assert_allclose(warp, [[1, 0, -1 / size, 0, 1, 0]], atol=0.2 / size)
+
+
+def test_a_row_does_not_depend_on_the_others():
+    both = benchmark.resized(made_pairs()[:6], 64)
+    together, _ = geometry.estimate(*both)
+    alone, _ = geometry.estimate(*(x[3:4] for x in both))
+    np.testing.assert_allclose(together[3:4], alone, atol=1e-4)
+
+
+def test_resampling_by_hand():
+    image = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
+    right = [[1.0, 0.0, 0.25, 0.0, 1.0, 0.0]]  # by a quarter of 4 pixels
+    expected = [[1, 2, 3, 3], [5, 6, 7, 7], [9, 10, 11, 11], [13, 14, 15, 15]]
+    np.testing.assert_allclose(geometry.resample(image, right)[0, ..., 0], expected)
+    mirrored = geometry.resample(image, right, border="REFLECT")
+    np.testing.assert_allclose(mirrored[0, 0, :, 0], [1, 2, 3, 3])
+    half = geometry.resample(image, STILL, side=2)
+    np.testing.assert_allclose(half[0, ..., 0], [[2.5, 4.5], [10.5, 12.5]])
+
+
+def test_sharp_resampling_loses_less():
+    room = made_room(9).astype(np.float32)[np.newaxis, :64, :64]
+    half = 0.5 / 64
+    there = [[1.0, 0.0, half, 0.0, 1.0, 0.0]]
+    back = [[1.0, 0.0, -half, 0.0, 1.0, 0.0]]
+    inner = (slice(None), slice(4, 60), slice(4, 60))
+
+    def lost(resample):
+        found = resample(resample(room, there), back)
+        return float(tf.reduce_mean(tf.abs(found - room)[inner]))
+
+    assert lost(geometry.resample_sharply) < 0.75 * lost(geometry.resample)
+    np.testing.assert_array_equal(geometry.resample_sharply(room, STILL), room)
+
+
+@given(
+    st.floats(-0.05, 0.05),
+    st.floats(-0.05, 0.05),
+    st.floats(-3, 3),
+    st.floats(-0.05, 0.05),
+)
+def test_inside_is_where_the_background_is(right, down, turn, zoom):
+    turn, scale, side = math.radians(turn), 1 + zoom, 24
+    cosine, sine = scale * math.cos(turn), scale * math.sin(turn)
+    warp = np.float32([[cosine, -sine, right, sine, cosine, down]])
+    ones = tf.ones([1, side, side, 1])
+    # Without a border of its own, what comes from outside is less than 1.
+    padded = tf.pad(ones, [[0, 0], [side, side], [side, side], [0, 0]])
+    shrunk = warp / np.float32([1, 1, 3, 1, 1, 3])
+    matrix = np.vstack([np.reshape(shrunk, (2, 3)), [0, 0, 1]])
+    whole = geometry.resample(padded, np.float32(matrix[:2].reshape(1, 6)))
+    known = whole[0, side : 2 * side, side : 2 * side, 0].numpy() > 1 - 1e-3
+    inside = np.reshape(geometry.is_inside(warp, side, margin=0.0), (side, side)) > 0
+    assert np.mean(known == inside) > 0.97
+
+
+def test_grid_by_hand():
+    x, y = geometry.grid(2)
+    np.testing.assert_array_equal(x, [-0.25, 0.25, -0.25, 0.25])
+    np.testing.assert_array_equal(y, [-0.25, -0.25, 0.25, 0.25])
+
+
+def test_pool_and_enlarge_by_hand():
+    image = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
+    pooled = geometry.pool(image, 2)
+    np.testing.assert_array_equal(pooled[0, ..., 0], [[2.5, 4.5], [10.5, 12.5]])
+    large = geometry.enlarge(pooled, 4)
+    np.testing.assert_array_equal(large[0, 0, :, 0], [2.5, 2.5, 4.5, 4.5])
+    np.testing.assert_array_equal(geometry.pool(large, 2), pooled)

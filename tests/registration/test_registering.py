@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks import registration as benchmark
+from maskdepth_tf.registration import registering
+from tests.registration.test_geometry import made_pairs, made_room
+
+register = tf.function(registering.register, autograph=False)
+
+
+def room(seed=0, size=64):
+    return made_room(seed).astype(np.float32)[np.newaxis, :size, :size]
+
+
+def test_equal_pictures_stay_as_they_are():
+    found = register(room(), room())
+    np.testing.assert_array_equal(found.bg, room())
+    assert float(registering.mismatch(found.bg, room())[0]) == 0
+
+
+def test_a_background_that_fits_stays_as_it_is():
+    picture = room(1)
+    picture[:, 20:60, 10:40] = (200, 30, 40)
+    found = register(room(1), picture)
+    np.testing.assert_array_equal(found.bg, room(1))
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_what_is_left_is_the_figure(size):
+    pairs = made_pairs()[:40]
+    bg, fg_bg = benchmark.resized(pairs, size)
+    found = register(bg, fg_bg).bg
+    (masks,) = benchmark.resized(
+        [pair._replace(bg=pair.mask[..., None]) for pair in pairs], size
+    )[:1]
+    assert set(np.unique(found % 1)) == {0}
+    is_figure = masks[..., 0] > 0
+    raw, left = (
+        np.abs(x - fg_bg).max(-1) > registering.DIFFERENCE for x in (bg, found)
+    )
+    assert raw[~is_figure].mean() > 0.3
+    assert left[~is_figure].mean() < 0.01
+
+
+def test_what_the_background_lacks_is_the_pictures_own():
+    whole = made_room(2).astype(np.float32)
+    bg, fg_bg = whole[np.newaxis, 20:84, 24:88], whole[np.newaxis, 20:84, 20:84]
+    found = register(bg, fg_bg).bg.numpy()
+    np.testing.assert_array_equal(found[:, :, :4], fg_bg[:, :, :4])
+    assert np.abs(found - fg_bg)[:, :, 6:].mean() < 1.5
+
+
+def test_clipped_highlights_go_as_far_as_the_pictures():
+    truth = np.linspace(100, 400, 64, dtype=np.float32)[
+        np.newaxis, np.newaxis, :, np.newaxis
+    ]
+    texture = room(3) / 4
+    scene = truth + texture
+    bg, picture = np.rint(np.clip(scene, 0, 255)), np.rint(0.6 * scene)
+    found = register(bg, picture).bg.numpy()
+    assert (bg == 255).mean() > 0.3
+    assert np.abs(found - picture).max(-1).mean() < 3
+
+
+def test_one_broken_pair_does_not_harm_the_others():
+    bg, fg_bg = np.repeat(room(4), 3, axis=0), np.repeat(0.8 * room(4), 3, axis=0)
+    good = register(bg, fg_bg)
+    for value in (np.nan, np.inf, -np.inf, 1e30, -1e30):
+        for broken in (bg, fg_bg):
+            pair = [bg.copy(), fg_bg.copy()]
+            pair[broken is fg_bg][1, 5:9, 3:50] = value
+            found = register(*pair)
+            for row in (0, 2):
+                np.testing.assert_array_equal(found.bg[row], good.bg[row])
+
+
+def test_mismatch_by_hand():
+    bg = np.zeros((1, 2, 2, 3), np.float32)
+    fg_bg = bg.copy()
+    fg_bg[0, 0, 0, 1] = 31
+    fg_bg[0, 1, 1] = 30  # does not count
+    np.testing.assert_array_equal(registering.mismatch(bg, fg_bg), [0.25])
+
+
+def test_another_room_does_not_fit():
+    found = register(room(5), room(6))
+    assert float(registering.mismatch(found.bg, room(6))[0]) > 0.4
