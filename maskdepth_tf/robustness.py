@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 
 from maskdepth_tf import cli, files, startup
 from maskdepth_tf.dataset import flags
-from maskdepth_tf.errors import StateError
+from maskdepth_tf.errors import DataError, StateError
 
 if TYPE_CHECKING:
-    from maskdepth_tf.training import batches
+    import numpy as np
+
+    from maskdepth_tf import config
+    from maskdepth_tf.inference import scoring
+    from maskdepth_tf.input import examples
 
 
 def make_parser() -> cli.Parser:
@@ -45,62 +49,84 @@ def main(argv: list[str] | None = None) -> int | None:
     args = parser.parse_args(argv)
     _check(parser, args)
     startup.load_tensorflow()
-    import numpy as np
-
     from maskdepth_tf.disturbing import answering, measuring, table, yardsticks
-    from maskdepth_tf.inference import scoring
-    from maskdepth_tf.input import examples
+    from maskdepth_tf.input import packed
     from maskdepth_tf.reports import robustness_page
 
-    path = args.model or args.workdir
-    if args.workdir:
-        data = open_run(Path(args.workdir))
-        found, ids = data.examples, data.split["test"]
-        model = scoring.load_scorable(path)
-    else:
-        measuring.check_not_packed(args.labels)
-        model = scoring.load_scorable(path)
-        found = examples.open_examples(
-            args.labels,
-            args.root,
-            image_size=model.image_size,
-            memory_gb=0,
-            foregrounds=False,
+    labels = labels_of(args)
+    if packed.is_packed(labels):
+        raise DataError(
+            f"{labels}: must be a labels file, whose pictures have their own size. "
+            "Received: a packed set"
         )
-        ids = np.arange(len(found.rows))
+    model, found, ids = open_rows(args)
     ids = measuring.spread(ids, args.rows)
     result, shown = measuring.measure(model, found, ids, args.num_workers)
     print(table.table(result))
+    model_path = args.model or args.workdir
     if args.json:
-        files.write_json(args.json, {"model": str(path)} | result)
+        files.write_json(args.json, {"model": model_path} | result)
         print(f"wrote {args.json}")
     if args.output:
         text = robustness_page.render(
-            result, shown, str(path), answering.NETWORK, [*yardsticks.YARDSTICKS]
+            result, shown, model_path, answering.NETWORK, [*yardsticks.YARDSTICKS]
         )
         files.write_atomically(args.output, text.encode("utf-8", "replace"))
         print(f"look at  {args.output}")
     return 0
 
 
-def open_run(run_dir: Path) -> "batches.TrainingData":
-    """Opens the labelled set of a run, and splits it; no picture is kept in memory.
+def labels_of(args: argparse.Namespace) -> str:
+    """The labels file, or packed set, that `--workdir` or `--labels` means.
 
     Raises:
-        DataError: If it is a packed set, or not there any more.
         StateError: If there is no such run.
     """
-    from maskdepth_tf import config
-    from maskdepth_tf.disturbing import measuring
+    return args.labels or _settings(args.workdir).data.labels
+
+
+def open_rows(
+    args: argparse.Namespace,
+) -> tuple["scoring.Scorable", "examples.Examples", "np.ndarray"]:
+    """Opens what `--workdir`, `--labels`, `--root` and `--model` mean.
+
+    Returns:
+        The network, the labelled set with no picture in memory, and the numbers of its
+        rows, int64 [N]: the test side of a run's split, or all.
+
+    Raises:
+        DataError: If a row or a picture is bad.
+        StateError: If there is no such run or model.
+    """
+    import numpy as np
+
+    from maskdepth_tf.inference import scoring
+    from maskdepth_tf.input import examples
     from maskdepth_tf.training import batches
 
-    path = run_dir / "config.yaml"
+    model = scoring.load_scorable(args.model or args.workdir)
+    if args.workdir:
+        settings = _settings(args.workdir)
+        data = dataclasses.replace(settings.data, memory_gb=0.0)
+        opened = batches.open_data(dataclasses.replace(settings, data=data))
+        return model, opened.examples, opened.split["test"]
+    found = examples.open_examples(
+        args.labels,
+        args.root,
+        image_size=model.image_size,
+        memory_gb=0.0,
+        foregrounds=False,
+    )
+    return model, found, np.arange(len(found.rows))
+
+
+def _settings(run_dir: str) -> "config.Config":
+    from maskdepth_tf import config
+
+    path = Path(run_dir) / "config.yaml"
     if not path.is_file():
         raise StateError(f"{run_dir}: a run folder must hold config.yaml")
-    settings = config.load_config([path])
-    measuring.check_not_packed(settings.data.labels)
-    data = dataclasses.replace(settings.data, memory_gb=0.0)
-    return batches.open_data(dataclasses.replace(settings, data=data))
+    return config.load_config([path])
 
 
 def _check(parser: cli.Parser, args: argparse.Namespace) -> None:

@@ -41,10 +41,9 @@ class Shown(NamedTuple):
         """Captions and PNGs of the four pictures."""
         captions = ("background", "picture", "truth", "answer")
         cells = (self.bg, self.fg_bg, self.truth, self.answer)
-        return [
-            (caption, encoding.encode_png(np.asarray(sheet.fit(cell, sheet.SIDE)), 9))
-            for caption, cell in zip(captions, cells, strict=True)
-        ]
+        side = min(len(self.bg), sheet.SIDE)
+        small = [np.asarray(sheet.fit(cell, side)) for cell in cells]
+        return list(zip(captions, map(encoding.encode_png, small), strict=True))
 
 
 def render(
