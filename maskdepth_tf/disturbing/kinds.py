@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskdepth_tf import draws
-from maskdepth_tf.disturbing import geometry, light, scene, sensor
+from maskdepth_tf.disturbing.effects import geometry, light, scene, sensor
 from maskdepth_tf.disturbing.pairs import Pair
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from maskdepth_tf import startup
-from maskdepth_tf.disturbing import scene
+from maskdepth_tf.disturbing.effects import scene
 from maskdepth_tf.disturbing.kinds import KINDS, Kind, disturb
 from maskdepth_tf.disturbing.pairs import Pair, differences, of_size, square
 from maskdepth_tf.disturbing.yardsticks import Answer, learn
