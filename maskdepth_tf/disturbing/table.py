@@ -74,10 +74,10 @@ def _rest(result) -> list[str]:
     ):
         lines.append(f"{text}: IoU {result[case][NETWORK]['iou']:.2f}")
     if room["pairs"]:
+        lines.append(f"wrong room: AUC {room['auc']:.3f}")
         lines.append(
-            f"wrong room: AUC {room['auc']:.3f}; above {room['threshold']:.0%} of "
-            f"differing pixels {room['false_alarms']:.1%} false alarms, "
-            f"{room['missed']:.1%} missed"
+            f"  {room['false_alarms']:.1%} false alarms and {room['missed']:.1%} missed "
+            f"above {room['threshold']:.0%} of differing pixels"
         )
     else:
         lines.append("wrong room: not measured, all rows show the same one")
