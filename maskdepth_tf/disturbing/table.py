@@ -76,7 +76,7 @@ def _rest(result) -> list[str]:
     if room["pairs"]:
         lines.append(f"wrong room: AUC {room['auc']:.3f}")
         lines.append(
-            f"  {room['false_alarms']:.1%} false alarms and {room['missed']:.1%} missed "
+            f"  {room['false_alarms']:.1%} false alarms, {room['missed']:.1%} missed "
             f"above {room['threshold']:.0%} of differing pixels"
         )
     else:
