@@ -8,7 +8,7 @@ from maskdepth_tf.disturbing.answering import NETWORK
 from maskdepth_tf.disturbing.yardsticks import YARDSTICKS
 from maskdepth_tf.reports import page
 
-_NAME, _CELL = 25, 6
+_NAME, _CELL, _METHOD = 22, 5, 25
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -28,7 +28,7 @@ def table(result: Mapping[str, Any]) -> str:
 def _kinds(result) -> list[str]:
     severities = max(len(kind["levels"]) for kind in result["kinds"])
     heads = "".join(f"{severity:>{_CELL}}" for severity in range(1, severities + 1))
-    lines = [f"{'IoU by severity':{_NAME}}{heads}{'mean':>{_CELL}}  best yardstick"]
+    lines = [f"{'IoU by severity':{_NAME}}{heads}{'mean':>{_CELL + 1}}  best yardstick"]
     for kind in result["kinds"]:
         name = kind["label"] + (" T" if kind["held_out"] else "")
         values = [cell["iou"] for cell in kind["cells"][NETWORK]]
@@ -38,14 +38,14 @@ def _kinds(result) -> list[str]:
             for key in YARDSTICKS
         )
         width = _CELL * severities
-        mean = f"{_mean(values):{_CELL}.2f}"
+        mean = f"{_mean(values):{_CELL + 1}.2f}"
         lines.append(f"{name:{_NAME}}{cells:{width}}{mean}  {best:.2f} {method}")
     return [*lines, "T: no augmentation of training makes it"]
 
 
 def _methods(result) -> list[str]:
     heads = ("clean", "mean", "mCE", "mCE T", "rel.", "worst", "nobody", "ms")
-    lines = [f"{'method':{_NAME}}" + "".join(f"{head:>7}" for head in heads[:-1])]
+    lines = [f"{'method':{_METHOD}}" + "".join(f"{head:>7}" for head in heads[:-1])]
     lines[0] += f"{heads[-1]:>5}"
     for key, method in result["methods"].items():
         figures = [result["clean"][key]["iou"], method["mean_iou"], method["mce"]]
@@ -56,7 +56,7 @@ def _methods(result) -> list[str]:
         )
         nobody = page.number_text(method["nobody_marked"], ".1%")
         lines.append(
-            f"{method['label']:{_NAME}}{cells}{nobody:>7}{method['milliseconds']:5.1f}"
+            f"{method['label']:{_METHOD}}{cells}{nobody:>7}{method['milliseconds']:5.1f}"
         )
     return lines
 

@@ -11,7 +11,7 @@ def test_table_fits_and_says_all():
     )
     assert lines[0] == header
     (tilt,) = (line for line in lines if line.startswith("perspective, ‰ T "))
-    figures = "0.90  0.89  0.88  0.87  0.86  0.88  0.78 rule"
+    figures = "0.90 0.89 0.88 0.87 0.86  0.88  0.78 rule"
     assert tilt.removeprefix("perspective, ‰ T").strip() == figures
     (network,) = (line for line in lines if line.startswith("network "))
     assert network.split()[1:] == "0.93 0.88 0.50 0.60 – 0.12 1.2% 8.0".split()
@@ -29,7 +29,7 @@ def test_kinds_of_fewer_levels_leave_room():
     kind["cells"] = {key: cells[:1] for key, cells in kind["cells"].items()}
     kind["levels"] = kind["levels"][:1]
     line = table.table(figures).splitlines()[1]
-    assert line == f"{'shift, ‰':25}  0.90{'':24}  0.90  0.80 rule"
+    assert line == f"{'shift, ‰':22} 0.90{'':20}  0.90  0.80 rule"
 
 
 def test_where_all_rows_show_one_room():
