@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,9 @@ BATCH = 32
 NETWORK, BARE = "network", "bare"
 LABELS = {NETWORK: "network", BARE: "network, not registered"}
 """What people call the networks, by their keys in figures."""
+
+
+_Item = TypeVar("_Item")
 
 
 class Answered(NamedTuple):
@@ -40,6 +43,18 @@ def functions(model: Scorable) -> dict:
     return {NETWORK: model.outputs} | ({BARE: bare} if bare else {})
 
 
+def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """Takes `BATCH` items together, at the end what is left."""
+    batch: list[_Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
 def answer(model: Scorable, samples: Iterable[Sample]) -> Iterator[Answered]:
     """Has the networks answer samples, in their order.
 
@@ -53,7 +68,7 @@ def answer(model: Scorable, samples: Iterable[Sample]) -> Iterator[Answered]:
     run = functions(model)
     for function in run.values():  # traces it: no sample should have to wait for that
         function(_inputs([np.zeros((2, model.image_size, model.image_size, 3))]))
-    for batch in _batches(samples):
+    for batch in batches(samples):
         inputs = _inputs([(sample.pair.bg, sample.pair.fg_bg) for sample in batch])
         found, seconds = {}, {}
         for key, function in run.items():
@@ -88,14 +103,3 @@ def _inputs(pictures: Sequence) -> dict[str, tf.Tensor]:
     filled = [*pictures, *[pictures[-1]] * (BATCH - len(pictures))]
     bg, fg_bg = (np.stack(side).astype(np.uint8) for side in zip(*filled, strict=True))
     return {"bg": tf.constant(bg), "fg_bg": tf.constant(fg_bg)}
-
-
-def _batches(samples) -> Iterator[list[Sample]]:
-    batch: list[Sample] = []
-    for sample in samples:
-        batch.append(sample)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

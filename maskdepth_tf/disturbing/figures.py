@@ -54,21 +54,28 @@ class Figures:
 
     def add(self, answered: Iterable[Answered]) -> None:
         """Adds answers."""
-        for one in answered:
-            sample = one.sample
-            if sample.place.case == samples.CLEAN:
-                self._clean[sample.number] = one.depth
-            ssim = None
-            if sample.place.case in self._compared:
-                before = self._clean[sample.number]
-                ssim = float(metrics.ssim(before[None], one.depth[None])[0])
-            ious = {key: score.iou for key, score in sample.scores.items()}
-            marked = {key: score.marked for key, score in sample.scores.items()}
-            kept = Kept(sample.number, ious, marked, one.mismatch, ssim)
-            self._kept[sample.place].append(kept)
-            self._sweeps[sample.place] += sample.sweep
-            for key, score in sample.scores.items():
-                self._seconds[key].append(score.seconds)
+        # One comparison of depths for many: each call takes as long as the work in it.
+        for batch in answering.batches(answered):
+            for one in batch:
+                if one.sample.place.case == samples.CLEAN:
+                    self._clean[one.sample.number] = one.depth
+            clean = [self._clean[one.sample.number] for one in batch]
+            depths = [one.depth for one in batch]
+            similar = metrics.ssim(np.stack(clean), np.stack(depths)).numpy()
+            for one, ssim in zip(batch, similar, strict=True):
+                self._keep(one, float(ssim))
+
+    def _keep(self, one: Answered, ssim: float) -> None:
+        sample, scores = one.sample, one.sample.scores
+        ious = {key: score.iou for key, score in scores.items()}
+        marked = {key: score.marked for key, score in scores.items()}
+        is_compared = sample.place.case in self._compared
+        depth_ssim = ssim if is_compared else None
+        kept = Kept(sample.number, ious, marked, one.mismatch, depth_ssim)
+        self._kept[sample.place].append(kept)
+        self._sweeps[sample.place] += sample.sweep
+        for key, score in scores.items():
+            self._seconds[key].append(score.seconds)
 
     def result(self) -> dict[str, Any]:
         """All figures, as `--json` writes them; None where there is no figure."""
