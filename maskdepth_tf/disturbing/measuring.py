@@ -9,7 +9,8 @@ from maskdepth_tf import workers
 from maskdepth_tf.disturbing import answering, samples
 from maskdepth_tf.disturbing.figures import Figures
 from maskdepth_tf.disturbing.kinds import KINDS
-from maskdepth_tf.disturbing.samples import Reader, Sample, Source
+from maskdepth_tf.disturbing.samples import Sample
+from maskdepth_tf.disturbing.source import Source, open_reader, read_samples
 from maskdepth_tf.inference.scoring import Scorable
 from maskdepth_tf.input.examples import Examples
 from maskdepth_tf.reports.robustness_page import Shown
@@ -51,8 +52,8 @@ def measure(
     cases += [samples.WRONG_ROOM, samples.FIGURE_IN_BACKGROUND, samples.SWAPPED]
     tasks = [(int(number), case) for number in ids for case in cases]
     figures = Figures()
-    with workers.pool_or_here(num_workers, source, Reader) as pool:
-        made = _flat(pool.in_order(Reader.samples, tasks), len(tasks))
+    with workers.pool_or_here(num_workers, source, open_reader) as pool:
+        made = _flat(pool.in_order(read_samples, tasks), len(tasks))
         figures.add(answering.answer(model, made))
     result = figures.result()
     about = {"image_size": model.image_size, "parameters": model.num_parameters}
@@ -77,7 +78,7 @@ def mean_at_severity(
         DataError: If a picture cannot be read.
     """
     source = Source(examples.rows, examples.root, model.image_size, False)
-    reader = Reader(source)
+    reader = open_reader(source)
     cases = [kind.name for kind in KINDS] if severity else [samples.CLEAN]
     made = (
         sample
@@ -108,7 +109,7 @@ def _worst(model, source, figures, result) -> list[Shown]:
         )
         for place, kind in enumerate(result["kinds"])
     )
-    reader, shown = Reader(source), []
+    reader, shown = open_reader(source), []
     for iou, place, severity in cells[:SHOWN]:
         kind = KINDS[place]
         number = figures.median_row(kind.name, severity)

@@ -4,12 +4,10 @@ import functools
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from maskdepth_tf import startup
 from maskdepth_tf.disturbing.effects import scene
 from maskdepth_tf.disturbing.kinds import KINDS, Kind, disturb
 from maskdepth_tf.disturbing.pairs import Pair, differences, of_size, square
@@ -37,23 +35,6 @@ class Place(NamedTuple):
     case: str
     name: str = ""
     severity: int = 0
-
-
-@dataclass(frozen=True)
-class Source:
-    """Rows and how they are looked at; any process can read them.
-
-    Attributes:
-        rows: All rows of the labelled set.
-        root: Folder that their paths start from.
-        image_size: Side of the network's square, in pixels.
-        with_yardsticks: Whether the yardsticks answer, too.
-    """
-
-    rows: Sequence[labels.Row]
-    root: str
-    image_size: int
-    with_yardsticks: bool = True
 
 
 class Score(NamedTuple):
@@ -93,12 +74,21 @@ class Reader:
     """Makes samples of rows.
 
     Args:
-        source: The rows.
+        rows: All rows of the labelled set.
+        root: Folder that their paths start from.
+        image_size: Side of the network's square, in pixels.
+        with_yardsticks: Whether the yardsticks answer, too.
     """
 
-    def __init__(self, source: Source) -> None:
-        startup.load_tensorflow()
-        self._source = source
+    def __init__(
+        self,
+        rows: Sequence[labels.Row],
+        root: str,
+        image_size: int,
+        with_yardsticks: bool = True,
+    ) -> None:
+        self._rows, self._root = rows, root
+        self._image_size, self._with_yardsticks = image_size, with_yardsticks
         # A row is read once for its many kinds, with the next one beside it.
         self._read = functools.lru_cache(4)(self._read_row)
         self._small = functools.lru_cache(1)(self._make_small)
@@ -134,10 +124,10 @@ class Reader:
         elif case == SWAPPED:
             yield Place(case), pair._replace(bg=pair.fg_bg, fg_bg=pair.bg)
         elif case == FIGURE_IN_BACKGROUND:
-            other = self._read((number + 1) % len(self._source.rows))
+            other = self._read((number + 1) % len(self._rows))
             yield Place(case), pair._replace(bg=scene.add_figure(pair.bg, other))
         elif case == WRONG_ROOM:
-            other_number = another_room(self._source.rows, number)
+            other_number = another_room(self._rows, number)
             if other_number is not None:
                 room = of_size(self._read(other_number).bg, pair.fg_bg)
                 yield Place(case), pair._replace(bg=room)
@@ -155,17 +145,17 @@ class Reader:
                 yield Place(case, "", each), disturb(pair, kind, each, number)
 
     def _read_row(self, number) -> Pair:
-        row = self._source.rows[number]
+        row = self._rows[number]
         bg, fg_bg = (self._path(name) for name in (row.bg, row.fg_bg))
         picture = preprocessing.read_rgb(fg_bg)
         mask = preprocessing.read_mask(self._path(row.mask))[..., 0]
         return Pair(of_size(preprocessing.read_rgb(bg), picture), picture, mask)
 
     def _path(self, name) -> str:
-        return os.path.join(self._source.root, name)
+        return os.path.join(self._root, name)
 
     def _make_small(self, number) -> Pair:
-        size = self._source.image_size
+        size = self._image_size
         small = Pair(*(square(picture, size) for picture in self._read(number)))
         return small._replace(mask=np.where(small.truth, np.uint8(255), np.uint8(0)))
 
@@ -173,7 +163,7 @@ class Reader:
         return learn(self._read(number).bg, self._small(number).bg)
 
     def _sample(self, place, number, pair) -> Sample:
-        whole, size = self._read(number), self._source.image_size
+        whole, size = self._read(number), self._image_size
         # What is as it was has been resized and learned before.
         small = Pair(
             *(
@@ -183,7 +173,7 @@ class Reader:
                 )
             )
         )
-        if not self._source.with_yardsticks:
+        if not self._with_yardsticks:
             return Sample(place, number, small, {}, np.zeros(0, np.float32))
         is_known = pair.bg is whole.bg
         learned = self._learned(number) if is_known else learn(pair.bg, small.bg)

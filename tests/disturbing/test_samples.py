@@ -5,6 +5,7 @@ from maskdepth_tf.disturbing import samples
 from maskdepth_tf.disturbing.kinds import KINDS
 from maskdepth_tf.disturbing.pairs import Pair
 from maskdepth_tf.disturbing.samples import Place
+from maskdepth_tf.disturbing.source import Source, open_reader
 from maskdepth_tf.disturbing.yardsticks import RULE, YARDSTICKS
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.input import labels
@@ -12,12 +13,12 @@ from maskdepth_tf.input import labels
 
 @pytest.fixture(scope="module")
 def source(labels_file):
-    return samples.Source(labels.read(labels_file), str(labels_file.parent), 8)
+    return Source(labels.read(labels_file), str(labels_file.parent), 8)
 
 
 @pytest.fixture(scope="module")
 def reader(source):
-    return samples.Reader(source)
+    return open_reader(source)
 
 
 def read(source, number, column):
@@ -51,7 +52,7 @@ def test_one_severity_is_the_same_alone(reader):
 
 def test_the_order_of_tasks_changes_nothing(source, reader):
     first = reader.samples((5, "all"))
-    other = samples.Reader(source)
+    other = open_reader(source)
     for task in ((6, "clean"), (5, "shift")):
         other.samples(task)
     for one, another in zip(first, other.samples((5, "all")), strict=True):
@@ -86,7 +87,7 @@ def test_views_of_a_room_are_the_same_room():
 
 def test_one_room_alone_has_no_wrong_one(source):
     rows = [row for row in source.rows if row.bg == source.rows[0].bg]
-    reader = samples.Reader(samples.Source(rows, source.root, 8))
+    reader = open_reader(Source(rows, source.root, 8))
     assert reader.samples((0, "wrong_room")) == []
 
 
@@ -117,7 +118,7 @@ def test_the_sweep_has_the_rule_at_every_threshold():
 
 
 def test_without_yardsticks(source):
-    quick = samples.Reader(samples.Source(source.rows, source.root, 8, False))
+    quick = open_reader(Source(source.rows, source.root, 8, False))
     (clean,) = quick.samples((0, "clean"))
     assert clean.scores == {}
     assert len(clean.sweep) == 0
