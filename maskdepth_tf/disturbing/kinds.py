@@ -1,8 +1,9 @@
 """The kinds of disturbances, in five severities each.
 
 What a kind draws depends on the row's number alone: it goes the same way at every
-severity. Of two directions even numbers go one way and odd ones the other. Lengths are
-thousandths of the picture's width, so that pictures of any size are disturbed alike.
+severity. Of two directions it draws one: where rows are spread, numbers may all be even.
+Lengths are thousandths of the picture's width, so that pictures of any size are disturbed
+alike.
 """
 
 import math
@@ -58,7 +59,7 @@ def disturb(pair: Pair, kind: Kind, severity: int, number: int) -> Pair:
 
 
 def _sign(number: int) -> int:
-    return -1 if number % 2 else 1
+    return 1 - 2 * int(draws.generator(number).integers(2))
 
 
 def _either(level: float, number: int) -> float:
@@ -107,7 +108,8 @@ def _white_balance(pair: Pair, level: float, number: int) -> Pair:
 
 
 def _gradient(pair: Pair, level: float, number: int) -> Pair:
-    return pair._replace(fg_bg=light.gradient(pair.fg_bg, level / 100, number % 4))
+    side = int(draws.generator(number).integers(4))
+    return pair._replace(fg_bg=light.gradient(pair.fg_bg, level / 100, side))
 
 
 def _noise(pair: Pair, level: float, number: int) -> Pair:

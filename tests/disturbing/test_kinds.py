@@ -1,3 +1,5 @@
+import collections
+
 import numpy as np
 import pytest
 
@@ -65,18 +67,23 @@ def test_a_shift_of_9_per_mille_of_1000_pixels_is_9_pixels():
         assert np.hypot(place[0] - 30, place[1] - 500) == pytest.approx(9, abs=0.1)
 
 
-def test_even_numbers_go_one_way_and_odd_ones_the_other():
+@pytest.mark.parametrize("step", [1, 2, 4])
+def test_either_direction_is_drawn_about_as_often(step):
     grey = np.full((8, 8, 3), 100, np.uint8)
     pair = Pair(grey, grey, grey[..., 0])
-    values = [
-        disturb(pair, BY_NAME["gain"], 3, number).fg_bg[0, 0] for number in (0, 1)
-    ]
-    assert [value.tolist() for value in values] == [[80] * 3, [125] * 3]
-    values = [
-        disturb(pair, BY_NAME["white_balance"], 5, number).fg_bg[0, 0]
-        for number in (0, 1)
-    ]
-    assert [value.tolist() for value in values] == [[120, 100, 80], [80, 100, 120]]
+
+    def middles(name, severity):
+        for number in range(0, 200 * step, step):
+            disturbed = disturb(pair, BY_NAME[name], severity, number).fg_bg
+            yield tuple(disturbed[4, 4].tolist())
+
+    for name, severity, either in (
+        ("gain", 3, {(80, 80, 80), (125, 125, 125)}),
+        ("white_balance", 5, {(120, 100, 80), (80, 100, 120)}),
+    ):
+        counts = collections.Counter(middles(name, severity))
+        assert set(counts) == either
+        assert min(counts.values()) > 75
 
 
 def test_noise_of_the_two_pictures_is_not_the_same():
