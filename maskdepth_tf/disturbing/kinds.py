@@ -1,8 +1,8 @@
 """The kinds of disturbances, in five severities each.
 
 What a kind draws depends on the row's number alone: it goes the same way at every
-severity. Of two directions it draws one: numbers of spread rows may all be even. Lengths
-are thousandths of the picture's width: pictures of any size are disturbed alike.
+severity. Of two directions it draws one: numbers of spread rows may all be even.
+Lengths are thousandths of the width: pictures of any size are disturbed alike.
 """
 
 import math
