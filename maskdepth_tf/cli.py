@@ -20,6 +20,7 @@ COMMANDS = {
     "train": ("maskdepth_tf.train", "train, evaluate, export and report"),
     "predict": ("maskdepth_tf.predict", "masks, depths and cut-outs of pictures"),
     "evaluate": ("maskdepth_tf.evaluate", "score a model on labelled pictures"),
+    "robustness": ("maskdepth_tf.robustness", "measure what disturbances spoil"),
     "runs": ("maskdepth_tf.list_runs", "list runs with their best figures"),
     "export": ("maskdepth_tf.export", "write a SavedModel for TF Serving"),
     "serve": ("maskdepth_tf.serve", "answer as TF Serving does, REST and gRPC"),

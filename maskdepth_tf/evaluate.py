@@ -1,12 +1,14 @@
 """Scores a model on labelled pictures, beside the rules with no learning.
 
-Every example of a split counts once and equally, in evaluation mode.
+Every example of a split counts once and equally, in evaluation mode. A few rows are
+then disturbed: what the figures of clean pictures say nothing of.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
-from maskdepth_tf import cli, files, startup, streams
+from maskdepth_tf import cli, files, robustness, startup, streams
 
 
 def make_parser() -> cli.Parser:
@@ -55,10 +57,30 @@ def main(argv: list[str] | None = None) -> int | None:
         )
         target = args.json
     print(scoring.table(scores))
+    scores |= _disturbed(args)
     if target:
         files.write_json(Path(target), scores)
         print(f"wrote {target}")
     return 0
+
+
+def _disturbed(args: argparse.Namespace) -> dict[str, float]:
+    """Measures and prints what disturbed pictures spoil; no figure of a packed set."""
+    from maskdepth_tf.disturbing import measuring
+    from maskdepth_tf.input import packed
+
+    if packed.is_packed(robustness.labels_of(args)):
+        print("\ndisturbed: left out, a packed set has no pictures in their own size")
+        return {}
+    model, found, ids = robustness.open_rows(args)
+    ids = measuring.spread(ids, measuring.QUICK_ROWS)
+    clean = measuring.mean_at_severity(model, found, ids, 0)
+    disturbed = measuring.mean_at_severity(model, found, ids)
+    print(
+        f"\nIoU clean {clean:.2f}, disturbed {disturbed:.2f} "
+        f"(severity {measuring.SEVERITY}, {len(ids)} rows)"
+    )
+    return {"disturbed_iou": disturbed}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Scores over whole splits: by hand, by the command, and what is refused."""
 
 import json
+import re
 import shutil
 
 import keras
@@ -16,6 +17,9 @@ from maskdepth_tf.network import answers, metrics
 from maskdepth_tf.network.metric_list import by_output
 
 MASK, DEPTH = ({metric.name for metric in group} for group in by_output().values())
+
+
+DISTURBED = r"IoU clean (\S+), disturbed (\S+) \(severity 2, {} rows\)"
 
 
 def scored_by_hand():
@@ -57,7 +61,8 @@ def assert_figures(figures):
 
 def assert_scores(scores):
     keys = ["examples", "image_size", "parameters", "mask", "depth", "baseline"]
-    assert [key for key in scores if key != "splits"] == keys
+    more = {"splits", "disturbed_iou"}
+    assert [key for key in scores if key not in more] == keys
     assert set(scores["baseline"]) == {"mask", "depth"}
     assert_figures(scores)
     assert_figures(scores["baseline"])
@@ -156,6 +161,9 @@ def test_labels_run(trained, labels_file, labels_scores, tmp_path, capsys):
     assert "splits" not in scores
     text = capsys.readouterr().out
     assert "all rows (40)" in text
+    clean, disturbed = re.search(DISTURBED.format(40), text).groups()
+    assert float(clean) == pytest.approx(scores["mask"]["iou"], abs=0.0051)
+    assert float(disturbed) == pytest.approx(scores["disturbed_iou"], abs=0.0051)
     assert f"wrote {target}" in text
     # Batches of 13, 13, 13 and one leave no trace.
     for part in ("mask", "depth"):
@@ -166,8 +174,7 @@ def test_run_on_its_own_splits(trained, tmp_path, capsys):
     run_dir = tmp_path / "run"
     shutil.copytree(trained, run_dir)
     assert evaluate_code("--workdir", run_dir, "--image-size", 16) == 0
-    written = (run_dir / "evaluation_16.json").read_bytes()
-    scores = json.loads(written)
+    scores = json.loads((run_dir / "evaluation_16.json").read_text())
     assert_scores(scores)
     sizes = json.loads((trained / "run.json").read_text())["data"]["splits"]
     assert set(scores["splits"]) == set(sizes) - {"train"}
@@ -175,8 +182,18 @@ def test_run_on_its_own_splits(trained, tmp_path, capsys):
         assert_scores(figures)
         assert figures["examples"] == sizes[side]
     assert scores["examples"] == sizes["test"]
-    # Training itself has written the same.
-    assert (trained / "evaluation.json").read_bytes() == written
+    # Training itself has written the same, but for what takes it longer.
+    assert 0 <= scores.pop("disturbed_iou") <= 1
+    assert json.loads((trained / "evaluation.json").read_text()) == scores
+
+
+def test_a_packed_set_is_not_disturbed(trained, packed_dir, tmp_path, capsys):
+    target = tmp_path / "scores.json"
+    flags = ("--model", trained, "--labels", packed_dir, "--json", target)
+    assert evaluate_code(*flags) == 0
+    text = "disturbed: left out, a packed set has no pictures in their own size"
+    assert text in capsys.readouterr().out
+    assert "disturbed_iou" not in json.loads(target.read_text())
 
 
 def test_a_run_at_another_size(trained, tmp_path):

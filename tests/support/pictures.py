@@ -37,6 +37,17 @@ def natural_rgb(seed, height, width):
     return np.clip(pixels + grain, 0, 255).astype(np.uint8)
 
 
+def cornered_rgb(seed, height, width):
+    """A wall with things whose corners can be found again, each unlike the others."""
+    random = np.random.default_rng(seed)
+    pixels = natural_rgb(seed, height, width)
+    for _ in range(height * width // 400):
+        row, column = random.integers(0, (height, width))
+        high, wide = random.integers(4, height // 8, 2)
+        pixels[row : row + high, column : column + wide] = random.integers(0, 256, 3)
+    return pixels
+
+
 def encode(image, encoding, **options):
     buffer = io.BytesIO()
     image.save(buffer, encoding, **options)

@@ -1,0 +1,1 @@
+"""Pairs of pictures disturbed on purpose, and what masks are worth afterwards."""

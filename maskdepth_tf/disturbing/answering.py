@@ -1,0 +1,105 @@
+"""What networks answer to samples, some at a time."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from maskdepth_tf.disturbing.samples import Sample, Score, score
+from maskdepth_tf.inference.scoring import Scorable
+from maskdepth_tf.network import baseline
+
+BATCH = 32
+"""Samples at a time: always as many, so that a network is traced once."""
+NETWORK, BARE = "network", "bare"
+LABELS = {NETWORK: "network", BARE: "network, not registered"}
+"""What people call the networks, by their keys in figures."""
+
+
+_Item = TypeVar("_Item")
+
+
+class Answered(NamedTuple):
+    """A sample with the networks' answers.
+
+    Attributes:
+        sample: The sample, with the networks' scores added.
+        mask: bool [S, S], the network's.
+        depth: float32 [S, S, 1], the network's.
+        mismatch: Share of pixels that differ from the background's after all; 0 to 1.
+    """
+
+    sample: Sample
+    mask: np.ndarray
+    depth: np.ndarray
+    mismatch: float
+
+
+def functions(model: Scorable) -> dict:
+    """The model's functions by key: as it is used, and if known unregistered."""
+    bare = getattr(model, "bare", None)
+    return {NETWORK: model.outputs} | ({BARE: bare} if bare else {})
+
+
+def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """Takes `BATCH` items together, at the end what is left."""
+    batch: list[_Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def answer(model: Scorable, samples: Iterable[Sample]) -> Iterator[Answered]:
+    """Has the networks answer samples, in their order.
+
+    Args:
+        model: The network.
+        samples: The samples; few are held at once.
+
+    Yields:
+        One a sample.
+    """
+    run = functions(model)
+    for function in run.values():  # traces it: no sample should have to wait for that
+        function(_inputs([np.zeros((2, model.image_size, model.image_size, 3))]))
+    for batch in batches(samples):
+        inputs = _inputs([(sample.pair.bg, sample.pair.fg_bg) for sample in batch])
+        found, seconds = {}, {}
+        for key, function in run.items():
+            begun = time.perf_counter()
+            outputs = function(inputs)
+            found[key] = {name: value.numpy() for name, value in outputs.items()}
+            seconds[key] = (time.perf_counter() - begun) / BATCH
+        mismatches = _mismatches(inputs, found[NETWORK])
+        for place, sample in enumerate(batch):
+            masks = {key: found[key]["mask"][place, ..., 0] > 0 for key in run}
+            scores: dict[str, Score] = {
+                key: score(mask, sample.pair.truth, seconds[key])
+                for key, mask in masks.items()
+            }
+            yield Answered(
+                sample._replace(scores=scores | sample.scores),
+                masks[NETWORK],
+                found[NETWORK]["depth"][place],
+                float(mismatches[place]),
+            )
+
+
+def _mismatches(inputs, outputs) -> np.ndarray:
+    # To be `outputs["background_mismatch"]` alone once every network gives it.
+    if "background_mismatch" in outputs:
+        return outputs["background_mismatch"]
+    return tf.reduce_mean(baseline.difference_mask(**inputs), axis=(1, 2, 3)).numpy()
+
+
+def _inputs(pictures: Sequence) -> dict[str, tf.Tensor]:
+    """Pairs of pictures, `BATCH` at most, as a batch; the last one fills it up."""
+    filled = [*pictures, *[pictures[-1]] * (BATCH - len(pictures))]
+    bg, fg_bg = (np.stack(side).astype(np.uint8) for side in zip(*filled, strict=True))
+    return {"bg": tf.constant(bg), "fg_bg": tf.constant(fg_bg)}

@@ -1,0 +1,1 @@
+"""What disturbs a picture, each by plain numbers: no severities, no rows."""

@@ -1,0 +1,69 @@
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from maskdepth_tf.disturbing import answering
+from maskdepth_tf.disturbing.pairs import Pair
+from maskdepth_tf.disturbing.samples import Place, Sample, Score
+
+
+def sample(number, bright=100, others=()):
+    bg = np.full((8, 8, 3), 100, np.uint8)
+    fg_bg = bg.copy()
+    fg_bg[:4] = bright
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:4] = 255
+    scores = {"rule": Score(0.25, 0.5, 1.0)}
+    pair = Pair(bg, fg_bg, mask)
+    return Sample(Place("clean"), number, pair, scores, np.zeros(256))
+
+
+def outputs(sign, **more):
+    """A network that marks what is brighter, or darker, than 128."""
+
+    def run(inputs):
+        assert inputs["bg"].shape == (answering.BATCH, 8, 8, 3)
+        grey = tf.cast(inputs["fg_bg"][..., :1], tf.float32)
+        return {"mask": sign * (grey - 128), "depth": grey / 255} | more
+
+    return run
+
+
+def model(**more):
+    return types.SimpleNamespace(
+        image_size=8, num_parameters=0, outputs=outputs(1), **more
+    )
+
+
+@pytest.mark.parametrize("count", [1, answering.BATCH, answering.BATCH + 3])
+def test_every_sample_is_answered_once_and_in_order(count):
+    made = (sample(number, 200 + number % 7) for number in range(count))
+    answered = list(answering.answer(model(), made))
+    assert [one.sample.number for one in answered] == list(range(count))
+    for one in answered:
+        assert one.mask[:4].all()
+        assert not one.mask[4:].any()
+        assert one.depth[0, 0, 0] == pytest.approx((200 + one.sample.number % 7) / 255)
+        score = one.sample.scores["network"]
+        assert (score.iou, score.marked) == (1, 0.5)
+        assert score.seconds > 0
+        assert list(one.sample.scores) == ["network", "rule"]
+
+
+def test_a_network_that_registers_is_also_asked_without():
+    found = list(answering.answer(model(bare=outputs(-1)), [sample(0, 200)]))
+    ious = {key: score.iou for key, score in found[0].sample.scores.items()}
+    assert ious == {"network": 1, "bare": 0, "rule": 0.25}
+    (alone,) = answering.answer(model(bare=None), [sample(0, 200)])
+    assert "bare" not in alone.sample.scores
+
+
+def test_mismatch():
+    (one,) = answering.answer(model(), [sample(0, 200)])
+    assert one.mismatch == 0.5
+    knows = model()
+    knows.outputs = outputs(1, background_mismatch=tf.fill([answering.BATCH], 0.125))
+    (one,) = answering.answer(knows, [sample(0, 200)])
+    assert one.mismatch == 0.125
