@@ -39,6 +39,11 @@ def make_parser() -> cli.Parser:
     parser.add("--json", "FILE", text, type=Path)
     text = "where to write the page (with --workdir robustness.html in the run folder)"
     parser.add("--output", "FILE", text, type=Path)
+    text = (
+        "labels file of pairs of a camera that moved, measured beside, as "
+        "`dataset synthesize --hand-held` writes them"
+    )
+    parser.add("--hand-held", "FILE", text)
     flags.add_workers(parser)
     return parser
 
@@ -50,7 +55,7 @@ def main(argv: list[str] | None = None) -> int | None:
     _check(parser, args)
     startup.load_tensorflow()
     from maskdepth_tf.disturbing import answering, measuring, table, yardsticks
-    from maskdepth_tf.input import packed
+    from maskdepth_tf.input import examples, packed
     from maskdepth_tf.reports import robustness_page
 
     labels = labels_of(args)
@@ -61,7 +66,10 @@ def main(argv: list[str] | None = None) -> int | None:
         )
     model, found, ids = open_rows(args)
     ids = measuring.spread(ids, args.rows)
-    result, shown = measuring.measure(model, found, ids, args.num_workers)
+    hand_held = args.hand_held and examples.open_examples(
+        args.hand_held, image_size=model.image_size, memory_gb=0.0, foregrounds=False
+    )
+    result, shown = measuring.measure(model, found, ids, args.num_workers, hand_held)
     print(table.table(result))
     model_path = args.model or args.workdir
     if args.json:

@@ -13,6 +13,7 @@ from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import loading
 from maskdepth_tf.network import answers
+from tests.support.made_rooms import made_room
 
 WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
 
@@ -224,29 +225,25 @@ def test_names_that_are_no_text(scene, capsys):
     assert b"a\xff_mask.png" in os.listdir(b"out")
 
 
-def square(**changes):
-    picture = np.zeros((10, 10, 3), np.uint8)
-    for rows, value in changes.items():
-        picture[: int(rows[1:])] = value
-    return picture
-
-
-def test_changed_fraction_by_hand():
-    # At the pictures' own size nothing is resized: 3 of 10 rows change by 13 in one
-    # channel; 12 does not count.
-    changed = square(r3=(0, 13, 0))
-    assert predict.changed_fraction(square(), changed, 10) == pytest.approx(0.3)
-    assert predict.changed_fraction(square(), square(r3=(12, 12, 12)), 10) == 0.0
-
-
 def test_remarks():
-    assert predict.remarks(square(), square(r3=99), 10) == []
-    assert predict.remarks(square(), square(r6=99), 10) == []
-    (text,) = predict.remarks(square(), square(r7=99), 10)
-    assert text.startswith("70% of the pixels differ from the background's; does it ma")
-    (text,) = predict.remarks(square(), square(), 10)
-    assert text == "equal to its background: nothing is in front, expect no mask"
-    (text,) = predict.remarks(square(), square(r9=5), 10)
+    room = made_room(0)[:128, :128]
+    thing = room.copy()
+    thing[40:110, 30:90] = (240, 20, 90)
+    assert predict.remarks(room, thing, 64) == ([], [])
+    moved = made_room(0)[4:132, 8:136]
+    corrected, doubts = predict.remarks(moved, np.uint8(0.7 * thing), 64)
+    assert corrected[0] == "the camera moved 8 pixels left and 4 up"
+    assert re.fullmatch(r"the picture is (29|30|31)% darker", corrected[1])
+    assert doubts == []
+    _, (text,) = predict.remarks(thing, room, 64)
+    assert text.endswith("are --bg and --fg-bg exchanged?")
+    _, (text,) = predict.remarks(made_room(1)[:128, :128], room, 64)
+    assert "% of the picture does not fit its background, whatever is corr" in text
+    assert predict.remarks(room, room, 64) == (
+        [],
+        ["equal to its background: nothing is in front, expect no mask"],
+    )
+    _, (text,) = predict.remarks(room, room // 2 * 2, 64)
     assert text == "hardly differs from its background; expect an empty mask"
 
 

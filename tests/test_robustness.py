@@ -15,14 +15,16 @@ def code(*arguments):
     return cli.run(robustness.main, [str(argument) for argument in arguments])
 
 
-def test_a_run_on_its_test_side(trained, tmp_path, capsys):
+def test_a_run_on_its_test_side(trained, labels_file, tmp_path, capsys):
     run_dir = tmp_path / "run"
     shutil.copytree(trained, run_dir)
-    assert code("--workdir", run_dir, "--rows", 2, "--workers", 1) == 0
+    few = ("--rows", 2, "--workers", 1)
+    assert code("--workdir", run_dir, *few, "--hand-held", labels_file) == 0
     text = capsys.readouterr().out
     result = json.loads((run_dir / "robustness.json").read_text())
     assert (result["model"], result["rows"]) == (str(run_dir), 2)
     assert len(result["kinds"]) == 16
+    assert result["hand_held"]["rows"] == 40
     assert max(map(len, text.splitlines()[:-2])) <= 80
     assert f"wrote {run_dir / 'robustness.json'}" in text
     page = pages.parse((run_dir / "robustness.html").read_text())

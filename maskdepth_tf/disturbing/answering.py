@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from maskdepth_tf.disturbing.samples import Sample, Score, score
 from maskdepth_tf.inference.scoring import Scorable
-from maskdepth_tf.network import baseline
 
 BATCH = 32
 """Samples at a time: always as many, so that a network is traced once."""
@@ -28,7 +27,7 @@ class Answered(NamedTuple):
         sample: The sample, with the networks' scores added.
         mask: bool [S, S], the network's.
         depth: float32 [S, S, 1], the network's.
-        mismatch: Share of pixels that differ from the background's after all; 0 to 1.
+        mismatch: Share of pixels that do not fit the background after all; 0 to 1.
     """
 
     sample: Sample
@@ -38,9 +37,8 @@ class Answered(NamedTuple):
 
 
 def functions(model: Scorable) -> dict:
-    """The model's functions by key: as it is used, and if known unregistered."""
-    bare = getattr(model, "bare", None)
-    return {NETWORK: model.outputs} | ({BARE: bare} if bare else {})
+    """The model's functions by key: as it is used, and not registered."""
+    return {NETWORK: model.outputs, BARE: model.bare}
 
 
 def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
@@ -76,7 +74,6 @@ def answer(model: Scorable, samples: Iterable[Sample]) -> Iterator[Answered]:
             outputs = function(inputs)
             found[key] = {name: value.numpy() for name, value in outputs.items()}
             seconds[key] = (time.perf_counter() - begun) / BATCH
-        mismatches = _mismatches(inputs, found[NETWORK])
         for place, sample in enumerate(batch):
             masks = {key: found[key]["mask"][place, ..., 0] > 0 for key in run}
             scores: dict[str, Score] = {
@@ -87,15 +84,8 @@ def answer(model: Scorable, samples: Iterable[Sample]) -> Iterator[Answered]:
                 sample._replace(scores=scores | sample.scores),
                 masks[NETWORK],
                 found[NETWORK]["depth"][place],
-                float(mismatches[place]),
+                float(found[NETWORK]["background_mismatch"][place]),
             )
-
-
-def _mismatches(inputs, outputs) -> np.ndarray:
-    # To be `outputs["background_mismatch"]` alone once every network gives it.
-    if "background_mismatch" in outputs:
-        return outputs["background_mismatch"]
-    return tf.reduce_mean(baseline.difference_mask(**inputs), axis=(1, 2, 3)).numpy()
 
 
 def _inputs(pictures: Sequence) -> dict[str, tf.Tensor]:

@@ -50,7 +50,7 @@ class Figures:
         self._sweeps: dict[Place, Any] = defaultdict(float)
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._clean: dict[int, np.ndarray] = {}
-        self._compared = {kind.name for kind in KINDS if kind.from_rows}
+        self._compared = {kind.name for kind in KINDS}
 
     def add(self, answered: Iterable[Answered]) -> None:
         """Adds answers."""
@@ -59,7 +59,8 @@ class Figures:
             for one in batch:
                 if one.sample.place.case == samples.CLEAN:
                     self._clean[one.sample.number] = one.depth
-            clean = [self._clean[one.sample.number] for one in batch]
+            # What has no clean pair is not compared: its own depth stands for it.
+            clean = [self._clean.get(one.sample.number, one.depth) for one in batch]
             depths = [one.depth for one in batch]
             similar = metrics.ssim(np.stack(clean), np.stack(depths)).numpy()
             for one, ssim in zip(batch, similar, strict=True):
@@ -91,6 +92,10 @@ class Figures:
                 Place(samples.FIGURE_IN_BACKGROUND)
             ),
             samples.SWAPPED: self._cells(Place(samples.SWAPPED)),
+            samples.HAND_HELD: {
+                "rows": len(self._kept[Place(samples.HAND_HELD)]),
+                "cells": self._cells(Place(samples.HAND_HELD)),
+            },
             "methods": {key: self._method(key, kinds, clean) for key in clean},
         }
 

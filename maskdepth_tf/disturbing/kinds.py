@@ -28,8 +28,6 @@ class Kind:
         held_out: Whether no augmentation of training makes it.
         function: From a pair, a level and the row's number to the disturbed pair.
         needs_figure: Whether it does nothing where nobody is in front.
-        from_rows: Whether it disturbs the row's pair; else it makes one of its own of
-            the level and the number, and has no undisturbed answer to compare with.
     """
 
     name: str
@@ -39,7 +37,6 @@ class Kind:
     held_out: bool
     function: Callable[[Pair, float, int], Pair]
     needs_figure: bool = False
-    from_rows: bool = True
 
 
 def disturb(pair: Pair, kind: Kind, severity: int, number: int) -> Pair:

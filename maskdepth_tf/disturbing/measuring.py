@@ -30,7 +30,11 @@ def spread(ids: np.ndarray, count: int) -> np.ndarray:
 
 
 def measure(
-    model: Scorable, examples: Examples, ids: np.ndarray, num_workers: int = 1
+    model: Scorable,
+    examples: Examples,
+    ids: np.ndarray,
+    num_workers: int = 1,
+    hand_held: Examples | None = None,
 ) -> tuple[dict[str, Any], list[Shown]]:
     """Measures a network and the yardsticks on disturbed pairs.
 
@@ -39,6 +43,7 @@ def measure(
         examples: A labelled set with files.
         ids: Numbers of its rows, int64 [N].
         num_workers: Processes that disturb; the figures do not depend on it.
+        hand_held: A set of pairs of a camera that moved, measured as they are.
 
     Returns:
         result: As `Figures.result`, and `image_size` and `parameters`.
@@ -55,6 +60,12 @@ def measure(
     with workers.pool_or_here(num_workers, source, open_reader) as pool:
         made = _flat(pool.in_order(read_samples, tasks), len(tasks))
         figures.add(answering.answer(model, made))
+    if hand_held:
+        own = Source(hand_held.rows, hand_held.root, model.image_size)
+        tasks = [(number, samples.HAND_HELD) for number in range(len(own.rows))]
+        with workers.pool_or_here(num_workers, own, open_reader) as pool:
+            made = _flat(pool.in_order(read_samples, tasks), len(tasks))
+            figures.add(answering.answer(model, made))
     result = figures.result()
     about = {"image_size": model.image_size, "parameters": model.num_parameters}
     return about | result, _worst(model, source, figures, result)

@@ -17,6 +17,8 @@ from maskdepth_tf.input import labels
 
 CLEAN, NOBODY, WRONG_ROOM = "clean", "nobody", "wrong_room"
 FIGURE_IN_BACKGROUND, SWAPPED = "figure_in_background", "swapped"
+HAND_HELD = "hand_held"
+"""Pairs of a set of their own, as they are."""
 NOBODY_SEVERITY = 3
 """Severity of the pictures that show nobody."""
 THRESHOLDS = 256
@@ -119,8 +121,8 @@ class Reader:
             wrong room where all rows show the same one.
         """
         pair = self._read(number)
-        if case == CLEAN:
-            yield Place(CLEAN), pair
+        if case in (CLEAN, HAND_HELD):
+            yield Place(case), pair
         elif case == SWAPPED:
             yield Place(case), pair._replace(bg=pair.fg_bg, fg_bg=pair.bg)
         elif case == FIGURE_IN_BACKGROUND:
@@ -187,7 +189,7 @@ class Reader:
 
 def kinds_of_nobody() -> list[Kind]:
     """Kinds that change a row's picture also where nobody is in front."""
-    return [kind for kind in KINDS if kind.from_rows and not kind.needs_figure]
+    return [kind for kind in KINDS if not kind.needs_figure]
 
 
 def another_room(rows: Sequence[labels.Row], number: int) -> int | None:

@@ -73,6 +73,14 @@ def _rest(result) -> list[str]:
         (samples.SWAPPED, "pictures swapped"),
     ):
         lines.append(f"{text}: IoU {result[case][NETWORK]['iou']:.2f}")
+    hand_held = result[samples.HAND_HELD]
+    if hand_held["rows"]:
+        ious = {key: cell["iou"] for key, cell in hand_held["cells"].items()}
+        best, method = max((ious[key], YARDSTICKS[key].label) for key in YARDSTICKS)
+        lines.append(
+            f"taken by hand T ({hand_held['rows']} pairs): IoU {ious[NETWORK]:.2f}, "
+            f"best yardstick {best:.2f} {method}"
+        )
     if room["pairs"]:
         lines.append(f"wrong room: AUC {room['auc']:.3f}")
         lines.append(

@@ -117,67 +117,52 @@ def make_disturbance(
 ) -> Augment:
     """Puts disturbances together; the defaults change nothing.
 
-    Args:
-        move_probability: Share of examples whose background is moved.
-        shift_range: Greatest shift, a share of the side.
-        zoom_range: Greatest zoom.
-        turn_range: Greatest turn, in degrees.
-        light_probability: Share of examples of which one picture's light changes.
-        exposure_range: Greatest logarithm of its gain.
-        balance_range: That of a channel's own.
-        gamma_range: That of its gamma.
-        vignette_range: Most light that its corners lose.
-        blur_probability: Share of examples of which one picture is blurred.
-        noise_probability: Share of examples with noise in both pictures.
-        noise_range: Greatest deviation of noise, of 255.
+    Args are those of `config.Camera`, where each has its meaning and range.
 
     Returns:
         A function from a batch and its draws, as `augmentation.example_draws`.
     """
+    turn_range = math.radians(turn_range)
 
     def disturb(batch: Streams, draws: tf.Tensor) -> Streams:
-        both = [tf.cast(batch[name], tf.float32) for name in ("bg", "fg_bg")]
-
-        def drawn(column: Column, greatest: float) -> tf.Tensor:
-            return greatest * (2 * draws[:, column] - 1)
-
-        def of_one(column: Column, change) -> None:
-            """Changes the picture or the background, as drawn."""
-            is_picture = draws[:, column, tf.newaxis, tf.newaxis, tf.newaxis] < 0.5
-            changed = change(tf.where(is_picture, both[1], both[0]))
-            both[0] = tf.where(is_picture, both[0], changed)
-            both[1] = tf.where(is_picture, changed, both[1])
-
+        bg, fg_bg = (tf.cast(batch[name], tf.float32) for name in ("bg", "fg_bg"))
+        signed = 2 * draws - 1
         if move_probability:
-            on = tf.cast(draws[:, Column.IS_MOVED] < move_probability, tf.float32)
-            right, down, zoom, turn = (
-                on * drawn(column, greatest)
-                for column, greatest in zip(
-                    range(Column.MOVE, Column.MOVE + 4),
-                    (shift_range, shift_range, zoom_range, math.radians(turn_range)),
-                    strict=True,
-                )
-            )
-            both[0] = move(both[0], tf.stack([right, down], axis=1), zoom, turn)
+            on = _chosen(draws, Column.IS_MOVED, move_probability)
+            shift = shift_range * signed[:, Column.MOVE : Column.MOVE + 2]
+            zoom = zoom_range * signed[:, Column.MOVE + 2]
+            turn = turn_range * signed[:, Column.MOVE + 3]
+            bg = move(bg, on[:, tf.newaxis] * shift, on * zoom, on * turn)
         if light_probability:
-            on = tf.cast(draws[:, Column.IS_LIT] < light_probability, tf.float32)
-            balance = balance_range * (
-                2 * draws[:, Column.BALANCE : Column.BALANCE + 3] - 1
-            )
-            exposure = drawn(Column.EXPOSURE, exposure_range)[:, tf.newaxis] + balance
+            on = _chosen(draws, Column.IS_LIT, light_probability)
+            exposure = exposure_range * signed[:, Column.EXPOSURE, tf.newaxis]
+            exposure += balance_range * signed[:, Column.BALANCE : Column.BALANCE + 3]
             gain = tf.exp(on[:, tf.newaxis] * exposure)
-            gamma = tf.exp(on * drawn(Column.GAMMA, gamma_range))
+            gamma = tf.exp(on * gamma_range * signed[:, Column.GAMMA])
             vignette = on * vignette_range * draws[:, Column.VIGNETTE]
-            of_one(Column.LIT_PICTURE, lambda x: light(x, gain, gamma, vignette))
+            which = draws[:, Column.LIT_PICTURE]
+            bg, fg_bg = _one_of(bg, fg_bg, which, light, gain, gamma, vignette)
         if blur_probability:
-            on = tf.cast(draws[:, Column.IS_SOFT] < blur_probability, tf.float32)
-            softness = on * draws[:, Column.SOFTNESS]
-            of_one(Column.SOFT_PICTURE, lambda x: soften(x, softness))
+            on = _chosen(draws, Column.IS_SOFT, blur_probability)
+            softness, which = draws[:, Column.SOFTNESS], draws[:, Column.SOFT_PICTURE]
+            bg, fg_bg = _one_of(bg, fg_bg, which, soften, on * softness)
         if noise_probability:
-            on = tf.cast(draws[:, Column.IS_NOISY] < noise_probability, tf.float32)
+            on = _chosen(draws, Column.IS_NOISY, noise_probability)
             sigma = on * noise_range * draws[:, Column.NOISE] ** 2
             seed = draws[:, Column.NOISE_SEED : Column.NOISE_SEED + 2]
-            both[:] = noise(both, sigma, tf.bitcast(seed, tf.int32))
-        return batch | {"bg": to_uint8(both[0]), "fg_bg": to_uint8(both[1])}
+            bg, fg_bg = noise([bg, fg_bg], sigma, tf.bitcast(seed, tf.int32))
+        return batch | {"bg": to_uint8(bg), "fg_bg": to_uint8(fg_bg)}
 
     return disturb
+
+
+def _chosen(draws, column, probability) -> tf.Tensor:
+    """[B], 1 where it happens."""
+    return tf.cast(draws[:, column] < probability, tf.float32)
+
+
+def _one_of(bg, fg_bg, which, change, *amounts) -> tuple[tf.Tensor, tf.Tensor]:
+    """Changes the picture where `which` [B] is below a half, else the background."""
+    is_picture = which[:, tf.newaxis, tf.newaxis, tf.newaxis] < 0.5
+    changed = change(tf.where(is_picture, fg_bg, bg), *amounts)
+    return tf.where(is_picture, bg, changed), tf.where(is_picture, changed, fg_bg)

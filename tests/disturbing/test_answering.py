@@ -20,6 +20,9 @@ def sample(number, bright=100, others=()):
     return Sample(Place("clean"), number, pair, scores, np.zeros(256))
 
 
+MISMATCH = tf.fill([answering.BATCH], 0.125)
+
+
 def outputs(sign, **more):
     """A network that marks what is brighter, or darker, than 128."""
 
@@ -31,9 +34,12 @@ def outputs(sign, **more):
     return run
 
 
-def model(**more):
+def model():
     return types.SimpleNamespace(
-        image_size=8, num_parameters=0, outputs=outputs(1), **more
+        image_size=8,
+        num_parameters=0,
+        outputs=outputs(1, background_mismatch=MISMATCH),
+        bare=outputs(-1),
     )
 
 
@@ -49,21 +55,11 @@ def test_every_sample_is_answered_once_and_in_order(count):
         score = one.sample.scores["network"]
         assert (score.iou, score.marked) == (1, 0.5)
         assert score.seconds > 0
-        assert list(one.sample.scores) == ["network", "rule"]
+        assert list(one.sample.scores) == ["network", "bare", "rule"]
+        assert one.mismatch == 0.125
 
 
-def test_a_network_that_registers_is_also_asked_without():
-    found = list(answering.answer(model(bare=outputs(-1)), [sample(0, 200)]))
+def test_the_network_is_also_asked_about_what_is_not_registered():
+    found = list(answering.answer(model(), [sample(0, 200)]))
     ious = {key: score.iou for key, score in found[0].sample.scores.items()}
     assert ious == {"network": 1, "bare": 0, "rule": 0.25}
-    (alone,) = answering.answer(model(bare=None), [sample(0, 200)])
-    assert "bare" not in alone.sample.scores
-
-
-def test_mismatch():
-    (one,) = answering.answer(model(), [sample(0, 200)])
-    assert one.mismatch == 0.5
-    knows = model()
-    knows.outputs = outputs(1, background_mismatch=tf.fill([answering.BATCH], 0.125))
-    (one,) = answering.answer(knows, [sample(0, 200)])
-    assert one.mismatch == 0.125

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import numpy as np
@@ -128,15 +127,15 @@ def test_another_depth_lowers_the_similarity():
     assert gain["depth_ssim"][1] == pytest.approx(1)
 
 
-def test_a_kind_with_pairs_of_its_own_is_compared_with_no_clean_pair(monkeypatch):
-    own = dataclasses.replace(KINDS[0], name="by_hand", levels=(1.0,), from_rows=False)
-    monkeypatch.setattr(figures, "KINDS", (own, *KINDS))
+def test_pairs_taken_by_hand_stand_apart():
     collected = figures.Figures()
     collected.add(whole())
-    collected.add([answered(Place("by_hand", "", 1), 0, 0.4, 0.6, mismatch=1.0)])
+    without = collected.result()
+    assert without["hand_held"] == {"rows": 0, "cells": {}}
+    collected.add([answered(Place("hand_held"), 77, 0.4, 0.6, mismatch=1.0)])
     result = collected.result()
-    assert result["kinds"][0]["depth_ssim"] == [None]
-    assert result["kinds"][0]["ce"]["network"] == pytest.approx(0.6 / 0.4)
-    assert result["methods"]["network"]["worst"]["kind"] == "noise"
-    # It is no right pair of a row, from which wrong rooms are told.
-    assert result["wrong_room"]["false_alarms"] == pytest.approx(1 / 3)
+    hand_held = result.pop("hand_held")
+    assert hand_held["rows"] == 1
+    assert hand_held["cells"]["network"]["iou"] == pytest.approx(0.4)
+    for key in ("kinds", "wrong_room", "clean"):
+        assert result[key] == without[key]

@@ -12,10 +12,12 @@ def outputs(inputs):
     """The plain rule as a network, and the picture's grey as its depth."""
     bg, fg_bg = (tf.cast(inputs[name], tf.float32) for name in ("bg", "fg_bg"))
     difference = tf.reduce_max(tf.abs(fg_bg - bg), axis=-1, keepdims=True)
-    return {"mask": difference - 30.5, "depth": fg_bg[..., :1] / 255}
+    mismatch = tf.reduce_mean(tf.cast(difference > 30, tf.float32), axis=(1, 2, 3))
+    answers = {"mask": difference - 30.5, "depth": fg_bg[..., :1] / 255}
+    return answers | {"background_mismatch": mismatch}
 
 
-MODEL = Scorable(outputs, 16, 7)
+MODEL = Scorable(outputs, outputs, 16, 7)
 
 
 @pytest.fixture(scope="module")

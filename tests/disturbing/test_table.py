@@ -19,6 +19,8 @@ def test_table_fits_and_says_all():
     assert network.split()[1:] == "0.93 0.88 0.50 0.60 – 0.12 1.2% 8.0".split()
     assert "worst cell: JPEG of both, quality, severity 5: IoU 0.12" in lines
     assert "pictures swapped: IoU 0.93" in lines
+    hand_held = "taken by hand T (100 pairs): IoU 0.93, best yardstick 0.93 "
+    assert lines[-3].startswith(hand_held)
     assert lines[-2:] == [
         "wrong room: AUC 0.987",
         "  1.2% false alarms, 0.0% missed above 30% of differing pixels",

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskdepth_tf import streams
+from maskdepth_tf.draws import Column
 from maskdepth_tf.input import augmentation
 
 SIDE = 8
@@ -36,13 +37,13 @@ def batch_of(count=2, side=SIDE, seed=0):
 
 
 def draws_of(count=2, seed=0):
-    shape = (count, augmentation.NUM_DRAWS)
+    shape = (count, Column.END)
     return tf.constant(np.random.default_rng(seed).uniform(size=shape), tf.float32)
 
 
 def with_draws(**places):
     """Draws of one example, 0.5 but at the places given, as p4=1."""
-    draws = np.full((1, augmentation.NUM_DRAWS), 0.5, "float32")
+    draws = np.full((1, Column.END), 0.5, "float32")
     for place, value in places.items():
         draws[0, int(place[1:])] = value
     return tf.constant(draws)
@@ -74,7 +75,7 @@ def test_draws_depend_on_seed_epoch_and_index_alone():
     def draws(seed=1, epoch=2, index=3):
         indices = tf.constant([9, index], tf.int64)
         found = augmentation.example_draws(seed, tf.constant(epoch, tf.int64), indices)
-        assert found.shape == (2, augmentation.NUM_DRAWS)
+        assert found.shape == (2, Column.END)
         return found.numpy()[1]
 
     assert draws().min() >= 0

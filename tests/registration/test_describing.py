@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from maskdepth_tf.registration import describing
-from tests.registration.test_geometry import made_room
+from tests.support.made_rooms import made_room
 
 
 @pytest.mark.parametrize(

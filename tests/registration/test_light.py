@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from maskdepth_tf.registration import geometry, light
-from tests.registration.test_geometry import made_room
+from tests.support.made_rooms import made_room
 
 SIZE = 64
 SURE = np.ones((1, 32, 32, 1), np.float32)

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from benchmarks import registration as benchmark
 from maskdepth_tf.registration import registering
-from tests.registration.test_geometry import made_pairs, made_room
+from tests.support.made_rooms import made_pairs, made_room
 
 register = tf.function(registering.register, autograph=False)
 

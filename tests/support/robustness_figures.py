@@ -47,5 +47,6 @@ def result(pairs=2):
         "wrong_room": room,
         "figure_in_background": clean,
         "swapped": clean,
+        "hand_held": {"rows": 100, "cells": clean},
         "methods": {key: method | {"label": labels[key]} for key in METHODS},
     }

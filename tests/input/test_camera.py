@@ -1,0 +1,146 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from maskdepth_tf.draws import Column
+from maskdepth_tf.input import augmentation, camera
+from maskdepth_tf.registration import geometry
+from tests.support.made_rooms import made_room
+
+ALL = {
+    "move_probability": 1.0,
+    "light_probability": 1.0,
+    "blur_probability": 1.0,
+    "noise_probability": 1.0,
+}
+
+
+def rooms(count=2, size=64):
+    found = [made_room(seed)[:size, :size] for seed in range(count)]
+    return np.stack(found).astype(np.float32)
+
+
+def batch_of(count=2, size=32):
+    pictures = rooms(count, size).astype(np.uint8)
+    mask = np.ones((count, size, size, 1), np.uint8)
+    depth = np.full((count, size, size, 1), 7, np.uint16)
+    arrays = {"bg": pictures, "fg_bg": pictures[::-1], "mask": mask, "depth": depth}
+    return {name: tf.constant(array) for name, array in arrays.items()}
+
+
+def draws_of(count=2, seed=0):
+    shape = (count, Column.END)
+    return tf.constant(np.random.default_rng(seed).uniform(size=shape), tf.float32)
+
+
+def test_the_defaults_change_nothing():
+    batch = batch_of()
+    found = camera.make_disturbance()(batch, draws_of())
+    for name, value in batch.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+def test_only_pictures_change():
+    batch = batch_of()
+    found = camera.make_disturbance(**ALL)(batch, draws_of())
+    for name in ("mask", "depth"):
+        np.testing.assert_array_equal(found[name], batch[name])
+    for name in ("bg", "fg_bg"):
+        assert found[name].dtype == tf.uint8
+        assert (found[name].numpy() != batch[name].numpy()).any()
+
+
+def test_a_row_depends_on_its_own_draws_alone():
+    batch, draws = batch_of(3), draws_of(3)
+    disturb = camera.make_disturbance(**ALL)
+    together = disturb(batch, draws)
+    alone = disturb({k: v[1:2] for k, v in batch.items()}, draws[1:2])
+    for name in ("bg", "fg_bg"):
+        np.testing.assert_array_equal(together[name][1:2], alone[name])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_shares(name):
+    count = 400
+    batch = batch_of(1, 16)
+    batch = {k: tf.repeat(v, count, axis=0) for k, v in batch.items()}
+    draws = draws_of(count)
+    found = camera.make_disturbance(**{name: 0.3})(batch, draws)
+    changed = [
+        np.any(found[k].numpy() != batch[k].numpy(), axis=(1, 2, 3))
+        for k in ("bg", "fg_bg")
+    ]
+    either = np.logical_or(*changed)
+    assert 0.2 < either.mean() < 0.36
+    if name == "move_probability":
+        assert not changed[1].any()
+    elif name == "noise_probability":
+        assert np.mean(changed[0] == changed[1]) > 0.9
+    else:
+        assert not np.logical_and(*changed).any()
+        assert 0.3 < changed[0].sum() / either.sum() < 0.7
+
+
+def test_moving_by_hand():
+    image = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
+    image = tf.repeat(image, 3, axis=3)
+    right = camera.move(image, tf.constant([[0.25, 0.0]]), tf.zeros(1), tf.zeros(1))
+    # What was at column 0 is at column 1; within the cubic's error at the border.
+    np.testing.assert_allclose(right[0, 1, 2:, 0], [5, 6], atol=0.2)
+    still = camera.move(image, tf.zeros([1, 2]), tf.zeros(1), tf.zeros(1))
+    np.testing.assert_array_equal(still, image)
+
+
+@pytest.mark.parametrize(
+    ("shift", "zoom", "turn"),
+    [((0.03, -0.02), 0.0, 0.0), ((0.0, 0.0), 0.02, 0.0), ((0.01, 0.02), -0.02, 1.5)],
+)
+def test_registration_finds_what_was_moved(shift, zoom, turn):
+    room = rooms(1, 128)
+    turn = math.radians(turn)
+    args = (tf.constant([shift]), tf.constant([zoom]), tf.constant([turn]))
+    moved = camera.move(room, *args)
+    warp, _ = geometry.estimate(moved, room)
+    cosine, sine = (1 + zoom) * math.cos(turn), (1 + zoom) * math.sin(turn)
+    expected = [[cosine, -sine, shift[0], sine, cosine, shift[1]]]
+    np.testing.assert_allclose(warp, expected, atol=1.5e-3)
+
+
+def test_light_by_hand():
+    grey = tf.fill([1, 2, 2, 3], 63.75)  # a quarter of white
+    half = tf.constant([0.5])
+    found = camera.light(grey, tf.constant([[1.0, 2.0, 0.5]]), half, tf.zeros(1))
+    np.testing.assert_allclose(found[0, 0, 0], [127.5, 255, 63.75], rtol=1e-6)
+    # The pixels lie half way to the corners: a quarter of the fall.
+    dim = camera.light(grey, tf.ones([1, 3]), tf.ones(1), tf.constant([0.4]))
+    np.testing.assert_allclose(dim, 0.9 * grey, rtol=1e-6)
+
+
+def test_softening_by_hand():
+    image = np.zeros((1, 5, 5, 3), np.float32)
+    image[0, 2, 2] = 256
+    line = np.float32([1, 4, 6, 4, 1])
+    blurred = np.outer(line, line)
+    found = camera.soften(tf.constant(image), tf.ones(1))
+    np.testing.assert_allclose(found[0, ..., 0], blurred, rtol=1e-6)
+    half = camera.soften(tf.constant(image), tf.constant([0.5]))
+    np.testing.assert_allclose(half[0, 2, 2], [146, 146, 146])
+    np.testing.assert_array_equal(camera.soften(tf.constant(image), tf.zeros(1)), image)
+
+
+def test_noise_has_its_deviation():
+    flat = tf.fill([2, 64, 64, 3], 100.0)
+    seed = tf.constant([[1, 2], [3, 4]])
+    first, second = camera.noise([flat, flat], tf.constant([5.0, 0.0]), seed)
+    assert np.std(first[0]) == pytest.approx(5, rel=0.05)
+    assert abs(np.mean(first[0]) - 100) < 0.3
+    assert np.abs(np.corrcoef(np.ravel(first[0]), np.ravel(second[0]))[0, 1]) < 0.03
+    np.testing.assert_array_equal(first[1], flat[1])
+
+
+def test_the_columns_are_all_there():
+    names = sorted(Column, key=int)
+    assert names[-1] == Column.END
+    assert Column.IS_MOVED == Column.HOLES + 4 * augmentation.MAX_HOLES
