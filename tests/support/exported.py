@@ -20,6 +20,7 @@ SIGNATURES = (
     "serving_png",
     "serving_arrays",
     "serving_uint8",
+    "serving_registered",
 )
 
 
@@ -64,7 +65,7 @@ def inputs(signature):
         return {"bg_bytes": BG, "fg_bg_bytes": OF_ONE_SIZE}
     if signature in ("serving_default", "serving_png"):
         return {"bg_bytes": BG, "fg_bg_bytes": FG_BG}
-    dtype = {"serving_arrays": np.float32, "serving_uint8": np.uint8}[signature]
+    dtype = np.uint8 if signature == "serving_uint8" else np.float32
     return {
         stream.name: np.stack(
             [preprocessing.load(tf.constant(data), stream, SIZE) for data in pictures]
