@@ -194,7 +194,6 @@ def decoded_batches(
     Raises:
         DataError: If a picture is missing or damaged; names it.
     """
-
     load = preprocessing.batch_loader(stream, image_size)
 
     def decode_batch(_, part):
