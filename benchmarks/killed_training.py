@@ -80,7 +80,7 @@ def new_run(packed):
         f"data.labels={packed}",
         f"data.image_size={SIDE}",
         "data.test_fraction=0.25",
-        "model.widths=[4, 4]",
+        "model.widths=[4]",
         "model.patch_size=2",
         "training.epochs=2",
         "training.batch_size=8",

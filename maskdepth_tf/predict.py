@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from maskdepth_tf import cli, startup
-from maskdepth_tf.errors import DataError
+from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import pairs
 
 
@@ -43,6 +43,9 @@ def main(argv: list[str] | None = None) -> int | None:
     """Predicts all pairs that the arguments name; 3 if some could not be."""
     args = make_parser().parse_args(argv)
     to_do = pairs.find_pairs(args.bg, args.fg_bg)
+    # Said at once, and before a folder is made.
+    if not os.path.exists(args.model):
+        raise StateError(f"{args.model}: a trained model must be there, and is not")
     pairs.prepare_output(args.output, (args.bg, args.fg_bg), to_do, args.force)
     startup.load_tensorflow()
     from maskdepth_tf.inference.loading import load_predictor
@@ -55,10 +58,10 @@ def main(argv: list[str] | None = None) -> int | None:
     start = time.perf_counter()
     done = [p for p in to_do if _report(p, predictor, read_bg, args.output)]
     seconds = time.perf_counter() - start
+    where = f", written to {cli.printable(args.output)}" if done else ""
     print(
         f"{len(done)} of {len(to_do)} pictures in {seconds:.1f} s "
-        f"({len(done) / seconds:.1f} pictures/s), written to "
-        f"{cli.printable(args.output)}"
+        f"({len(done) / seconds:.1f} pictures/s){where}"
     )
     if done:
         overview = pairs.output_paths(args.output, done[0].name)["overview"]

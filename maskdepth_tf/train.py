@@ -60,6 +60,9 @@ def load_settings(args: argparse.Namespace) -> config.Config:
     """The configuration that the arguments name."""
     paths = [config.find(name) for name in args.config or []] or [QUICKSTART]
     overrides = list(args.set)
+    if any(text.startswith("data.labels=") for text in overrides):
+        # The sample set belongs where its file puts it: a mistyped path is an error.
+        overrides.insert(0, "data.synthesize=null")
     if args.workdir:
         overrides.append(f"workdir={json.dumps(args.workdir, ensure_ascii=False)}")
         if args.resume and not args.config:

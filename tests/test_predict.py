@@ -40,6 +40,7 @@ def scene(tmp_path, monkeypatch):
     room = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     Image.fromarray(room).save("room.png")
     os.mkdir("frames")
+    Path("m").touch()
     frame = room.copy()
     frame[:, :THING] = (250, 20, 30)
     Image.fromarray(frame).save("frames/a.png")
@@ -54,6 +55,14 @@ def run(*extra, bg="room.png", fg_bg="frames"):
 def pixels(path):
     with Image.open(path) as image:
         return np.asarray(image)
+
+
+def test_a_model_that_is_not_there_is_told_before_anything_is_made(scene, capsys):
+    os.remove("m")
+    assert run() == 4
+    expected = "error: m: a trained model must be there, and is not\n"
+    assert capsys.readouterr().err == expected
+    assert not os.path.exists("out")
 
 
 def test_results(scene, capsys):

@@ -8,12 +8,14 @@ and all that `groups.txt` puts into one group. Rows that show a view of a room
 goes where its background goes: `unseen` then says nothing of foregrounds.
 """
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import draws, streams
+from maskdepth_tf import draws, streams, workers
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import preprocessing, stores
 from maskdepth_tf.input import groups, labels, pipeline
@@ -241,22 +243,23 @@ def draw_split(
     return hold_out_validation(split, rows, seed)
 
 
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+def _thumbnail(data: tf.Tensor) -> tf.Tensor:
+    pixels = preprocessing.resize(preprocessing.decode_rgb(data), HASH_SIDE + 1)
+    return tf.cast(tf.round(tf.reduce_mean(pixels, axis=-1)[:-1]), tf.uint8)
+
+
 def thumbnails(names: set[str], store: stores.Pictures) -> dict[str, np.ndarray]:
     """Makes the small pictures that `group_near_duplicates` compares, by name."""
 
-    def thumbnail(data: tf.Tensor) -> tf.Tensor:
-        grey = tf.reduce_mean(
-            preprocessing.resize(preprocessing.decode_rgb(data), HASH_SIDE + 1),
-            axis=-1,
-        )
-        return tf.cast(tf.round(grey[:-1]), tf.uint8)
+    def make(_, name: str) -> np.ndarray:
+        return _thumbnail(tf.constant(store.read(name))).numpy()
 
     ordered = sorted(names)
-    dataset = tf.data.Dataset.from_generator(
-        lambda: map(store.read, ordered), output_signature=tf.TensorSpec([], tf.string)
-    ).map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE)
     try:
-        return dict(zip(ordered, dataset.as_numpy_iterator(), strict=True))
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            made = workers.Pool(threads).in_order(make, ordered)
+            return dict(zip(ordered, made, strict=True))
     except tf.errors.OpError:
         pipeline.name_damaged(ordered, store, streams.FG_BG)
         raise

@@ -83,6 +83,11 @@ def load_model(path: str | os.PathLike) -> keras.Model:
 def _load(path) -> keras.Model:
     if not path.is_file():
         raise StateError(f"{path}: a trained model must be there, and is not")
+    if path.suffix != ".keras":
+        # Keras would tell of formats that it knew once.
+        raise StateError(
+            f"{path}: a model must be a run folder, a .keras file or a SavedModel"
+        )
     try:
         return keras.saving.load_model(path)
     except Exception as error:

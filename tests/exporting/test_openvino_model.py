@@ -37,6 +37,12 @@ def version(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def other_version(tmp_path_factory):
+    """Of the same shape, with other weights."""
+    return make_version(tmp_path_factory.mktemp("other"), 1)
+
+
+@pytest.fixture(scope="module")
 def models(version):
     return SavedModel(str(version)), OpenVinoModel(str(version))
 
@@ -113,11 +119,10 @@ def test_without_its_file(exported, kind):
 @pytest.mark.parametrize(
     ("kind", "most"), list(zip(FORMATS, ("0.0001", "0.02"), strict=True))
 )
-def test_another_networks_file(version, tmp_path, kind, most):
-    other = make_version(tmp_path / "other", 1)
+def test_another_networks_file(version, other_version, tmp_path, kind, most):
     copy = shutil.copytree(version, tmp_path / "1")
     (copy / files.MANIFEST).unlink()
-    for path in (other / formats.FOLDER).iterdir():
+    for path in (other_version / formats.FOLDER).iterdir():
         shutil.copy(path, copy / formats.FOLDER)
     with pytest.raises(StateError, match=f"must equal the SavedModel's within {most}"):
         OpenVinoModel(str(copy), kind)

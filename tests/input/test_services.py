@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf import cli, input_server
+from maskdepth_tf import cli, input_server, streams
 from maskdepth_tf.errors import DataError, ServerError, UsageError, WorkerLostError
 from maskdepth_tf.input import augmentation, examples, labels, pipeline, services
 from tests.support.paths import ROOT
@@ -51,10 +51,11 @@ def two():
             server.communicate()
 
 
-def batches(labels_file, prepared_by, first_step=0, replicas=(0,)):
-    """Steps up to 7 of three a epoch, from files, every augmentation in use."""
-    rows = labels.read(labels_file)
-    load = pipeline.load_files(rows, os.path.relpath(labels_file.parent), 16)
+def batches(labels_file, prepared_by, first_step, replicas, in_memory):
+    """Steps up to 7 of three a epoch, every augmentation in use."""
+    # A path that the service, which starts in /, must not take as it is.
+    rows, root = labels.read(labels_file), os.path.relpath(labels_file.parent)
+    load = pipeline.load_rows(rows, root, 16, streams.STREAMS if in_memory else ())
     augment = augmentation.make_augmentation(
         flip_probability=0.5,
         zoom_minimum=0.6,
@@ -79,13 +80,21 @@ def batches(labels_file, prepared_by, first_step=0, replicas=(0,)):
     )
 
 
+# From files it takes seconds to begin; once shows that a service reads them the same.
 @pytest.mark.parametrize(
-    ("count", "first_step", "replicas"),
-    [(1, 0, (0,)), (1, 4, (0,)), (2, 0, (0,)), (2, 3, (0,)), (2, 1, (0, 1))],
+    ("count", "first_step", "replicas", "in_memory"),
+    [
+        (1, 0, (0,), True),
+        (1, 4, (0,), True),
+        (2, 0, (0,), True),
+        (2, 3, (0,), False),
+        (2, 1, (0, 1), True),
+    ],
 )
-def test_the_same_batches(labels_file, two, count, first_step, replicas):
-    here = batches(labels_file, (), first_step, replicas)
-    there = batches(labels_file, two[:count], first_step, replicas)
+def test_the_same_batches(labels_file, two, count, first_step, replicas, in_memory):
+    how = (first_step, replicas, in_memory)
+    here = batches(labels_file, (), *how)
+    there = batches(labels_file, two[:count], *how)
     assert here.element_spec == there.element_spec
     here, there = (list(ds.as_numpy_iterator()) for ds in (here, there))
     assert len(here) == len(there) == (7 - first_step) * len(replicas)
@@ -112,8 +121,8 @@ def test_the_same_training(labels_file, trained, two, tmp_path):
 
 def test_a_killed_service(labels_file, two, tmp_path):
     run_dir, whole = tmp_path / "run", tmp_path / "whole"
-    # More steps than are fetched ahead.
-    more = ["training.epochs=8", "training.batch_size=2", "optimizer.drop_epochs=9"]
+    # More steps than are fetched ahead, in few epochs: each opens the files anew.
+    more = ["training.epochs=4", "training.batch_size=1", "optimizer.drop_epochs=5"]
     server = launch("--port", "0")
     name = address(server)
     overrides = [*tiny_overrides(labels_file, run_dir), *more]

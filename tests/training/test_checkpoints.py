@@ -111,6 +111,13 @@ def test_missing(tmp_path, name):
         checkpoints.load_model(tmp_path / name)
 
 
+def test_another_kind_of_file(tmp_path):
+    (tmp_path / "notes.md").write_text("no model")
+    message = r"notes\.md: a model must be a run folder, a \.keras file or a SavedModel"
+    with pytest.raises(StateError, match=message):
+        checkpoints.load_model(tmp_path / "notes.md")
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:1000])
 

@@ -315,6 +315,18 @@ def test_sample_set_is_made_only_where_it_is_missing(labels_file, monkeypatch):
     assert arguments["rows"] == 3
 
 
+def test_no_sample_set_is_made_where_a_path_is_mistyped():
+    def how(*overrides):
+        words = [word for text in overrides for word in ("--set", text)]
+        args = train.make_parser().parse_args(words)
+        return train.load_settings(args).data.synthesize
+
+    assert how() is not None
+    assert how("data.labels=data/mine/lables.txt") is None
+    asked_for = ("data.labels=data/new/labels.txt", "data.synthesize={rows: 9}")
+    assert how(*asked_for).rows == 9
+
+
 def test_flags(capsys):
     assert cli.run(train.main, ["--epochs", "3"]) == 2
     assert "unknown flag: --epochs. The nearest is: " in capsys.readouterr().err
