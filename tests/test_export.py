@@ -36,7 +36,7 @@ def ask(loaded, signature, **changed):
 
 
 def assert_bit_equal(outputs, expected):
-    assert set(outputs) == {"mask", "depth"}
+    assert set(outputs) == {"mask", "depth", "background_mismatch"}
     for name in outputs:
         assert outputs[name].dtype == np.float32
         np.testing.assert_array_equal(outputs[name], expected[name])
@@ -73,6 +73,7 @@ def test_evaluation_equals_serving(exported, loaded):
         {
             "mask": tf.sigmoid(outputs["mask"]).numpy(),
             "depth": outputs["depth"].numpy(),
+            "background_mismatch": outputs["background_mismatch"].numpy(),
         },
         expected,
     )
@@ -86,7 +87,9 @@ def test_evaluation_equals_serving(exported, loaded):
 def test_full_size_is_the_stretched_answer(loaded, predictor):
     outputs = ask(loaded, "serving_full_size")
     small = predictor(BG, OF_ONE_SIZE)
-    expected = {k: answers.stretch(v, 60, 40).numpy() for k, v in small.items()}
+    expected = small | {
+        name: answers.stretch(small[name], 60, 40).numpy() for name in ("mask", "depth")
+    }
     assert expected["mask"].shape == (3, 60, 40, 1)
     assert_bit_equal(outputs, expected)
 
@@ -129,7 +132,7 @@ def test_pngs_equal_the_files_of_predict(exported, loaded, predictor, i, tmp_pat
         (tmp_path / name).write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "load_predictor", lambda path: predictor)
-        argv = ["--model", "m", "--output", str(tmp_path / "out")]
+        argv = ["--model", str(exported[0]), "--output", str(tmp_path / "out")]
         argv += ["--bg", str(tmp_path / "bg"), "--fg-bg", str(tmp_path / "fg_bg")]
         assert cli.run(predict.main, argv) == 0
     for name in ("mask", "depth", "cutout"):
