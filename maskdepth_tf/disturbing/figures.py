@@ -20,11 +20,10 @@ from maskdepth_tf.disturbing.kinds import KINDS, Kind
 from maskdepth_tf.disturbing.samples import Place
 from maskdepth_tf.disturbing.yardsticks import RULE, YARDSTICKS
 from maskdepth_tf.network import metrics
+from maskdepth_tf.registration import describing
 
 POOR = 0.5
 """IoU below which a mask is of little use."""
-MISMATCH = 0.3
-"""Share of pixels that differ after all above which it is hardly the same room."""
 MILD = 3
 """Greatest severity at which a pair must not be taken for one with a wrong room."""
 LABELS = answering.LABELS | {key: value.label for key, value in YARDSTICKS.items()}
@@ -159,9 +158,9 @@ class Figures:
         return {
             "pairs": len(wrong),
             "auc": auc(mild, wrong) if wrong else None,
-            "threshold": MISMATCH,
-            "false_alarms": mean([value > MISMATCH for value in mild]),
-            "missed": mean([value <= MISMATCH for value in wrong]),
+            "threshold": describing.MISMATCH,
+            "false_alarms": mean([value > describing.MISMATCH for value in mild]),
+            "missed": mean([value <= describing.MISMATCH for value in wrong]),
         }
 
     def _method(self, key, kinds, clean) -> dict[str, Any]:
