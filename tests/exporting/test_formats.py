@@ -48,7 +48,7 @@ def test_format(name, exported, model, made, tmp_path, capfd):
     number = 1 if "litert" in name else 3
     pixels = {key: value[:number] for key, value in made.items()}
     expected, answers = (
-        graph.of_model(model).arrays(**pixels),
+        graph.of_model(model).registered(**pixels),
         kind.load(str(path))(pixels),
     )
     for key in ("mask", "depth"):
@@ -91,7 +91,7 @@ class Zeros:
     """A SavedModel that answers zeros."""
 
     signatures = {
-        "serving_arrays": lambda bg, fg_bg: dict.fromkeys(
+        "serving_registered": lambda bg, fg_bg: dict.fromkeys(
             ("mask", "depth"), np.zeros_like(bg[..., :1])
         )
     }

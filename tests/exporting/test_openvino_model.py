@@ -106,7 +106,8 @@ def test_bfloat16_is_near(version, models):
     found = OpenVinoModel(str(version), "openvino_bfloat16").run(
         "serving_uint8", arrays
     )
-    for name, value in expected.items():
+    for name in ("mask", "depth"):
+        value = expected[name]
         assert 1e-5 < abs(found[name] - value).max() < 0.05
 
 

@@ -79,7 +79,7 @@ def test_warmup_is_for_every_signature_and_batch_size(exported):
     names = {name for name in signatures if name.startswith("serving")}
     sizes = {1, 2, 4, 8, 16}
     assert asked == {(name, size) for name in names for size in sizes}
-    assert len(requests) == len(asked) == 25
+    assert len(requests) == len(asked) == 30
 
 
 def test_warmup_is_small_and_the_same_each_time(tmp_path):

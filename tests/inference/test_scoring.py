@@ -220,7 +220,8 @@ def test_what_predict_writes_is_scored(trained, labels_file, packed_dir):
         for name in ("bg", "fg_bg")
     )
     found = loading.load_predictor(trained)(bg, fg_bg)
-    answered = {name: answers.stretch(found[name], 32, 32) for name in found}
+    names = ("mask", "depth")
+    answered = {name: answers.stretch(found[name], 32, 32) for name in names}
     load = pipeline.load_files(rows, str(root), 32)
     _, targets = pipeline.split_example(load(np.arange(40)))
     rmse = tf.reduce_mean(metrics.rmse(targets["depth"], answered["depth"]))
