@@ -32,7 +32,7 @@ def movement(warp: np.ndarray, width: int, height: int) -> list[str]:
         height: Of the picture, in pixels.
     """
     a, b, right, d, e, down = (float(value) for value in warp)
-    parts = []
+    parts: list[str] = []
     for share, side, names in (
         (right, width, ("left", "right")),
         (down, height, ("up", "down")),

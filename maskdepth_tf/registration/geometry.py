@@ -162,8 +162,8 @@ def _level(bg, fg_bg, side) -> Level:
         for line in grid(side)
     )
     right, down = side * chosen(right), side * chosen(down)
-    jacobian = (right * x + down * y, down * x - right * y)
-    jacobian += (right * x - down * y, right * y + down * x, right, down)
+    jacobian = [right * x + down * y, down * x - right * y]
+    jacobian += [right * x - down * y, right * y + down * x, right, down]
     values = (chosen(fg_bg), chosen(slope), tf.stack(jacobian, axis=1))
     places = tf.stack([x, y, tf.ones_like(x)], axis=1)
     return Level(bg, fg_bg, places, *values)
@@ -231,7 +231,7 @@ def _search(level) -> tf.Tensor:
     best_turn = tf.argmin(cost, axis=1, output_type=tf.int32)
     shift = tf.math.top_k(-tf.reduce_min(cost, axis=1), STARTS).indices
     best = tf.gather(best_turn, shift, batch_dims=1) * len(shifts) + shift
-    warps = _warp(tf.reshape(tf.gather(np.float32(movements), best), [-1, 6]))
+    warps = _warp(tf.reshape(tf.gather(np.array(movements, np.float32), best), [-1, 6]))
     repeated = Level(*(tf.repeat(part, STARTS, axis=0) for part in level))
     warps = _refine(repeated, warps, START_TOLERANCES)
     cost = tf.reshape(_cost(repeated, warps), [-1, STARTS])
