@@ -170,9 +170,13 @@ def _level(bg, fg_bg, side) -> Level:
 
 
 def _cells(values, cell) -> tf.Tensor:
-    """[B, s, s, 1] -> the pixels of each cell, [B, number of cells, cell * cell]."""
+    """[B, s, s, 1] -> the pixels of each cell, [B, number of cells, cell * cell].
+
+    What fills no cell, at the right and below, is left out.
+    """
     count = values.shape[1] // cell
-    split = tf.reshape(values, [-1, count, cell, count, cell])
+    whole = values[:, : count * cell, : count * cell]
+    split = tf.reshape(whole, [-1, count, cell, count, cell])
     return tf.reshape(tf.transpose(split, [0, 1, 3, 2, 4]), [-1, count**2, cell**2])
 
 
@@ -181,9 +185,9 @@ def _local_contrast(grey) -> tf.Tensor:
     mean = _box(grey)
     off = grey - mean
     contrast = off / tf.sqrt(_box(off**2) + CONTRAST**2)
-    ring = np.outer((1, 2, 1), (1, 2, 1)).astype(np.float32) / 16
+    kernel = np.outer((1, 2, 1), (1, 2, 1)).astype(np.float32) / 16
     padded = tf.pad(contrast, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-    return tf.nn.conv2d(padded, ring[..., np.newaxis, np.newaxis], 1, "VALID")
+    return tf.nn.conv2d(padded, kernel[..., np.newaxis, np.newaxis], 1, "VALID")
 
 
 def _box(grey) -> tf.Tensor:

@@ -26,7 +26,7 @@ CLEAR = (0.03, 0.97)
 STRICTNESS = (0.3, 0.2, 0.12, 0.08, 0.05, 0.04)
 """Difference at which a pixel's weight is a quarter, for each round."""
 DOUBT = 0.1
-"""Weight of pixels whose contrasts do not agree, in the first round and the last."""
+"""Weight that a pixel has although its contrast tells nothing for it."""
 CURVE_DEVIATIONS = (0.03, 0.2, 0.5, 0.2)
 """Deviations that are expected of a curve's coefficients, from those of no change."""
 GAIN_DEVIATIONS = (0.2, 0.2, 0.1, 0.1, 0.1)
