@@ -28,12 +28,10 @@ class Registered(NamedTuple):
         bg: float32 [B, S, S, 3], whole numbers from 0 to 255. Where the background
             does not reach, the picture's own pixels.
         warp: [B, 6], as `geometry.estimate` gives it.
-        light: As `light.estimate` gives it.
     """
 
     bg: tf.Tensor
     warp: tf.Tensor
-    light: light.Light
 
 
 def register(bg: tf.Tensor, fg_bg: tf.Tensor) -> Registered:
@@ -51,8 +49,7 @@ def register(bg: tf.Tensor, fg_bg: tf.Tensor) -> Registered:
     bg = _finite(bg)
     warp, agreement = geometry.estimate(bg, fg_bg)
     moved = geometry.resample_sharply(bg, warp)
-    found = light.estimate(moved, fg_bg, agreement)
-    lit = light.apply(moved, found)
+    lit = light.apply(moved, light.estimate(moved, fg_bg, agreement))
     # What is clipped has lost how far it went: it goes as far as the picture's.
     darkest, brightest = CLIPPED
     is_beyond = (moved >= brightest) & (fg_bg >= lit)
@@ -64,7 +61,7 @@ def register(bg: tf.Tensor, fg_bg: tf.Tensor) -> Registered:
     gains = _cost(lit, fg_bg, weight) < (1 - GAIN) * _cost(moved, fg_bg, weight)
     chosen = tf.where(gains[:, tf.newaxis, tf.newaxis, tf.newaxis], lit, moved)
     registered = tf.round(tf.where(inside > 0, chosen, shown))
-    return Registered(registered, warp, found)
+    return Registered(registered, warp)
 
 
 def mismatch(bg: tf.Tensor, fg_bg: tf.Tensor) -> tf.Tensor:
