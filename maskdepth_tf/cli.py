@@ -87,6 +87,29 @@ class Parser(argparse.ArgumentParser):
         raise errors.UsageError(f"{message}; {self.prog} --help tells the flags")
 
 
+def add_scored(parser: Parser, run: str, labels: str) -> None:
+    """Adds the flags that name a network and the labelled rows it is scored on.
+
+    Args:
+        parser: The command's.
+        run: What is done with `--workdir`.
+        labels: What is done with `--labels`.
+    """
+    parser.add("--workdir", "RUN", run)
+    parser.add("--labels", "FILE", labels)
+    parser.add("--root", "DIR", "folder that the paths in it start from (its own)")
+    text = "run folder, .keras file or SavedModel (the run's best)"
+    parser.add("--model", "PATH", text)
+
+
+def check_scored(parser: Parser, args: argparse.Namespace) -> None:
+    """Refuses what `add_scored` adds unless it names one network and its rows."""
+    if bool(args.workdir) == bool(args.labels):
+        parser.error("give either --workdir RUN, or --labels FILE with --model PATH")
+    if args.labels and not args.model:
+        parser.error("--labels needs --model PATH")
+
+
 def add_pairs(parser: Parser, output: str) -> None:
     """Adds the flags of commands that write a result for each pair of pictures.
 

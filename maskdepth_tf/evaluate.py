@@ -14,11 +14,8 @@ from maskdepth_tf import cli, files, robustness, startup, streams
 def make_parser() -> cli.Parser:
     """The command's flags."""
     parser = cli.Parser("evaluate", __doc__, "--workdir runs/quickstart")
-    parser.add("--workdir", "RUN", "score a run on its own splits")
-    parser.add("--labels", "FILE", "score a model on all rows of a labels file")
-    parser.add("--root", "DIR", "folder that the paths in it start from (its own)")
-    text = "run folder, .keras file or SavedModel (the run's best)"
-    parser.add("--model", "PATH", text)
+    run = "score a run on its own splits"
+    cli.add_scored(parser, run, "score a model on all rows of a labels file")
     text = (
         "side of the square that is scored, in pixels: answers are stretched to it, "
         "as predict does (the network's own)"
@@ -38,10 +35,7 @@ def main(argv: list[str] | None = None) -> int | None:
     """Evaluates as the arguments say, prints a table and writes the figures."""
     parser = make_parser()
     args = parser.parse_args(argv)
-    if bool(args.workdir) == bool(args.labels):
-        parser.error("give either --workdir RUN, or --labels FILE with --model PATH")
-    if args.labels and not args.model:
-        parser.error("--labels needs --model PATH")
+    cli.check_scored(parser, args)
     if args.json and not Path(args.json).absolute().parent.is_dir():
         parser.error(f"the folder of --json must be there. Received: {args.json}")
     startup.load_tensorflow()

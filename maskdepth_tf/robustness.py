@@ -26,11 +26,8 @@ if TYPE_CHECKING:
 def make_parser() -> cli.Parser:
     """The command's flags."""
     parser = cli.Parser("robustness", __doc__, "--workdir runs/quickstart")
-    parser.add("--workdir", "RUN", "measure a run on the test side of its split")
-    parser.add("--labels", "FILE", "measure a model on a labels file")
-    parser.add("--root", "DIR", "folder that the paths in it start from (its own)")
-    text = "run folder, .keras file or SavedModel (the run's best)"
-    parser.add("--model", "PATH", text)
+    run = "measure a run on the test side of its split"
+    cli.add_scored(parser, run, "measure a model on a labels file")
     text = "rows that are measured, evenly spread"
     parser.add("--rows", "N", text, type=cli.number(int, 1), default=200)
     text = (
@@ -139,10 +136,7 @@ def _settings(run_dir: str) -> "config.Config":
 
 def _check(parser: cli.Parser, args: argparse.Namespace) -> None:
     """Refuses flags that do not go together, and fills in where a run's results go."""
-    if bool(args.workdir) == bool(args.labels):
-        parser.error("give either --workdir RUN, or --labels FILE with --model PATH")
-    if args.labels and not args.model:
-        parser.error("--labels needs --model PATH")
+    cli.check_scored(parser, args)
     for flag, path in (("--json", args.json), ("--output", args.output)):
         if path and not path.absolute().parent.is_dir():
             parser.error(f"the folder of {flag} must be there. Received: {path}")
