@@ -94,6 +94,26 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """What happens in the room between the pictures; the defaults change nothing."""
+
+    shadow_probability: float = field(
+        0.0, "Share of examples whose figures cast a shadow on floor or wall.", 0, 1
+    )
+    shadow_depth: float = field(0.6, "Most light that a shadow takes.", 0, 1)
+    thing_probability: float = field(
+        0.0, "Share of examples in whose background a piece was moved.", 0, 1
+    )
+    thing_range: float = field(
+        0.08, "Its greatest radius, as a share of the side.", 0.01, 0.5
+    )
+    camouflage_probability: float = field(
+        0.0, "Share of examples whose figures take on the wall's colour.", 0, 1
+    )
+    camouflage_range: float = field(0.8, "How far they do at most.", 0, 1)
+
+
+@dataclass(frozen=True)
 class Camera:
     """What happens to one of two pictures of training; the defaults change nothing."""
 
@@ -212,6 +232,7 @@ class Config:
     workdir: str = field("runs/quickstart", "Run folder.")
     data: Data = field(Data(), "Examples.")
     augmentation: Augmentation = field(Augmentation(), "What changes in them.")
+    scene: Scene = field(Scene(), "What happens in the room between its pictures.")
     camera: Camera = field(Camera(), "What happens to one of its pictures.")
     model: Model = field(Model(), "Network.")
     losses: Losses = field(Losses(), "What is minimised.")

@@ -83,7 +83,15 @@ class Column(enum.IntEnum):
     NOISE = 92
     NOISE_SEED = 93
     """Of two."""
-    END = 95
+    IS_SHADED = 95
+    SHADOW = 96
+    """Of seven: where, lean, length, way aside, lift, softness and depth."""
+    IS_PUSHED = 103
+    THING = 104
+    """Of six: right, down, width, height, distance and direction."""
+    IS_CAMOUFLAGED = 110
+    CAMOUFLAGE = 111
+    END = 112
     """How many there are."""
 
 

@@ -54,5 +54,11 @@ def test_columns_are_those_of_the_draws_of_recorded_trainings():
         "IS_NOISY": 91,
         "NOISE": 92,
         "NOISE_SEED": 93,
-        "END": 95,
+        "IS_SHADED": 95,
+        "SHADOW": 96,
+        "IS_PUSHED": 103,
+        "THING": 104,
+        "IS_CAMOUFLAGED": 110,
+        "CAMOUFLAGE": 111,
+        "END": 112,
     }

@@ -7,7 +7,7 @@ so that it looks the same in any worker, in any order and after any restart.
 Examples are dicts of the four streams as they are in memory (`streams`), in batches:
 uint8 pixels, binary mask, uint16 depth. Where the picture moves, all four streams
 move together, and colours change in both pictures alike. What happens to one picture
-alone is in `camera`.
+alone is in `scene` and `camera`.
 """
 
 from collections.abc import Callable
@@ -214,6 +214,11 @@ def make_augmentation(
         return batch | pictures
 
     return augment
+
+
+def chosen(draws: tf.Tensor, column: Column, probability: float) -> tf.Tensor:
+    """Float32 [B], 1 in the share of examples to which something happens, else 0."""
+    return tf.cast(draws[:, column] < probability, tf.float32)
 
 
 def to_uint8(image: tf.Tensor) -> tf.Tensor:

@@ -12,7 +12,7 @@ import math
 import tensorflow as tf
 
 from maskdepth_tf.draws import Column
-from maskdepth_tf.input.augmentation import Augment, Streams, to_uint8
+from maskdepth_tf.input.augmentation import Augment, Streams, chosen, to_uint8
 from maskdepth_tf.registration import geometry
 
 
@@ -128,13 +128,13 @@ def make_disturbance(
         bg, fg_bg = (tf.cast(batch[name], tf.float32) for name in ("bg", "fg_bg"))
         signed = 2 * draws - 1
         if move_probability:
-            on = _chosen(draws, Column.IS_MOVED, move_probability)
+            on = chosen(draws, Column.IS_MOVED, move_probability)
             shift = shift_range * signed[:, Column.MOVE : Column.MOVE + 2]
             zoom = zoom_range * signed[:, Column.MOVE + 2]
             turn = turn_range * signed[:, Column.MOVE + 3]
             bg = move(bg, on[:, tf.newaxis] * shift, on * zoom, on * turn)
         if light_probability:
-            on = _chosen(draws, Column.IS_LIT, light_probability)
+            on = chosen(draws, Column.IS_LIT, light_probability)
             exposure = exposure_range * signed[:, Column.EXPOSURE, tf.newaxis]
             exposure += balance_range * signed[:, Column.BALANCE : Column.BALANCE + 3]
             gain = tf.exp(on[:, tf.newaxis] * exposure)
@@ -143,22 +143,17 @@ def make_disturbance(
             which = draws[:, Column.LIT_PICTURE]
             bg, fg_bg = _one_of(bg, fg_bg, which, light, gain, gamma, vignette)
         if blur_probability:
-            on = _chosen(draws, Column.IS_SOFT, blur_probability)
+            on = chosen(draws, Column.IS_SOFT, blur_probability)
             softness, which = draws[:, Column.SOFTNESS], draws[:, Column.SOFT_PICTURE]
             bg, fg_bg = _one_of(bg, fg_bg, which, soften, on * softness)
         if noise_probability:
-            on = _chosen(draws, Column.IS_NOISY, noise_probability)
+            on = chosen(draws, Column.IS_NOISY, noise_probability)
             sigma = on * noise_range * draws[:, Column.NOISE] ** 2
             seed = draws[:, Column.NOISE_SEED : Column.NOISE_SEED + 2]
             bg, fg_bg = noise([bg, fg_bg], sigma, tf.bitcast(seed, tf.int32))
         return batch | {"bg": to_uint8(bg), "fg_bg": to_uint8(fg_bg)}
 
     return disturb
-
-
-def _chosen(draws, column, probability) -> tf.Tensor:
-    """[B], 1 where it happens."""
-    return tf.cast(draws[:, column] < probability, tf.float32)
 
 
 def _one_of(bg, fg_bg, which, change, *amounts) -> tuple[tf.Tensor, tf.Tensor]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from maskdepth_tf import config
 from maskdepth_tf.errors import DataError, UsageError
-from maskdepth_tf.input import augmentation, camera, packed, pipeline, splits
+from maskdepth_tf.input import augmentation, camera, packed, pipeline, scene, splits
 from maskdepth_tf.input.examples import Examples, open_examples, split_examples
 from maskdepth_tf.training import distribution
 
@@ -66,16 +66,19 @@ class TrainingData:
         augment = augmentation.make_augmentation(
             **dataclasses.asdict(settings.augmentation)
         )
+        change = scene.make_changes(**dataclasses.asdict(settings.scene))
         disturb = camera.make_disturbance(**dataclasses.asdict(settings.camera))
 
-        def change(batch, draws):
-            return pipeline.registered(disturb(augment(batch, draws), draws))
+        def prepare(batch, draws):
+            for step in (augment, change, disturb):
+                batch = step(batch, draws)
+            return pipeline.registered(batch)
 
         make_dataset = functools.partial(
             pipeline.make_training_dataset,
             self.examples.load,
             self.split["train"],
-            change,
+            prepare,
             batch_size=settings.training.batch_size,
             steps_per_epoch=steps,
             first_step=first_step,
