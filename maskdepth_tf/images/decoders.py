@@ -182,14 +182,10 @@ def small_jpegs(stream: streams.Stream, size: int) -> Decoder:
     """
     spec = tf.TensorSpec((None, None, stream.channels), tf.uint8)
 
-    def decode_at(data, ratio):
-        decode_one = functools.partial(
-            _decode_jpeg, channels=stream.channels, ratio=ratio
-        )
-        return tf.map_fn(decode_one, data, fn_output_signature=spec)
-
     def decode(data):
-        pixels = _at_ratio(tf.io.extract_jpeg_shape(data[0])[:2], size, decode_at, data)
+        halvings = _halvings(tf.io.extract_jpeg_shape(data[0])[:2], size)
+        decode_one = functools.partial(_decode_halved, halvings, stream.channels)
+        pixels = tf.map_fn(decode_one, data, fn_output_signature=spec)
         return _widened(pixels) if stream == streams.DEPTH else pixels
 
     return decode
@@ -247,18 +243,18 @@ def _decode_jpeg(data, ratio: int = 1, channels: int = 3) -> tf.Tensor:
 
 def _jpeg_decoder(channels: int, size: int | None) -> Decoder:
     """Of JPEGs, for what they will be resized to."""
-    decode_at = functools.partial(_decode_jpeg, channels=channels)
     if size is None:
-        return decode_at
-    return lambda data: _at_ratio(
-        tf.io.extract_jpeg_shape(data)[:2], size, decode_at, data
+        return functools.partial(_decode_jpeg, channels=channels)
+    return lambda data: _decode_halved(
+        _halvings(tf.io.extract_jpeg_shape(data)[:2], size), channels, data
     )
 
 
-def _at_ratio(sides, size: int, decode_at: Callable, data) -> tf.Tensor:
-    """JPEGs of these sides, decoded by `decode_at` at the ratio that suits `size`."""
-    branches = [functools.partial(decode_at, data, ratio) for ratio in (1, *_RATIOS)]
-    return tf.switch_case(_halvings(sides, size), branches)
+def _decode_halved(halvings, channels: int, data) -> tf.Tensor:
+    """A JPEG, halved as often as it is said."""
+    ratios = (1, *_RATIOS)
+    decode_at = [functools.partial(_decode_jpeg, data, r, channels) for r in ratios]
+    return tf.switch_case(halvings, decode_at)
 
 
 def _halvings(sides, size: int) -> tf.Tensor:
