@@ -40,13 +40,14 @@ class Pair(NamedTuple):
     warp: np.ndarray
 
 
-def make_pair(room, figure, draws, most_covered=0.6):
+def make_pair(room, figure, draws, plain=False, most_covered=0.6):
     """A pair of a room and a cut-out.
 
     Args:
         room: uint8 [S, S, 3], at least a quarter larger than `SIZE`.
         figure: uint8 [h, w, 4].
         draws: Source of randomness.
+        plain: Whether only the exposure differs, by up to a third, and files are exact.
         most_covered: Largest share of the picture that the figure hides.
     """
     turn = math.radians(draws.uniform(-RANGES["turn"], RANGES["turn"]))
@@ -70,7 +71,8 @@ def make_pair(room, figure, draws, most_covered=0.6):
         borderMode=cv2.BORDER_REFLECT,
     )
     picture, mask = _paste(picture, figure, draws, most_covered)
-    return Pair(*_taken(bg, picture, draws), mask, warp)
+    taken = _taken_plainly if plain else _taken
+    return Pair(*taken(bg, picture, draws), mask, warp)
 
 
 def _paste(picture, figure, draws, most_covered):
@@ -91,6 +93,11 @@ def _paste(picture, figure, draws, most_covered):
             alpha = mask[..., np.newaxis]
             return alpha * layer[..., :3] + (1 - alpha) * picture, mask
         share *= 0.8
+
+
+def _taken_plainly(bg, picture, draws):
+    for image in (bg, picture * draws.uniform(0.75, 1.3)):
+        yield np.rint(np.clip(image, 0, 255)).astype(np.uint8)
 
 
 def _taken(bg, picture, draws):
@@ -176,11 +183,12 @@ def main():
     parser.add_argument("--backgrounds", nargs="+", required=True)
     parser.add_argument("--foregrounds", nargs="+", required=True)
     parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--plain", action="store_true", help="exposure alone differs")
     args = parser.parse_args()
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ[name] = "1"
     cv2.setNumThreads(1)
-    pairs = list(read_pairs(args.backgrounds, args.foregrounds, args.pairs))
+    pairs = list(read_pairs(args.backgrounds, args.foregrounds, args.pairs, args.plain))
 
     import tensorflow as tf
 
@@ -211,7 +219,7 @@ def main():
         _line(f"registration, {size} pixels", errors, *milliseconds)
 
 
-def read_pairs(backgrounds, foregrounds, count):
+def read_pairs(backgrounds, foregrounds, count, plain=False):
     """Pairs of pictures drawn from folders."""
     rooms, figures = (
         sorted(path for folder in folders for path in Path(folder).iterdir())
@@ -228,7 +236,7 @@ def read_pairs(backgrounds, foregrounds, count):
         while figure is None or figure.shape[2:] != (4,):
             path = figures[draws.integers(len(figures))]
             figure = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        yield make_pair(cv2.resize(square, (side, side)), figure, draws)
+        yield make_pair(cv2.resize(square, (side, side)), figure, draws, plain)
 
 
 def _line(name, errors, *milliseconds):

@@ -1,7 +1,7 @@
 """How the camera moved between two pictures: an affine warp, coarse to fine.
 
 Pictures are compared by their local contrast, which light does not change. A search
-over shifts, turns and zooms of small pictures finds the four best starts; Gauss-Newton
+over shifts, turns and zooms of small pictures finds the eight best starts; Gauss-Newton
 steps on larger and larger ones refine them (inverse compositional: gradients are
 those of the picture and stay). Each pixel counts by how well its difference can be
 explained by noise and a small error of the warp, so that the foreground lets go.
@@ -36,7 +36,7 @@ REACH = 0.0625
 """Shift up to which it tries every pixel, a share of the side."""
 SEARCH_OUTLIER = 0.5
 """Difference of contrasts from which it counts as something else in the search."""
-STARTS = 4
+STARTS = 8
 """Shifts that are refined; the best of the results goes on."""
 LIMITS = (0.09, 0.09, 0.03, 0.03, 0.12, 0.12)
 """Greatest movements that are believed."""
