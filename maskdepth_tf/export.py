@@ -128,7 +128,10 @@ def export_model(
             _write(model, folder, name, run_dir)
             if other_formats:
                 formats.write(model, folder, other_formats, run_dir)
-            manifest = {"files": files.describe_files(folder)}
+            manifest = {
+                "files": files.describe_files(folder),
+                "rows": "independent",
+            }
             files.write_json(folder / files.MANIFEST, manifest)
             serving_files.write_configs(output_dir, name)
             return _publish(folder, output_dir)

@@ -58,6 +58,8 @@ def main(argv: list[str] | None = None) -> int | None:
         token=token,
         poll=args.poll_seconds,
         check=check_pictures,
+        fills_tensor_content=args.enable_serialization_as_tensor_content,
+        allows_origins=args.rest_api_enable_cors_support,
     )
     return asyncio.run(server.serve(Models(declare, _loader(args.backend)), settings))
 
@@ -120,18 +122,27 @@ def make_parser() -> cli.Parser:
     ):
         parser.add(flag, "N", text, type=kind, default=default)
     parser.add("--token-file", "FILE", "holds the bearer token clients must send")
+    # By TF Serving's names.
+    parser.switch(
+        "--enable-serialization-as-tensor-content",
+        "numbers of gRPC replies as tensor_content, faster, which not all clients read",
+    )
+    parser.switch(
+        "--rest-api-enable-cors-support", "let pages from anywhere ask by REST"
+    )
     return parser
 
 
 def _limits(args):
     """Of the flags and, where there is one, of the models' batching.config."""
-    from maskdepth_tf.serving import batching
+    from maskdepth_tf.serving.running import batching
 
     folder = args.models or os.path.dirname(os.path.abspath(args.model_config))
     path = os.path.join(folder, batching.CONFIG)
     largest, sizes = batching.read_config(path) if os.path.isfile(path) else (None, ())
     largest = args.max_batch_size or largest or batching.Limits().max_batch_size
     return batching.Limits(
+        batches_all=os.path.isfile(path),
         max_batch_size=largest,
         max_queue=args.max_queue,
         delay=args.batch_timeout_ms / 1000,

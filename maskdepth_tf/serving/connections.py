@@ -20,16 +20,13 @@ MAX_CONNECTIONS = 2000
 
 MAX_HEADER_BYTES = 2**15
 
-_PLAIN = re.compile(
-    rb"post [^ \r\n]+ http/1\.1\r\n(?:[^\r\n]*\r\n)*?"
-    rb"content-length: *(\d{1,9})\r\n(?:[^\r\n]*\r\n)*"
-)
+_POST = re.compile(rb"post [^ \r\n]+ http/1\.1")
+_LENGTH = re.compile(rb"content-length: *(\d{1,9})")
 # What bears on where a request ends or what follows it is left to the parser.
 _SPECIAL = re.compile(
-    rb"transfer-encoding|expect|connection: *(?!keep-alive\r)|"
-    rb"content-length.*content-length",
-    re.DOTALL,
+    rb"transfer-encoding|expect|connection: *+(?!keep-alive$)|content-length *+(?!:)"
 )
+_BREAK = re.compile(rb"[\r\n]")
 _BODY = json.dumps({"error": TOO_MANY}).encode()
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n"
@@ -73,22 +70,40 @@ class Connection(H11Protocol):
                 break
             self._refuse()
         if data:
-            super().data_received(data)
+            super().data_received(self._as_newer(data))
+
+    def _as_newer(self, data) -> bytes:
+        """Makes HTTP/1.1 of HTTP/1.0 that keeps its connection, which h11 would end."""
+        end = data.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES)
+        first, *rest = data[: max(end, 0)].split(b"\r\n")
+        names = [line.lower().replace(b" ", b"") for line in rest]
+        is_kept = first.endswith(b" HTTP/1.0") and b"connection:keep-alive" in names
+        if not is_kept or not self._is_between():
+            return data
+        if not any(name.startswith(b"host:") for name in names):
+            rest.append(b"host: -")
+        return b"\r\n".join([first[:-1] + b"1", *rest]) + data[end:]
+
+    def _is_between(self) -> bool:
+        """Whether the parser has seen all of the last request and none of the next."""
+        return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
 
     def _size_to_refuse(self, data) -> int:
         """Bytes of the request that begins here; 0 if it is for the parser to see."""
         end = data.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES)
-        head = data[: end + 2].lower()
-        match = _PLAIN.fullmatch(head)
-        if not match or _SPECIAL.search(head) or int(match[1]) > self._max_body:
+        first, *rest = data[: max(end, 0)].lower().split(b"\r\n")
+        if not _POST.fullmatch(first) or any(map(_BREAK.search, rest)):
+            return 0
+        lengths = [match for line in rest if (match := _LENGTH.fullmatch(line))]
+        if any(map(_SPECIAL.match, rest)) or len(lengths) != 1:
+            return 0
+        size = int(lengths[0][1])
+        if size > self._max_body:
             return 0
         # The parser may be in a request, or the client not read its replies.
-        is_between = (
-            self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
-        )
-        if not is_between or self.flow.write_paused:
+        if not self._is_between() or self.flow.write_paused:
             return 0
-        return end + 4 + int(match[1])
+        return end + 4 + size
 
     def _refuse(self) -> None:
         self._unset_keepalive_if_required()

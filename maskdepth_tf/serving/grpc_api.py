@@ -1,6 +1,5 @@
 """TF Serving's gRPC interface: Predict, GetModelMetadata, GetModelStatus."""
 
-import asyncio
 import time
 
 import grpc
@@ -41,9 +40,12 @@ class _Servicer(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
 ):
-    def __init__(self, service: Service, token: str | None) -> None:
+    def __init__(
+        self, service: Service, token: str | None, fills_tensor_content: bool
+    ) -> None:
         self._service = service
         self._token = token
+        self._fills_tensor_content = fills_tensor_content
 
     @_answered
     async def Predict(self, request, context):  # noqa: N802, gRPC's name
@@ -57,14 +59,17 @@ class _Servicer(
         ):
             signature = model.signature(name)
             wanted = _wanted(request.output_filter, signature)
-            arrays = await service.decode(protos.arrays, request.inputs, signature)
+            sent = (request.inputs, signature, model.has_independent_rows)
+            arrays = await service.decode(deadline, protos.arrays, *sent)
             outputs = await service.execute(model, name, arrays, deadline)
             reply = predict_pb2.PredictResponse()
             reply.model_spec.name = spec.name
             reply.model_spec.version.value = number
             reply.model_spec.signature_name = name
             outputs = {key: outputs[key] for key in wanted}
-            await asyncio.to_thread(protos.fill, outputs, reply.outputs)
+            await service.encode(
+                protos.fill, outputs, reply.outputs, self._fills_tensor_content
+            )
             return reply
 
     @_answered
@@ -82,7 +87,7 @@ class _Servicer(
 
 
 def make_server(
-    service: Service, max_message: int, token: str | None
+    service: Service, max_message: int, token: str | None, fills_tensor_content: bool
 ) -> grpc.aio.Server:
     """Makes the server, without a port yet.
 
@@ -90,6 +95,7 @@ def make_server(
         service: Answers the requests.
         max_message: Most bytes of a request.
         token: The token that clients must bear, if any; health needs none.
+        fills_tensor_content: As `protos.fill`.
     """
     server = grpc.aio.server(
         maximum_concurrent_rpcs=_MAX_CALLS,
@@ -100,7 +106,7 @@ def make_server(
             ("grpc.so_reuseport", 0),
         ],
     )
-    servicer = _Servicer(service, token)
+    servicer = _Servicer(service, token, fills_tensor_content)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         servicer, server
     )

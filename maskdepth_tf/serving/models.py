@@ -71,6 +71,7 @@ class Models:
         self._versions: dict[str, dict[int, Version]] = {}
         self._lock = threading.Lock()
         self._complaint = ""
+        self._has_polled = False
 
     def poll(self) -> None:
         """Loads and unloads versions, as declared; one caller at a time."""
@@ -90,17 +91,22 @@ class Models:
                 self._update(name, declared)
         for name in set(self._versions) - set(self._declared):
             self._unload(name, set())
+        self._has_polled = True
 
     @contextlib.contextmanager
     def pinned(self, spec: Spec) -> Iterator[tuple[int, SavedModel]]:
         """Version number and model for a request, which stay for as long as it lasts.
 
         Raises:
-            ServingError: NOT_FOUND or, for a label, INVALID_ARGUMENT if there is none.
+            ServingError: NOT_FOUND or, for a label, INVALID_ARGUMENT if there is none;
+                UNAVAILABLE while it may still come.
         """
         with self._lock:
             live, number = self._live(spec.name), self._number(spec)
             version = live.get(max(live, default=0) if number is None else number)
+            if version is None and self._is_loading(spec.name, number):
+                # Not found would be final: clients ask again for this.
+                raise ServingError("UNAVAILABLE", f"model {spec.name} is being loaded")
             if version is None:
                 raise _not_found(spec.name, number)
             version.uses += 1
@@ -114,15 +120,16 @@ class Models:
     def statuses(self, spec: Spec) -> list[Version]:
         """States of a version or, if none is named, of all, highest first.
 
+        A label is not looked at: TF Serving tells of all versions then too.
+
         Returns:
             Copies without the models.
 
         Raises:
-            ServingError: NOT_FOUND or, for a label, INVALID_ARGUMENT if there is none.
+            ServingError: NOT_FOUND if there is none.
         """
         with self._lock:
-            versions = self._versions.get(spec.name, {})
-            number = self._number(spec)
+            versions, number = self._versions.get(spec.name, {}), spec.version
             wanted = sorted(versions, reverse=True) if number is None else [number]
             if not wanted or wanted[0] not in versions:
                 raise _not_found(spec.name, number)
@@ -133,6 +140,13 @@ class Models:
         with self._lock:
             live = {name: sorted(self._live(name)) for name in self._versions}
         return {name: numbers for name, numbers in live.items() if numbers}
+
+    def _is_loading(self, name, number) -> bool:
+        if not self._has_polled:
+            return name in self._declared
+        versions = self._versions.get(name, {})
+        states = versions.values() if number is None else [versions.get(number)]
+        return any(version and version.state == "LOADING" for version in states)
 
     def _live(self, name) -> dict[int, Version]:
         versions = self._versions.get(name, {})

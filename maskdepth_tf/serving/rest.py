@@ -5,6 +5,7 @@ does; names are then looked up and never become part of a path of ours.
 """
 
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -25,8 +26,23 @@ from maskdepth_tf.serving.tokens import check_token
 BODY_SECONDS = 15
 """Time that a client has to send the body of a request."""
 
+SKIP_SECONDS = 5
+"""Time for which a body that is too large is taken in, so that its client reads why."""
+
+SKIP_BYTES = 2**25
+"""Most of it that is."""
+
 _BUFFERED_BODIES = 8
 """Bodies of the largest size that may be in memory at once, unread or in the queue."""
+
+_SERVER = re.compile(r"^https?://[^/]*", re.IGNORECASE)
+
+_CORS = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "POST, GET",
+    "access-control-allow-headers": "Content-Type",
+}
+"""As TF Serving sends them."""
 
 _PATH = re.compile(
     r"(?i)/v1/models/(?P<name>[^/:]+)"
@@ -43,24 +59,44 @@ class Rest:
         service: Answers the requests.
         max_body: Most bytes of a request's body.
         token: The token that clients must bear, if any; health needs none.
+        allows_origins: Whether pages from anywhere may ask.
     """
 
-    def __init__(self, service: Service, max_body: int, token: str | None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        max_body: int,
+        token: str | None,
+        allows_origins: bool = False,
+    ) -> None:
         self._service = service
         self._max_body = max_body
         self._token = token
+        self._allows_origins = allows_origins
         self._buffered = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request, also with what went wrong."""
+        request = Request(scope, receive)
         try:
-            response = await self._answer(Request(scope, receive))
+            response = await self._answer(request)
         except Exception as error:
-            response = _error(from_exception(error))
+            failure = from_exception(error)
+            response = _error(failure)
+            if failure.http_status == 413:
+                await _skip(request)
+        if request.headers.get("connection", "").lower() == "keep-alive":
+            # What clients of HTTP/1.0 wait for.
+            response.headers.setdefault("connection", "keep-alive")
+        if self._allows_origins:
+            response.headers.update(_CORS)
         await response(scope, receive, send)
 
     async def _answer(self, request) -> Response:
-        path = request.scope["raw_path"].decode("ascii")
+        # A proxy's form of a path has the server before it.
+        path = _SERVER.sub("", request.scope["raw_path"].decode("ascii"))
+        if request.method == "OPTIONS" and "origin" in request.headers:
+            return Response()
         is_get = request.method in ("GET", "HEAD")
         if is_get and path == "/health/live":
             return _json(b'{"status": "live"}')
@@ -102,12 +138,14 @@ class Rest:
                 await self._read(request, body)
                 deadline = time.monotonic() + REQUEST_SECONDS
                 with service.models.pinned(spec) as (_, model):
-                    asked = await service.decode(json_bodies.decode, bytes(body), model)
+                    asked = await service.decode(
+                        deadline, json_bodies.decode, bytes(body), model
+                    )
                     outputs = await service.execute(
                         model, asked.signature_name, asked.arrays, deadline
                     )
                 return _json(
-                    await asyncio.to_thread(json_bodies.encode, outputs, asked.is_rows)
+                    await service.encode(json_bodies.encode, outputs, asked.is_rows)
                 )
             finally:
                 self._buffered -= len(body)
@@ -142,6 +180,19 @@ class Rest:
                 f"the body must have at most {self._max_body} bytes",
                 413,
             )
+
+
+async def _skip(request) -> None:
+    """Takes in what a client still sends: it may not look at replies before its end."""
+    if "expect" in request.headers:
+        return
+    size = 0
+    with contextlib.suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(SKIP_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > SKIP_BYTES:
+                    break
 
 
 def _spec(match) -> Spec:

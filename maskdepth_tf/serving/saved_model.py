@@ -20,7 +20,7 @@ _MOST_WARM_UPS = 1000
 
 
 class SavedModel:
-    """A SavedModel that has answered its warm-up requests with finite numbers.
+    """A SavedModel that has answered its warm-up requests, if it has any.
 
     Args:
         folder: Of the version. If it has a `manifest.json` with `files`, name ->
@@ -28,24 +28,26 @@ class SavedModel:
 
     Attributes:
         signature_defs: All that the file declares, name -> SignatureDef.
+        has_independent_rows: Whether its manifest says `"rows": "independent"`: that
+            no row bears on another's answer. Then rows of several requests may run
+            together, and shapes must be those that are declared. TF Serving leaves
+            shapes to the graph, which would answer for rows of another kind.
 
     Raises:
         StateError: If it cannot be loaded or used; one line.
     """
 
     def __init__(self, folder: str) -> None:
-        _check_manifest(folder)
+        manifest = _read_manifest(folder)
+        self.has_independent_rows = manifest.get("rows") == "independent"
         self.signature_defs = _read_signature_defs(folder)
-        if DEFAULT_SIGNATURE not in self.signature_defs:
-            raise StateError(f"{folder}: the signature {DEFAULT_SIGNATURE} is missing")
         try:
             # Keeps the variables alive, which its functions do not.
             self._loaded = tf.saved_model.load(folder)
             self._functions = self._find_functions(folder)
             for name, arrays in _warm_up_requests(folder, self):
-                _check_answer(
-                    folder, name, self.signature(name), self.run(name, arrays)
-                )
+                outputs = self.run(name, arrays)
+                _check_answer(folder, name, self.signature(name), outputs)
         except StateError:
             raise
         except Exception as error:
@@ -86,15 +88,21 @@ class SavedModel:
             for key, value in arrays.items()
         }
         outputs = self._functions[name](**tensors)
-        return {key: value.numpy() for key, value in outputs.items()}
+        # A scalar string would be bytes alone.
+        return {
+            key: np.asarray(value.numpy(), value.dtype.as_numpy_dtype)
+            for key, value in outputs.items()
+        }
 
 
-def _check_manifest(folder) -> None:
+def _read_manifest(folder) -> dict:
+    """The version's manifest, if any, once the files are as it says."""
     path = os.path.join(folder, MANIFEST)
     if not os.path.isfile(path):
-        return
+        return {}
     with open(path, "rb") as file:
-        sums = files.parse_json(file.read(), path).get("files")
+        manifest = files.parse_json(file.read(), path)
+    sums = manifest.get("files")
     if not isinstance(sums, dict):
         raise StateError(f"{path}: must name the files with their SHA-256")
     for name, expected in sorted(sums.items()):
@@ -106,6 +114,7 @@ def _check_manifest(folder) -> None:
             raise StateError(f"{member}: is missing")
         if files.sha256_of(member) != expected:
             raise StateError(f"{member}: is damaged: its SHA-256 is not the manifest's")
+    return manifest
 
 
 def _read_signature_defs(folder) -> dict:
@@ -123,36 +132,19 @@ def _read_signature_defs(folder) -> dict:
 
 
 def _warm_up_requests(folder, model) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Signature and inputs of the requests that come with it, or of one of zeros."""
+    """Signature and inputs of the requests that come with it."""
     path = os.path.join(folder, WARM_UP)
-    records = []
-    if os.path.isfile(path):
-        requests = tf.data.TFRecordDataset(path).take(_MOST_WARM_UPS)
-        records = list(requests.as_numpy_iterator())
-    if not records:
-        yield DEFAULT_SIGNATURE, _zeros(model.signature(DEFAULT_SIGNATURE))
+    if not os.path.isfile(path):
         return
     from tensorflow_serving.apis import prediction_log_pb2
 
-    for record in records:
+    requests = tf.data.TFRecordDataset(path).take(_MOST_WARM_UPS)
+    for record in requests.as_numpy_iterator():
         log = prediction_log_pb2.PredictionLog.FromString(record)
         request = log.predict_log.request
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        signature = model.signature(name)
-        yield name, protos.arrays(request.inputs, signature)
-
-
-def _zeros(signature) -> dict[str, np.ndarray]:
-    """One row of zeros; strings are taken to be pictures."""
-    picture = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
-    arrays = {}
-    for name, info in signature.inputs.items():
-        shape = [max(dim.size, 1) for dim in info.tensor_shape.dim]
-        if info.dtype == tf.string.as_datatype_enum:
-            arrays[name] = np.full(shape, picture, object)
-        else:
-            arrays[name] = np.zeros(shape, tf.as_dtype(info.dtype).as_numpy_dtype)
-    return arrays
+        checks_shapes = model.has_independent_rows
+        yield name, protos.arrays(request.inputs, model.signature(name), checks_shapes)
 
 
 def _check_answer(folder, name, signature, outputs) -> None:

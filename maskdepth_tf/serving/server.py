@@ -8,21 +8,23 @@ import asyncio
 import contextlib
 import functools
 import ipaddress
+import os
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from maskdepth_tf.errors import UsageError
 from maskdepth_tf.serving import connections, grpc_api
-from maskdepth_tf.serving.batching import Limits
 from maskdepth_tf.serving.models import Models
 from maskdepth_tf.serving.rest import Rest
+from maskdepth_tf.serving.running.batching import Limits
+from maskdepth_tf.serving.running.threads import Threads
 from maskdepth_tf.serving.service import Check, Service
 
 _HEALTH_NAMES = (health.OVERALL_HEALTH, "tensorflow.serving.PredictionService")
@@ -41,6 +43,8 @@ class Settings(NamedTuple):
         token: The token that clients must bear, if any.
         poll: Seconds between looks at the models' folders.
         check: As `Service`; the default refuses nothing.
+        fills_tensor_content: As `protos.fill`.
+        allows_origins: Whether pages from anywhere may ask, as CORS has it.
     """
 
     host: str
@@ -52,6 +56,8 @@ class Settings(NamedTuple):
     token: str | None
     poll: float
     check: Check = lambda arrays: None
+    fills_tensor_content: bool = False
+    allows_origins: bool = False
 
 
 class Running(NamedTuple):
@@ -77,18 +83,41 @@ async def serve(models: Models, settings: Settings) -> int:
     Raises:
         UsageError: If a port cannot be listened on.
     """
-    stop = asyncio.Event()
+    stop, loading = asyncio.Event(), asyncio.Event()
+    main: Any = asyncio.current_task()
+
+    def end():
+        stop.set()
+        if loading.is_set():
+            main.cancel()
+
     for signum in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    async with running(models, settings) as server:
-        for name, versions in sorted(models.available().items()):
-            print(f"{name}: version {', '.join(map(str, versions))}")
-        print(f"REST on {server.rest}, gRPC on {server.grpc}", flush=True)
-        await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(signum, end)
+    loading.set()
+    try:
+        async with running(models, settings) as server:
+            loading.clear()
+            for name, versions in sorted(models.available().items()):
+                print(f"{name}: version {', '.join(map(str, versions))}")
+            print(f"REST on {server.rest}, gRPC on {server.grpc}", flush=True)
+            await stop.wait()
+    except asyncio.CancelledError:
+        # It was told to end while it loaded models, and a thread still does.
+        _end_at_once(0)
     cut_off = server.service.cut_off
     if cut_off:
         print(f"warning: {cut_off} requests were cut off", file=sys.stderr)
-    return 1 if cut_off else 0
+    code = 1 if cut_off else 0
+    if server.service.is_busy():
+        _end_at_once(code)
+    return code
+
+
+def _end_at_once(code) -> NoReturn:
+    """Ends the process whatever its threads do."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @contextlib.asynccontextmanager
@@ -100,9 +129,11 @@ async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
     """
     listener = listen(settings.host, settings.rest_port)
     service = Service(models, settings.limits, settings.check)
-    polling = None
+    poller, polling = Threads(1, "polling"), None
     try:
-        grpc_server = grpc_api.make_server(service, settings.max_body, settings.token)
+        grpc_server = grpc_api.make_server(
+            service, settings.max_body, settings.token, settings.fills_tensor_content
+        )
         address = _resolve(settings.host)
         try:
             grpc_address = _with_port(address, settings.grpc_port)
@@ -115,9 +146,11 @@ async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
         await grpc_server.start()
         rest = _rest_server(service, settings)
         serving = asyncio.create_task(rest.serve([listener]))
-        await asyncio.to_thread(models.poll)
+        await poller.call(models.poll)
         await _report(service, servicer)
-        polling = asyncio.create_task(_keep_polling(service, servicer, settings.poll))
+        polling = asyncio.create_task(
+            _keep_polling(service, servicer, poller, settings.poll)
+        )
         rest_address = _with_port(address, listener.getsockname()[1])
         yield Running(service, f"http://{rest_address}", _with_port(address, grpc_port))
         await _drain(service, servicer, settings.grace)
@@ -128,7 +161,8 @@ async def running(models: Models, settings: Settings) -> AsyncIterator[Running]:
         if polling:
             polling.cancel()
         listener.close()
-        service.batcher.close()
+        poller.close()
+        service.close()
 
 
 def is_loopback(host: str) -> bool:
@@ -147,7 +181,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _rest_server(service, settings) -> uvicorn.Server:
-    app = Rest(service, settings.max_body, settings.token)
+    app = Rest(service, settings.max_body, settings.token, settings.allows_origins)
     # Uvicorn calls it as it would a class.
     connect: Any = functools.partial(connections.Connection, service, settings.max_body)
     return _Uvicorn(
@@ -168,11 +202,11 @@ def _rest_server(service, settings) -> uvicorn.Server:
     )
 
 
-async def _keep_polling(service, servicer, seconds) -> None:
+async def _keep_polling(service, servicer, poller, seconds) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:
-            await asyncio.to_thread(service.models.poll)
+            await poller.call(service.models.poll)
             await _report(service, servicer)
         except Exception:
             # A defect of ours, to be seen; what is loaded can still be served.

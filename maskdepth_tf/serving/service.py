@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 import prometheus_client as prometheus
 
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.serving.batching import Batcher, Limits
 from maskdepth_tf.serving.failures import ServingError, from_exception, invalid
 from maskdepth_tf.serving.models import Models
+from maskdepth_tf.serving.running.batching import Batcher, Limits
+from maskdepth_tf.serving.running.threads import Threads
 from maskdepth_tf.serving.saved_model import SavedModel
 
 T = TypeVar("T")
@@ -22,6 +23,9 @@ Check = Callable[[dict[str, np.ndarray]], None]
 
 REQUEST_SECONDS = 30
 """Most time that an answer may take, from the end of the request's body."""
+
+CODING_THREADS = 6
+"""Requests and replies that are decoded, checked or encoded at the same time."""
 
 TOO_MANY = "too many requests are under way"
 """The error of requests that come while the queue is full."""
@@ -69,15 +73,17 @@ class Service:
         ):
             prometheus.Gauge(name, text, **own).set_function(value)
         self._max_queue = limits.max_queue
-        self._decoding = 0
+        self._threads = Threads(CODING_THREADS, "coding")
 
     def is_ready(self) -> bool:
-        """Whether some version answers and new requests are taken."""
-        return not self.is_draining and bool(self.models.available())
+        """Whether some version answers, and somebody is there to ask it in time."""
+        is_held = self._threads.are_held(REQUEST_SECONDS)
+        is_held |= self.batcher.is_held(REQUEST_SECONDS)
+        return not (self.is_draining or is_held) and bool(self.models.available())
 
     def is_full(self) -> bool:
-        """Whether as many requests as may be queued are, or are decoded for it."""
-        return self.batcher.waiting() + self._decoding >= self._max_queue
+        """Whether as many requests as may be queued are, or are coded."""
+        return self.batcher.waiting() + self._threads.pending() >= self._max_queue
 
     def count_refused(self, api: str) -> None:
         """Counts a request that was refused unread because the queue is full."""
@@ -115,19 +121,35 @@ class Service:
             self._requests.labels(label, api, code).inc()
             self._seconds.labels(label, api).observe(time.monotonic() - start)
 
-    async def decode(self, function: Callable[..., T], *arguments: object) -> T:
-        """Calls a function in a thread; it counts for the queue meanwhile.
+    async def decode(
+        self, deadline: float, function: Callable[..., T], *arguments: object
+    ) -> T:
+        """Calls a function in a thread; it counts for the queue until it ends.
+
+        Args:
+            deadline: Time of `time.monotonic` until which it is waited for.
+            function: Is called with the arguments.
+            *arguments: Theirs.
 
         Raises:
-            ServingError: RESOURCE_EXHAUSTED if the queue is full.
+            ServingError: RESOURCE_EXHAUSTED if the queue is full, DEADLINE_EXCEEDED.
         """
         if self.is_full():
             raise ServingError("RESOURCE_EXHAUSTED", TOO_MANY)
-        self._decoding += 1
-        try:
-            return await asyncio.to_thread(function, *arguments)
-        finally:
-            self._decoding -= 1
+        return await _within(deadline, self._threads.call(function, *arguments))
+
+    async def encode(self, function: Callable[..., T], *arguments: object) -> T:
+        """Calls a function in a thread, for a request that has been answered."""
+        return await self._threads.call(function, *arguments)
+
+    def is_busy(self) -> bool:
+        """Whether a thread is still at work, be it for nobody."""
+        return self._threads.pending() > 0 or self.batcher.is_busy()
+
+    def close(self) -> None:
+        """Ends the threads; what is still queued is given up."""
+        self._threads.close()
+        self.batcher.close()
 
     async def execute(
         self,
@@ -151,12 +173,16 @@ class Service:
         # Numbers are what they seem; strings may hold anything.
         if any(array.dtype == object for array in arrays.values()):
             try:
-                await self.decode(self._check, arrays)
+                await self.decode(deadline, self._check, arrays)
             except DataError as error:
                 raise invalid(str(error)) from None
         future = self.batcher.submit(model, signature, arrays, deadline)
-        try:
-            async with asyncio.timeout(max(0, deadline - time.monotonic())):
-                return await asyncio.wrap_future(future)
-        except TimeoutError:
-            raise ServingError("DEADLINE_EXCEEDED", "the deadline passed") from None
+        return await _within(deadline, asyncio.wrap_future(future))
+
+
+async def _within(deadline: float, answer: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(max(0, deadline - time.monotonic())):
+            return await answer
+    except TimeoutError:
+        raise ServingError("DEADLINE_EXCEEDED", "the deadline passed") from None

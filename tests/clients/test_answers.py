@@ -82,7 +82,7 @@ def test_status(asker):
 def test_what_the_server_says(asker, connect):
     with pytest.raises(ServerError, match=r"(400|INVALID_ARGUMENT): bg_bytes\[0\]"):
         asker.predict(b"no picture", FG_BG[0])
-    with pytest.raises(ServerError, match="(400|INVALID_ARGUMENT): .*1 to 16 rows"):
+    with pytest.raises(ServerError, match="(400|INVALID_ARGUMENT): .*at most 16 rows"):
         asker.predict_arrays(BG[:1] * 17, FG_BG[:1] * 17)
     with pytest.raises(ServerError, match="(404|NOT_FOUND): model other has no ver"):
         connect("other").status()

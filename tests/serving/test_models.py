@@ -18,6 +18,10 @@ ROW = {"x": np.zeros((1, 2), np.float32)}
 
 
 def test_a_new_version_takes_the_old_one_s_place(models, put):
+    with pytest.raises(ServingError, match="model shift is being loaded") as caught:
+        servers.answer(models)
+    assert caught.value.code == "UNAVAILABLE"
+    models.poll()
     with pytest.raises(ServingError, match="model shift has no version that is served"):
         servers.answer(models)
     put(1)

@@ -196,7 +196,7 @@ def test_messages_come_back(model):
         "x": np.array([[1, 2]], np.float32),
         "number": np.array([3], np.int32),
     }
-    arrays = protos.arrays(message(**sent).inputs, model.signature("two"))
+    arrays = protos.arrays(message(**sent).inputs, model.signature("two"), True)
     for name, array in sent.items():
         np.testing.assert_array_equal(arrays[name], array)
         assert arrays[name].dtype == array.dtype
@@ -204,7 +204,7 @@ def test_messages_come_back(model):
 
 def refused(request, model, match):
     with pytest.raises(ServingError, match=match) as caught:
-        protos.arrays(request.inputs, model.signature(""))
+        protos.arrays(request.inputs, model.signature(""), True)
     assert caught.value.code == "INVALID_ARGUMENT"
 
 
@@ -231,6 +231,7 @@ def test_messages_that_do_not_fit(model):
 
 def test_messages_that_lie(model):
     tensor = message(x=np.ones((1, 2), np.float32))
+    tensor.inputs["x"].float_val[:] = []
     tensor.inputs["x"].tensor_content = b"abc"
     refused(tensor, model, "x: the values must fill the shape")
     tensor.inputs["x"].tensor_content = b""
@@ -261,6 +262,6 @@ def test_any_message_is_taken_or_refused(model, dtype, dims, content, values):
         tensor.tensor_shape.dim.add(size=size)
     # Whatever else is raised is a defect.
     with contextlib.suppress(ServingError):
-        arrays = protos.arrays(request.inputs, model.signature(""))
+        arrays = protos.arrays(request.inputs, model.signature(""), True)
         assert arrays["x"].dtype == np.float32
         assert arrays["x"].shape == tuple(dims)

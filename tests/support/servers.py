@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf.serving import connections, grpc_api, model_config, rest, server
-from maskdepth_tf.serving.batching import Limits
 from maskdepth_tf.serving.models import Models, Spec
+from maskdepth_tf.serving.running.batching import Limits
 from maskdepth_tf.serving.saved_model import SavedModel
 
 PATIENCE = 150
@@ -72,6 +72,8 @@ class Shift(tf.Module):
 def write_version(folder, number, constant=0.0, signatures=True) -> Path:
     """Writes a version that adds a constant, complete at once.
 
+    Its manifest says that rows are independent.
+
     Args:
         folder: Of the model.
         number: Of the version.
@@ -84,6 +86,7 @@ def write_version(folder, number, constant=0.0, signatures=True) -> Path:
     functions["serving_default"] = module.shifted
     aside = Path(folder) / f".writing-{number}"
     tf.saved_model.save(module, str(aside), functions)
+    (aside / "manifest.json").write_text('{"files": {}, "rows": "independent"}')
     final = Path(folder) / str(number)
     os.rename(aside, final)
     return final

@@ -9,6 +9,7 @@ strings are objects {"b64": text}. NaN, Infinity and -Infinity are numbers.
 import base64
 import itertools
 import json
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,6 +24,12 @@ _LONGEST_QUOTE = 200
 """Characters of a client's value that an error repeats."""
 
 _MOST_AXES = 32
+
+_WHITE_SPACE = " \t\n\r"
+# Of a key that is there twice the first counts.
+_DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+# A string, which stays, or Inf, which Python writes out.
+_INFINITY = re.compile(r'("(?:[^"\\]|\\.)*+")|\bInf\b', re.DOTALL)
 
 
 class Request(NamedTuple):
@@ -52,6 +59,8 @@ def decode(body: bytes, model: SavedModel) -> Request:
     if not isinstance(name, str):
         raise invalid(f"signature_name must be a string. Received: {_quote(name)}")
     inputs = dict(model.signature(name).inputs)
+    if not inputs:
+        raise invalid(f"{name}: a signature without inputs must be asked by gRPC")
     names = sorted(inputs)
     if ("instances" in document) == ("inputs" in document):
         raise invalid(
@@ -65,11 +74,16 @@ def decode(body: bytes, model: SavedModel) -> Request:
         columns = {names[0]: document["inputs"]}
     else:
         columns = document["inputs"]
-        _check_names("inputs", columns, names)
+        if not _is_object(columns) or not set(names) <= set(columns):
+            raise invalid(
+                f"inputs: must be an object of {', '.join(names)}. "
+                f"Received: {_quote(columns)}"
+            )
     arrays = {}
     for key in names:
         arrays[key] = _from_json(key, columns[key], inputs[key].dtype)
-        check_shape(key, arrays[key].shape, inputs[key])
+        if model.has_independent_rows:
+            check_shape(key, arrays[key].shape, inputs[key])
     return Request(name or DEFAULT_SIGNATURE, arrays, is_rows)
 
 
@@ -94,10 +108,13 @@ def encode(outputs: dict[str, np.ndarray], is_rows: bool) -> bytes:
 
 
 def _parse(body) -> dict:
+    # What is no UTF-8 comes through as it is, as in TF Serving.
+    text = body.decode("utf-8-sig", "surrogateescape").lstrip(_WHITE_SPACE)
+    if "Inf" in text:
+        text = _INFINITY.sub(lambda match: match[1] or "Infinity", text)
     try:
-        document = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_without_duplicates
-        )
+        # TF Serving does not look at what follows the document either.
+        document, _ = _DECODER.raw_decode(text)
     except RecursionError:
         raise invalid("the body must be JSON: nested too deeply") from None
     except ValueError as error:
@@ -106,15 +123,6 @@ def _parse(body) -> dict:
     if not isinstance(document, dict):
         raise invalid(f"the body must be an object. Received: {_quote(document)}")
     return document
-
-
-def _without_duplicates(pairs) -> dict:
-    members: dict = {}
-    for key, value in pairs:
-        if key in members:
-            raise ValueError(f"the key {_quote(key)} is there twice")
-        members[key] = value
-    return members
 
 
 def _columns_of_rows(rows, names) -> dict[str, list]:
@@ -199,6 +207,9 @@ def _reader(name, dtype) -> Callable[[Any], object]:
         )
 
     def read(item):
+        if type(item) is int and float in ranges and not -(2**63) <= item < 2**64:
+            # What 64 bits do not hold is a decimal to TF Serving.
+            item = float(item)
         least, most = ranges[type(item)]
         # Infinity and NaN are numbers, what only becomes infinite is none.
         if least <= item <= most or item in (-np.inf, np.inf) or item != item:
@@ -248,7 +259,7 @@ def _is_base64(value) -> bool:
 def _bytes(item) -> bytes:
     """Reads a text or {"b64": text}; white space is skipped, padding may be missing."""
     if isinstance(item, str):
-        return item.encode()
+        return item.encode(errors="surrogateescape")
     if not _is_base64(item):
         raise ValueError
     text = "".join(item["b64"].split()).rstrip("=")

@@ -34,12 +34,15 @@ class Limits(NamedTuple):
         max_queue: Most requests that wait.
         delay: How long an incomplete batch waits for more, in seconds.
         sizes: Numbers of rows that are run, ascending; others are padded.
+        batches_all: Whether rows of all models may run together; else only those of
+            versions whose manifest says that they are independent.
     """
 
     max_batch_size: int = 16
     max_queue: int = 128
     delay: float = 0.0
     sizes: tuple[int, ...] = ()
+    batches_all: bool = False
 
 
 # Compared by identity: arrays have no truth value.
@@ -73,6 +76,7 @@ class Batcher:
         self._collected: set = set()
         self._changed = threading.Condition()
         self._closed = False
+        self._begun: dict[int, float] = {}
         self._workers = [
             threading.Thread(target=self._work, daemon=True, name="batching")
             for _ in range(NUM_WORKERS)
@@ -121,6 +125,17 @@ class Batcher:
         """Number of requests in the queue."""
         return len(self._queue)
 
+    def is_busy(self) -> bool:
+        """Whether a batch is running."""
+        return bool(self._begun)
+
+    def is_held(self, seconds: float) -> bool:
+        """Whether all workers have been in the same batch for longer than this."""
+        with self._changed:
+            begun = list(self._begun.values())
+        is_full = len(begun) == NUM_WORKERS
+        return is_full and time.monotonic() - max(begun) > seconds
+
     def close(self) -> None:
         """Ends the workers; what is still queued is given up."""
         with self._changed:
@@ -135,20 +150,21 @@ class Batcher:
 
     def _rows_and_key(self, model, name, arrays):
         signature = model.signature(name)
-        if not _has_rows(signature):
+        is_batched = self._limits.batches_all or model.has_independent_rows
+        if not is_batched or not _has_rows(signature):
             return 1, object()
-        sizes = {array.shape[0] for array in arrays.values()}
+        sizes = {array.shape[0] if array.ndim else 0 for array in arrays.values()}
         if len(sizes) > 1:
             raise invalid(
                 f"all inputs must have the same rows. Received: {sorted(sizes)}"
             )
         (rows,) = sizes
-        if not 1 <= rows <= self._limits.max_batch_size:
+        if rows > self._limits.max_batch_size:
             raise invalid(
-                f"a request must have 1 to {self._limits.max_batch_size} rows. "
+                f"a request must have at most {self._limits.max_batch_size} rows. "
                 f"Received: {rows}"
             )
-        if not _has_fixed_outputs(signature):
+        if not rows or not _has_fixed_outputs(signature):
             return rows, object()
         shapes = tuple((key, arrays[key].shape[1:]) for key in sorted(arrays))
         return rows, (id(model), name, shapes)
@@ -161,8 +177,14 @@ class Batcher:
                     return
                 tasks = self._collect(leader)
             alive = [task for task in tasks if _is_wanted(task)]
-            if alive:
-                self._run(alive)
+            if not alive:
+                continue
+            own = threading.get_ident()
+            with self._changed:
+                self._begun[own] = time.monotonic()
+            self._run(alive)
+            with self._changed:
+                del self._begun[own]
 
     def _take_leader(self) -> _Task | None:
         """The oldest that no other worker collects; None at the end."""

@@ -1,0 +1,1 @@
+"""Requests at work: batches of them, and threads for the event loop."""
