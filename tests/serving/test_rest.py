@@ -97,6 +97,7 @@ ERRORS = [
     ('{"instances": [[true, 1]]}', "type float32. Received: true"),
     ('{"instances": [[16777216, 1]]}', "type float32. Received: 16777216"),
     ('{"instances": [[1e39, 1]]}', "type float32. Received: 1e+39"),
+    (f'{{"instances": [[{"9" * 4000}, 1]]}}', "type float32. Received: 9999"),
     ('{"instances": [[1, 2], [3]]}', "x[1]: must be a list of 2, as others beside it"),
     ('{"instances": [[[1, 2]], [[3], [4]]]}', "x[1]: must be a list of 1"),
     ('{"instances": [[1, 2], [[3, 4]]]}', "x[1]: must be a list of 2"),

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -265,3 +266,46 @@ def test_any_message_is_taken_or_refused(model, dtype, dims, content, values):
         arrays = protos.arrays(request.inputs, model.signature(""), True)
         assert arrays["x"].dtype == np.float32
         assert arrays["x"].shape == tuple(dims)
+
+
+def steps(function):
+    """Calls that a function makes, of Python's and of C's."""
+    count = 0
+
+    def note(*_):
+        nonlocal count
+        count += 1
+
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def bodies(value, key, times):
+    """Requests that repeat a value in all places, with keys of their own or one."""
+    text = json.dumps(value)
+    values = ",".join([text] * times)
+    keys = ",".join(f"{json.dumps(key)}:{text}" for _ in range(times))
+    own = ",".join(f"{json.dumps(f'{key}{i}')}:{text}" for i in range(times))
+    for form in ("instances", "inputs"):
+        yield f'{{"{form}": [{values}]}}'
+        yield f'{{"{form}": {{{keys}}}}}'
+        yield f'{{"{form}": {{{own}}}}}'
+        yield f'{{"{form}": [{{{own}}}]}}'
+    for members in (keys, own):
+        yield f'{{{members}, "inputs": [[1, 2]]}}'
+    yield f'{{"inputs": [[1, 2]]}} {values}'
+
+
+@PROPERTY
+@given(JSON, st.sampled_from(["x", "inputs", "signature_name", "b64", "Inf"]))
+def test_work_grows_no_faster_than_a_request(model, value, key):
+    for few, many in zip(bodies(value, key, 20), bodies(value, key, 160), strict=True):
+        small, large = (
+            steps(lambda body=body: is_answered(body.encode(), model))
+            for body in (few, many)
+        )
+        assert large <= 8 * small + 100, few

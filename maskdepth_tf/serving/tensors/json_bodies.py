@@ -178,7 +178,7 @@ def _from_json(name, value, dtype) -> np.ndarray:
     for number, item in enumerate(items):
         try:
             array[number] = element(item)
-        except (KeyError, ValueError):
+        except (KeyError, OverflowError, ValueError):
             raise invalid(
                 f"{_place(name, number, shape)}: must be a value of type {kind.name}. "
                 f"Received: {_quote(item)}"
@@ -189,7 +189,7 @@ def _from_json(name, value, dtype) -> np.ndarray:
 def _reader(name, dtype) -> Callable[[Any], object]:
     """Makes the function that reads an element.
 
-    It raises a KeyError for other types and a ValueError for other values.
+    It raises a KeyError for other types, a ValueError or OverflowError for other values.
     """
     if dtype == tf.string:
         return _bytes
