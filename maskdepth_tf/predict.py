@@ -108,7 +108,9 @@ def remarks(bg: np.ndarray, fg_bg: np.ndarray, size: int) -> tuple[list, list]:
     from maskdepth_tf.registration import describing, registering
 
     doubts = []
-    if bg.shape != fg_bg.shape:
+    (height, width), (own_height, own_width) = (x.shape[:2] for x in (bg, fg_bg))
+    # A pixel more or less is what halving an odd side leaves.
+    if abs(height * own_width - width * own_height) > max(width, own_width):
         sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (bg, fg_bg)]
         doubts.append(
             f"the background is {sizes[0]}, the picture {sizes[1]}; both are "

@@ -3,8 +3,9 @@
 Either a table names the pictures of each row by paths from its folder, `metadata.jsonl`
 or any CSV with a header: its columns are `bg` or `bg_file_name`, as Hugging Face's
 ImageFolder has them, and so on; plain `file_name` is `fg_bg`. Or there is a folder a
-stream, and `folders` says which pictures go together. A table comes first; one that
-does not name both `bg` and `fg_bg` is none of rows.
+stream, called as `NAMES` and `ENDINGS` say, and `folders` says which pictures go
+together. A table comes first; one that does not name both `bg` and `fg_bg` is none of
+rows.
 
 Without `fg` no cut-out is known, and rows repeat their background there. Without
 `depth` they name maps that are not there yet, `fg_bg/a/1.jpg` one of `depth/a/1.jpg`,
@@ -13,6 +14,8 @@ and the command `depth` writes them.
 
 import argparse
 import os
+import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -29,11 +32,20 @@ NAMES = {
     "fg": "fg",
     "foreground": "fg",
     "fg_bg": "fg_bg",
+    "fgbg": "fg_bg",
+    "overlay": "fg_bg",
+    "image": "fg_bg",
     "mask": "mask",
     "fg_bg_mask": "mask",
+    "fgbg_mask": "mask",
     "depth": "depth",
+    "depth_map": "depth",
+    "fg_bg_depth": "depth",
+    "fgbg_depth": "depth",
 }
-"""What folders and columns may be called, with hyphens too -> column of the labels."""
+"""What folders and columns may be called -> column of the labels."""
+ENDINGS = ("_file_name", "_filename", "_path", "_image", "_cropped")
+"""What may follow, in the singular or plural; hyphens and spaces count as `_`."""
 PAIR = {"bg", "fg_bg"}
 """Columns that tell a layout."""
 
@@ -87,6 +99,13 @@ def _recognise(root: Path) -> Layout:
         raise errors.DataError(
             f"{root}: expected folders bg, fg_bg and mask, or a CSV or metadata.jsonl "
             f"with such columns, received {folders.few([e.name for e in entries])}"
+            + "".join(_columns_told(path) for path in entries if tables.is_table(path))
+        )
+    unused = [e.name for e in entries if e.is_dir() and _is_unused(e, layout)]
+    if unused:
+        print(
+            f"warning: {root}: left alone {folders.few([f'{n}/' for n in unused])}",
+            file=sys.stderr,
         )
     if "mask" not in layout.names:
         raise errors.DataError(
@@ -94,6 +113,15 @@ def _recognise(root: Path) -> Layout:
             f"where the foreground is, received {', '.join(layout.names.values())}"
         )
     return layout
+
+
+def _columns_told(table: Path) -> str:
+    return f"; {table.name} has the columns {folders.few(tables.columns(table))}"
+
+
+def _is_unused(folder: Path, layout: Layout) -> bool:
+    """Whether a folder beside a stream's is none; tables may name any."""
+    return layout.source.is_dir() and folder.name not in layout.names.values()
 
 
 def _is_of_rows(path: Path) -> bool:
@@ -104,8 +132,10 @@ def _column(name: str) -> str | None:
     """Column of the labels that a folder or a table's column is; None for others."""
     if name == "file_name":
         return "fg_bg"
-    plain = name.strip().lower().removesuffix("_file_name")
-    return NAMES.get(plain.replace("-", "_"))
+    plain = re.sub("[- ]", "_", name.strip().lower()).removesuffix("s")
+    for ending in ENDINGS:
+        plain = plain.removesuffix(ending).removesuffix("s")
+    return NAMES.get(plain)
 
 
 def _layout(source: Path, names: Iterable[str]) -> Layout:

@@ -10,6 +10,7 @@ All pictures are read and decoded once. A row is bad if
     transposed          mask or depth, on its side, fits better
     wrong_background    bg and fg_bg differ outside the mask, or another room of
                         the set fits better
+    inverted_mask       255 is the background
     inverted_depth      near and far changed places
     constant_depth      depth is the same everywhere
     empty_mask, full_mask   no figure, nothing but figure; or a figure where
@@ -34,7 +35,7 @@ from maskdepth_tf.input import labels
 
 KINDS = (
     "bad_line duplicate missing unreadable wrong_size transposed wrong_background "
-    "inverted_depth constant_depth empty_mask full_mask"
+    "inverted_mask inverted_depth constant_depth empty_mask full_mask"
 ).split()
 """Kinds of faults, in the order of the table."""
 SPELLED_OUT = 3

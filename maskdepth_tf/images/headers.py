@@ -9,6 +9,7 @@ import io
 import os
 import stat
 import struct
+import unicodedata
 import warnings
 from typing import BinaryIO, NamedTuple
 
@@ -21,8 +22,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 """Formats that are accepted, whatever the name of the file ends in."""
 MAX_BYTES = 32 * 2**20
 """Largest file in bytes."""
-MAX_PIXELS = 50_000_000
-"""Most pixels of a picture; of a GIF, of all its frames together."""
+MAX_PIXELS = 51_000_000
+"""Most pixels of a picture, those of phones with "50"; of a GIF, of all its frames."""
 MAX_SIDE = 30_000
 """Longest side in pixels."""
 MAX_SCANNED_PIXELS = 32 * MAX_PIXELS
@@ -118,10 +119,19 @@ def open_file(path: str | os.PathLike) -> BinaryIO:
         file = open(path, "rb") if is_file else None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{name}: {reason}") from None
+        raise DataError(f"{name}: {reason}{_other_form(name)}") from None
     if file is None:
         raise DataError(f"{name}: expected a file, received a folder or a device")
     return file
+
+
+def _other_form(name) -> str:
+    """What to add where a file of the same letters is there, otherwise encoded."""
+    for form in ("NFC", "NFD"):
+        other = unicodedata.normalize(form, name)
+        if other != name and os.path.exists(other):
+            return f"; its name there is written in another form of Unicode, {form}"
+    return ""
 
 
 def check_stream(stream: BinaryIO, size: int, name: str) -> Header:

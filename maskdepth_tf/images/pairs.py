@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from maskdepth_tf.errors import DataError, UsageError
+from maskdepth_tf.images import listing
 
 OUTPUTS = ("mask", "depth", "cutout", "overview")
 """Results of each pair, written as NAME_<output>.png."""
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
-"""Files of a folder that count as its pictures; others are left alone."""
 
 _MOST_NAMED = 10
 
@@ -118,17 +117,16 @@ def _by_name(path) -> dict[str, str]:
             raise DataError(f"{path}: No such file or directory")
         return {_stem(path): path}
     pictures: dict[str, str] = {}
-    for name in sorted(os.listdir(path)):
-        if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-            other = pictures.setdefault(_stem(name), os.path.join(path, name))
-            if os.path.basename(other) != name:
-                raise DataError(
-                    f"{path}: expected names that differ by more than the suffix, "
-                    f"received {os.path.basename(other)} and {name}"
-                )
+    for name in listing.pictures(path):
+        other = pictures.setdefault(_stem(name), os.path.join(path, name))
+        if os.path.basename(other) != name:
+            raise DataError(
+                f"{path}: expected names that differ by more than the suffix, "
+                f"received {os.path.basename(other)} and {name}"
+            )
     if not pictures:
         raise DataError(
-            f"{path}: expected a folder with pictures ({', '.join(SUFFIXES)}), "
+            f"{path}: expected a folder with pictures ({', '.join(listing.SUFFIXES)}), "
             "received one without"
         )
     return pictures

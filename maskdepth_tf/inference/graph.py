@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from maskdepth_tf import streams
+from maskdepth_tf.errors import StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.network import answers
 from maskdepth_tf.registration import registering
@@ -142,12 +143,34 @@ class Inference:
 
 
 def of_model(model: keras.Model) -> Inference:
-    """Makes an `Inference` of a model that `model.resnet_unet` has built."""
+    """Makes an `Inference` of a model that `model.resnet_unet` has built.
+
+    Raises:
+        StateError: If it is another model.
+    """
+    check(model)
 
     def network(bg, fg_bg):
         return answers.of_outputs(model({"bg": bg, "fg_bg": fg_bg}, training=False))
 
     return Inference(network, model.inputs[0].shape[1])
+
+
+def check(model: keras.Model) -> None:
+    """Refuses a model that is none of ours.
+
+    Raises:
+        StateError: If it does not take or give what `model.resnet_unet` does.
+    """
+    for kind, needed, given in (
+        ("take the pictures", streams.INPUTS, getattr(model, "input", None)),
+        ("answer", streams.TARGETS, getattr(model, "output", None)),
+    ):
+        names = sorted(stream.name for stream in needed)
+        if not isinstance(given, dict) or sorted(given) != names:
+            raise StateError(
+                f"a model must {kind} {' and '.join(names)}. Received: {model.name}"
+            )
 
 
 def _both(bg: str, fg_bg: str, spec: tf.TensorSpec) -> list[tf.TensorSpec]:

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import config, streams
+from maskdepth_tf import config
 from maskdepth_tf.errors import StateError
-from maskdepth_tf.inference import loading
+from maskdepth_tf.inference import graph, loading
 from maskdepth_tf.input import examples, pipeline
 from maskdepth_tf.network import answers, baseline, metric_list, metrics
 from maskdepth_tf.registration import registering
@@ -50,13 +50,7 @@ def load_scorable(path: str | Path) -> Scorable:
 
 
 def _keras_scorable(model: keras.Model) -> Scorable:
-    names = {stream.name for stream in streams.INPUTS}
-    inputs = getattr(model, "input", None)
-    if not isinstance(inputs, dict) or set(inputs) != names:
-        raise StateError(
-            "a model must take the pictures "
-            f"{' and '.join(sorted(names))}. Received: {model.name}"
-        )
+    graph.check(model)
     bare = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
 
     def outputs(inputs):

@@ -198,7 +198,8 @@ def _checked(split):
         if len(split[side]) == 0:
             raise DataError(
                 f"the {side} side of a split must have rows: there are too few rows, "
-                "backgrounds or foregrounds. Received: "
+                "backgrounds or foregrounds (one for all, as of a fixed camera, needs "
+                "data.split=random). Received: "
                 + ", ".join(f"{name} {len(ids)}" for name, ids in split.items())
             )
     return {name: ids.astype("int64") for name, ids in split.items()}

@@ -88,6 +88,9 @@ def _load(path) -> keras.Model:
         raise StateError(
             f"{path}: a model must be a run folder, a .keras file or a SavedModel"
         )
+    if not zipfile.is_zipfile(path):
+        # Keras would say that it is not found.
+        raise StateError(f"{path}: is damaged: a model is a whole zip archive")
     try:
         return keras.saving.load_model(path)
     except Exception as error:

@@ -236,7 +236,7 @@ def test_missing_and_empty_folders(pictures, tmp_path, capsys):
     argv = arguments((pictures[0], tmp_path / "empty"), tmp_path / "set")
     code, line = run(capsys, argv)
     assert code == 3
-    assert line.endswith("empty: must hold at least one picture, is empty")
+    assert line.endswith(".png, .webp), holds none")
     assert not (tmp_path / "set").exists()
 
 

@@ -192,6 +192,17 @@ def test_a_smaller_square_is_not_transposed(copy):
     assert kinds(verify(copy / "labels.txt", copy)) == {3: "wrong_size"}
 
 
+def test_inverted_masks_are_called_that(copy):
+    rows = labels.read(copy / "labels.txt")
+    for row in rows[::7]:
+        mask = preprocessing.read_mask(copy / row.mask)[..., 0]
+        replace(copy / row.mask, 255 - mask)
+    report = verify(copy / "labels.txt", copy)
+    expected = dict.fromkeys(range(1, NUM_ROWS + 1, 7), "inverted_mask")
+    assert kinds(report) == expected
+    assert "the inverted mask fits better what differs: IoU +" in report.bad[0].detail
+
+
 @pytest.mark.parametrize("kind", ["inverted_depth", "transposed"])
 def test_a_set_that_is_wrong_as_a_whole(copy, kind):
     rows = labels.read(copy / "labels.txt")

@@ -91,8 +91,8 @@ BOMBS = {
     "webp_16k": webp_of_size(16_383, 16_383),
     "gif_65k": gif_of_size(65_535, 65_535),
     "bmp_30k": bmp_of_size(30_000, 30_000),
-    "gif_frames": gif_with_frames(51, 1000, 1000),
-    "gif_many_frames": gif_with_frames(50_001, 1, 1),
+    "gif_frames": gif_with_frames(52, 1000, 1000),
+    "gif_many_frames": gif_with_frames(51_001, 1, 1),
 }
 
 
@@ -188,12 +188,12 @@ def test_a_jpeg_of_many_scans_is_refused(tmp_path):
     data = encode(Image.new("RGB", (7000, 7000)), "JPEG", progressive=True)
     assert headers.check_bytes(data, "x")[:3] == ("JPEG", 7000, 7000)
     last_scan = data[data.rindex(b"\xff\xda") : -2]
-    many = data[:-2] + last_scan * 23 + data[-2:]
-    with pytest.raises(DataError, match="x: expected at most 32 scans, received 33"):
+    many = data[:-2] + last_scan * 24 + data[-2:]
+    with pytest.raises(DataError, match="x: expected at most 33 scans, received 34"):
         headers.check_bytes(many, "x")
     # What looks at the first bytes alone finds it, too.
     (tmp_path / "y.jpg").write_bytes(many)
-    with pytest.raises(DataError, match=r"y\.jpg: expected at most 32 scans, received"):
+    with pytest.raises(DataError, match=r"y\.jpg: expected at most 33 scans, received"):
         headers.check(tmp_path / "y.jpg")
 
 
@@ -204,11 +204,11 @@ def test_small_pictures_may_have_many_scans():
 
 
 @pytest.mark.parametrize(
-    ("count", "width", "height"), [(51, 1000, 1000), (2, 6000, 6000), (50_001, 1, 1)]
+    ("count", "width", "height"), [(52, 1000, 1000), (2, 6000, 6000), (51_001, 1, 1)]
 )
 def test_a_gif_whose_frames_add_up_is_refused(count, width, height):
     data = gif_with_frames(count, width, height)
-    with pytest.raises(DataError, match="x: expected at most 50000000 pixels in all"):
+    with pytest.raises(DataError, match="x: expected at most 51000000 pixels in all"):
         headers.check_bytes(data, "x")
 
 
@@ -307,6 +307,19 @@ def test_damaged_headers_never_cause_another_error(encoding):
     assert refused > 20
 
 
+@pytest.mark.parametrize("size", [(8192, 6144), (8160, 6144)])
+def test_phones_of_50_megapixels_are_read(size):
+    # Their pictures have a little more.
+    data = encode(Image.new("L", size, 128), "JPEG", quality=50)
+    assert headers.check_bytes(data, "x")[:3] == ("JPEG", *size)
+
+
+def test_a_name_in_another_form_of_unicode_is_told(tmp_path):
+    (tmp_path / "cafe\u0301.jpg").touch()
+    with pytest.raises(DataError, match="No such file or directory; its name there is"):
+        headers.check(tmp_path / "caf\u00e9.jpg")
+
+
 def test_pillow_warns_of_nothing_that_we_refuse():
     code = """
         from maskdepth_tf.images import headers
@@ -324,8 +337,8 @@ def test_pillow_warns_of_nothing_that_we_refuse():
         check=True,
     )
     assert done.stderr == ""
-    assert "expected at most 50000000 pixels" in done.stdout
+    assert "expected at most 51000000 pixels" in done.stdout
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(DataError, match="50000000 pixels, received far more"):
+        with pytest.raises(DataError, match="51000000 pixels, received far more"):
             headers.check_bytes(BOMBS["png_13k"], "x")

@@ -267,7 +267,7 @@ def test_errors_are_one_line_and_a_code(tmp_path, trained, labels_file, capsys):
         ),
         (
             4,
-            "cannot be loaded as a model",
+            "is damaged: a model is a whole zip archive",
             ("--model", damaged, "--labels", labels_file),
         ),
         (3, "none: No such file", ("--model", best, "--labels", none)),

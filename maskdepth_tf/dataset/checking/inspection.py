@@ -139,9 +139,18 @@ def _judge(row, pictures) -> Inspected:
         text = f"expected some background, received {low} to {high}"
         faults.append(Fault("full_mask", text))
     else:
+        inverted = measures.outside_cells(255 - mask)
+        inverting = measures.gain_by_inverting(bg, fg_bg, mask)
+        # Where only an inverted mask says that the room shows, it must do so.
+        is_room = inverted.sum() >= measures.LEAST_CELLS
+        is_room = is_room and measures.agree(room, whole, inverted, side)
         gain = measures.gain_by_transposing(bg, fg_bg, mask)
         fits = measures.agree(room, whole, outside.T, side)
-        if fits and gain > measures.TRANSPOSED_GAIN:
+        if is_room and inverting > measures.INVERTED_GAIN:
+            text = f"the inverted mask fits better what differs: IoU +{inverting:.2f}"
+            faults.append(Fault("inverted_mask", text))
+            agrees = False  # What surrounds the mask is the figure.
+        elif fits and gain > measures.TRANSPOSED_GAIN:
             text = f"the transposed mask fits better what differs: IoU +{gain:.2f}"
             faults.append(Fault("transposed", text))
         elif not agrees:

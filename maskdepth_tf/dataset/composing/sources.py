@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from maskdepth_tf import errors, startup, streams
-from maskdepth_tf.images import encoding
+from maskdepth_tf.images import encoding, listing
 
 BACKGROUND_QUALITY = 95
 """JPEG quality of stored rooms, without chroma subsampling."""
@@ -32,17 +32,20 @@ def crop_to_figure(cutout: np.ndarray) -> np.ndarray:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Files of a folder in order of their names; hidden ones are left out.
+    """Pictures of a folder in order of their names, as `listing` has it.
 
     Raises:
-        DataError: The folder is missing or holds no file.
+        DataError: The folder is missing or holds none.
     """
     if not folder.is_dir():
         raise errors.DataError(f"{folder}: must be a folder of pictures, not found")
-    pictures = [p for p in folder.iterdir() if p.is_file() and p.name[0] != "."]
+    pictures = [folder / name for name in listing.pictures(folder)]
     if not pictures:
-        raise errors.DataError(f"{folder}: must hold at least one picture, is empty")
-    return sorted(pictures, key=lambda path: path.name)
+        suffixes = ", ".join(listing.SUFFIXES)
+        raise errors.DataError(
+            f"{folder}: must hold at least one picture ({suffixes}), holds none"
+        )
+    return pictures
 
 
 def list_all(folders: Sequence[Path]) -> list[Path]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from maskdepth_tf import errors
-from maskdepth_tf.images import pairs
+from maskdepth_tf.images import listing
 
 SHARED = ("bg", "fg")
 """Columns of which rows may share a picture."""
@@ -55,17 +55,21 @@ def list_pictures(root: Path, name: str) -> Pictures:
         inner[:] = [entry for entry in inner if entry[0] != "."]
         paths += [Path(folder, entry) for entry in here if entry[0] != "."]
     pictures: Pictures = {}
+    left_out = []
     for path in sorted(paths):
-        if path.suffix.lower() in pairs.SUFFIXES:
-            own = path.relative_to(root).as_posix()
-            key = path.relative_to(root / name).with_suffix("").as_posix()
-            if pictures.setdefault(key, own) != own:
-                raise errors.DataError(
-                    f"{root}: expected names that differ by more than the suffix, "
-                    f"received {pictures[key]} and {own}"
-                )
+        if not listing.is_picture(path.name):
+            left_out.append(path.relative_to(root / name).as_posix())
+            continue
+        own = path.relative_to(root).as_posix()
+        key = path.relative_to(root / name).with_suffix("").as_posix()
+        if pictures.setdefault(key, own) != own:
+            raise errors.DataError(
+                f"{root}: expected names that differ by more than the suffix, "
+                f"received {pictures[key]} and {own}"
+            )
+    listing.tell_left_out(root / name, left_out)
     if not pictures:
-        suffixes = ", ".join(pairs.SUFFIXES)
+        suffixes = ", ".join(listing.SUFFIXES)
         raise errors.DataError(
             f"{root / name}: expected pictures ({suffixes}), received none"
         )

@@ -5,6 +5,7 @@ They follow Hugging Face's ImageFolder: UTF-8, commas, paths relative to the tab
 
 import csv
 import io
+import itertools
 import json
 import posixpath
 from collections.abc import Iterator, Mapping
@@ -26,11 +27,15 @@ def is_table(path: Path) -> bool:
 
 
 def columns(path: Path) -> list[str]:
-    """Names of a table's columns, from its first line; none if it holds none."""
+    """Names of a table's columns, from its first line; none if it holds none.
+
+    They are parted by commas, semicolons or tabs, whichever there are most of.
+    """
     with _open(path, "replace") as file:
         line = file.readline(MAX_HEADER)
     if path.suffix != JSON_LINES:
-        return next(csv.reader([line], skipinitialspace=True), [])
+        delimiter = _delimiter(line)
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -64,6 +69,11 @@ def read(path: Path, names: Mapping[str, str]) -> list[tuple[int, dict[str, str]
     return rows
 
 
+def _delimiter(header) -> str:
+    """What parts the columns: a comma, or what tables of Europe and sheets have."""
+    return max(",;\t", key=header.count)  # the first of equals
+
+
 def _open(path: Path, on_error: str) -> io.TextIOWrapper:
     file = headers.open_file(path)
     return io.TextIOWrapper(file, "utf-8-sig", errors=on_error, newline="")
@@ -79,7 +89,13 @@ def _records(path: Path) -> Iterator[tuple[int, object]]:
                     if text.strip():
                         yield line, json.loads(text)
                 return
-            reader = csv.DictReader(file, skipinitialspace=True, strict=True)
+            header = file.readline(MAX_HEADER)
+            reader = csv.DictReader(
+                itertools.chain([header], file),
+                delimiter=_delimiter(header),
+                skipinitialspace=True,
+                strict=True,
+            )
             for record in reader:
                 line = reader.line_num
                 yield line, record

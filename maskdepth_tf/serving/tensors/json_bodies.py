@@ -189,7 +189,7 @@ def _from_json(name, value, dtype) -> np.ndarray:
 def _reader(name, dtype) -> Callable[[Any], object]:
     """Makes the function that reads an element.
 
-    It raises a KeyError for other types, a ValueError or OverflowError for other values.
+    It raises a KeyError for other types, a ValueError or OverflowError for others.
     """
     if dtype == tf.string:
         return _bytes
