@@ -22,8 +22,9 @@ _DCT_METHOD = "INTEGER_ACCURATE"
 _WEBP = r"RIFF\C{4}WEBP\C*"
 _EXTENDED_WEBP = r"RIFF\C{4}WEBPVP8X\C*"
 _TRNS = r"\C*tRNS\C*"
-# As JPEG, PNG and WebP hold it; the group is the TIFF structure in it.
-_EXIF = r"\C*?(?:Exif\x00\x00|eXIf|EXIF\C{4})((?:II\*\x00|MM\x00\*)\C*)"
+_TIFF = r"(?:II\*\x00|MM\x00\*)\C*"
+# As JPEG, PNG and WebP hold it, or something that looks like it.
+_EXIF = rf"\C*?(?:Exif\x00\x00|eXIf|EXIF\C{{4}}){_TIFF}"
 _RATIOS = (2, 4, 8)
 _SPARE = 1.5
 # Pixels: of 64 such pictures in colour a copy takes 12 MB.
@@ -110,6 +111,7 @@ def _is_opaque_png(data) -> tf.Tensor:
 
 
 def _has_exif(data) -> tf.Tensor:
+    """Whether there may be EXIF: of most pictures this is all that is looked at."""
     return tf.strings.regex_full_match(data, _EXIF)
 
 
@@ -303,10 +305,63 @@ def _upright(image, data) -> tf.Tensor:
     return tf.cond(_has_exif(data), turned, lambda: image)
 
 
+def _find_exif(data) -> tf.Tensor:
+    """The EXIF of a picture, where its format puts it; empty if there is none."""
+    size = tf.strings.length(data)
+    is_jpeg, is_png = _is_jpeg(data), _is_png(data)
+
+    def at(place, length):
+        part = tf.strings.substr(data, tf.minimum(place, size), length)
+        raw = tf.io.decode_raw(part, tf.uint8, fixed_length=length)
+        return part, tf.cast(raw, tf.int32)
+
+    def number(digits, place_values):
+        return tf.reduce_sum(digits * tf.constant(place_values))
+
+    def segment(place):
+        # FF, marker, length with its own two bytes; the pixels begin after DA.
+        part, raw = at(place, 10)
+        length = number(raw[2:4], (256, 1))
+        is_exif = (raw[1] == 0xE1) & (tf.strings.substr(part, 4, 6) == b"Exif\0\0")
+        is_last = (raw[0] != 0xFF) | (raw[1] == 0xDA)
+        is_fill = raw[1] == 0xFF
+        following = tf.where(is_fill, place + 1, place + 2 + tf.maximum(length, 2))
+        return is_exif, is_last, following, place + 4, length - 2
+
+    def chunk(place):
+        # A PNG's: length, name, data, sum. A WebP's: name, length, data, even.
+        part, raw = at(place, 8)
+        png_length = number(raw[:4], (2**24, 2**16, 2**8, 1))
+        webp_length = number(raw[4:], (1, 2**8, 2**16, 2**24))
+        length = tf.clip_by_value(tf.where(is_png, png_length, webp_length), -1, size)
+        name = tf.strings.substr(part, tf.where(is_png, 4, 0), 4)
+        is_exif = name == tf.where(is_png, b"eXIf", b"EXIF")
+        is_last = (name == b"IEND") | (length < 0)
+        rest = tf.where(is_png, 4, length % 2)
+        return is_exif, is_last, place + 8 + length + rest, place + 8, length
+
+    def step(place, start, _):
+        is_exif, is_last, following, own, length = tf.cond(
+            is_jpeg, lambda: segment(place), lambda: chunk(place)
+        )
+        place = tf.where(is_exif | is_last, size, tf.minimum(following, size))
+        start = tf.where(is_exif, own, start)
+        return place, start, tf.where(is_exif, length, 0)
+
+    first = tf.where(is_jpeg, 2, tf.where(is_png, 8, 12))
+    _, start, length = tf.while_loop(
+        lambda place, *_: place < size, step, (tf.minimum(first, size), size, 0)
+    )
+    length = tf.clip_by_value(length, 0, exif.MAX_BYTES)
+    found = tf.strings.substr(data, tf.minimum(start, size), length)
+    return tf.strings.regex_replace(found, rb"^Exif\x00\x00", b"")
+
+
 def _orientation(data) -> tf.Tensor:
     """As `exif.orientation`; 0 or another number where that is 1."""
-    tiff = tf.strings.regex_replace(data, _EXIF, r"\1", replace_global=False)
-    tiff = tf.io.decode_raw(tf.strings.substr(tiff, 0, exif.MAX_BYTES), tf.uint8)
+    found = _find_exif(data)
+    is_tiff = tf.strings.regex_full_match(found, _TIFF)
+    tiff = tf.io.decode_raw(tf.where(is_tiff, found, b""), tf.uint8)
     # Zeros stand for what is cut off.
     tiff = tf.pad(tf.cast(tiff, tf.int64), [[0, 12]])
     is_little_endian = tiff[0] == ord("I")
@@ -321,5 +376,8 @@ def _orientation(data) -> tf.Tensor:
     entries = tiff[start + 2 : start + 2 + 12 * num_entries]
     entries = tf.reshape(entries[: tf.size(entries) // 12 * 12], (-1, 12))
     is_orientation = number(entries[:, :2], 2) == exif.ORIENTATION_TAG
-    values = number(entries[:, 8:10], 2)
-    return tf.reduce_sum(tf.where(is_orientation, values, tf.zeros_like(values)))
+    entry = tf.boolean_mask(entries, is_orientation)[:1]
+    kind = number(entry[:, 2:4], 2)
+    short, long = (number(entry[:, 8 : 8 + n], n) for n in (2, 4))
+    value = tf.where(kind == exif.LONG, long, tf.where(kind == exif.SHORT, short, 0))
+    return tf.reduce_sum(value)

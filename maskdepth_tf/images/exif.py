@@ -10,6 +10,8 @@ from typing import BinaryIO
 from PIL import Image
 
 ORIENTATION_TAG = 0x0112
+SHORT, LONG = 3, 4
+"""Types that its value may have, of 2 and 4 bytes; of several values the first counts."""
 MAX_BYTES = 65536
 """Bytes of EXIF that are looked at."""
 
@@ -36,9 +38,15 @@ def orientation(exif: bytes) -> int:
     (num_entries,) = struct.unpack_from(order + "H", tiff, start)
     entries = tiff[start + 2 : start + 2 + 12 * num_entries]
     entries = entries[: len(entries) // 12 * 12]
-    pairs = struct.iter_unpack(order + "H6xH2x", entries)
-    value = sum(value for tag, value in pairs if tag == ORIENTATION_TAG)
-    return value if 1 <= value <= 8 else 1
+    for tag, kind in struct.iter_unpack(order + "HH8x", entries):
+        if tag == ORIENTATION_TAG:
+            break
+        entries = entries[12:]
+    else:
+        return 1
+    formats = {SHORT: "H", LONG: "I"}
+    value = struct.unpack_from(order + formats.get(kind, "H"), entries, 8)[0]
+    return value if 1 <= value <= 8 and kind in formats else 1
 
 
 def find(image: Image.Image, stream: BinaryIO) -> bytes:

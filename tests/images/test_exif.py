@@ -98,14 +98,57 @@ def test_exif_that_says_nothing_changes_nothing(encoding, exif):
         assert size_in_header(data) == (16, 32)
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_the_value_may_be_a_long_and_the_first_of_several_counts(order):
+    def entry(kind, form, value):
+        return struct.pack(f"{order}HHI{form}", 0x0112, kind, 1, value)
+
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    for entries, expected in (
+        ([entry(4, "I", 6)], (32, 16)),
+        ([entry(3, "H2x", 3), entry(3, "H2x", 3)], (16, 32)),
+        ([entry(3, "H2x", 6), entry(3, "H2x", 1)], (32, 16)),
+        ([entry(1, "B3x", 6)], (16, 32)),
+    ):
+        head = mark + struct.pack(order + "IH", 8, len(entries))
+        data = encoded("PNG", head + b"".join(entries))
+        assert size_in_header(data) == decode(data).shape[:2] == expected
+
+
+@pytest.mark.parametrize("encoding", OPTIONS)
+def test_exif_that_stands_elsewhere_is_none(encoding):
+    plain = encode(Image.fromarray(PIXELS), encoding, **OPTIONS[encoding])
+    # Of a second picture behind the first, as cameras and phones append them.
+    for data in (plain + encoded(encoding, tiff(6)), plain + b"Exif\0\0" + tiff(6)):
+        assert size_in_header(data) == decode(data).shape[:2] == (16, 32)
+
+
+def test_exif_comes_after_other_segments():
+    data = encoded("JPEG", tiff(6))
+    # A profile with the bytes of a scan's mark, a comment, and bytes that fill.
+    profile = b"\xff\xe2\0\x06\xff\xda\0\0"
+    for more in (profile, b"\xff\xfe\0\x05abc", profile + b"\xff\xff"):
+        longer = data[:2] + more + data[2:]
+        assert size_in_header(longer) == decode(longer).shape[:2] == (32, 16)
+
+
 @given(
     order=st.sampled_from("<>"),
     exif=st.binary(max_size=60),
-    entries=st.lists(st.tuples(st.sampled_from([0x0112, 7]), st.integers(0, 9))),
+    entries=st.lists(
+        st.tuples(
+            st.sampled_from([0x0112, 7]),
+            st.sampled_from([(3, "H2x"), (4, "I"), (3, "2xH"), (1, "B3x")]),
+            st.integers(0, 9),
+        )
+    ),
 )
 @settings(max_examples=50, deadline=None)
 def test_header_and_decoder_agree_on_any_exif(order, exif, entries):
-    packed = [struct.pack(order + "HHIHH", tag, 3, 1, n, 0) for tag, n in entries]
+    packed = [
+        struct.pack(f"{order}HHI{form}", tag, kind, 1, n)
+        for tag, (kind, form), n in entries
+    ]
     mark = b"II*\0" if order == "<" else b"MM\0*"
     head = mark + struct.pack(order + "IH", 8, len(entries))
     for part in (mark + exif, head + b"".join(packed)):
