@@ -31,7 +31,13 @@ def make_parser() -> cli.Parser:
     parser.add("--workdir", "RUN", "run folder (as the configuration says)")
     text = "replaces one value, as training.epochs=3; may be given more than once"
     parser.add("--set", "KEY=VALUE", text, action="append", default=[])
-    parser.switch("--resume", "go on from the latest state in the run folder")
+    parser.switch(
+        "--resume",
+        "go on from the latest state in the run folder, or begin there if --config is "
+        "given; with a greater training.epochs a finished run is trained on",
+    )
+    text = "begin with the weights of another run, or of a .keras file"
+    parser.add("--init", "PATH", text)
     parser.switch(
         "--profile",
         "train nothing: measure how long each stage of a step takes, and leave a trace "
@@ -44,15 +50,22 @@ def main(argv: list[str] | None = None) -> int | None:
     """Trains as the arguments say."""
     args = make_parser().parse_args(argv)
     settings = load_settings(args)
+    run_dir, epochs = Path(settings.workdir), settings.training.epochs
+    if args.resume and runs.is_finished(run_dir, settings):
+        print(
+            f"{run_dir}: is finished after {epochs} epochs; "
+            "--set training.epochs=N trains on"
+        )
+        return 0
     services.wait_for(settings.data.services)
     if args.profile:
         profile(settings)
         return 0
     if not cluster.from_environment().is_chief:
-        train(settings, Path(settings.workdir), args.resume)
+        train(settings, run_dir, args.resume, args.init)
         return 0
     with runs.claim(settings, args.resume) as run_dir:
-        train(settings, run_dir, args.resume)
+        train(settings, run_dir, args.resume, args.init)
     return 0
 
 
@@ -69,15 +82,26 @@ def load_settings(args: argparse.Namespace) -> config.Config:
             # A run goes on with the very configuration that it was begun with.
             saved = Path(args.workdir) / "config.yaml"
             if not saved.exists():
-                raise StateError(f"{saved}: --resume needs a run folder with it")
+                raise StateError(
+                    f"{saved}: --resume needs a run folder with it, or --config to "
+                    "begin a run there"
+                )
             paths = [saved]
     return config.load_config(paths, overrides)
 
 
-def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
+def train(
+    settings: config.Config, run_dir: Path, resume: bool, init: str | None = None
+) -> None:
     """Begins a run, or resumes it where its latest state is, and trains to the end.
 
     The chief then evaluates and exports the best model and writes the report.
+
+    Args:
+        settings: The configuration.
+        run_dir: Run folder.
+        resume: Whether to go on from its latest state, if it has one.
+        init: Run folder or `.keras` file whose weights a run begins with.
     """
     if settings.training.jit_compile:
         compile_cache.enable(run_dir)
@@ -93,14 +117,20 @@ def train(settings: config.Config, run_dir: Path, resume: bool) -> None:
     data = batches.open_data(settings)
     steps = data.steps_per_epoch
     about = describe(settings.data.labels, data.examples, data.split)
-    if resume:
+    if resume and runs.is_begun(run_dir):
         runs.check_data(run_dir, about)
     with strategy.scope():
         state = checkpoints.load_state(run_dir) if resume else None
-        net, progress = state or (
-            building.compiled_model(settings, steps),
-            checkpoints.RunProgress(),
-        )
+        if state:
+            net, progress = state
+            building.set_schedule(net, settings, steps)
+        else:
+            net, progress = (
+                building.compiled_model(settings, steps),
+                checkpoints.RunProgress(),
+            )
+            if init:
+                checkpoints.copy_weights(init, net)
 
     is_chief = cluster.from_environment().is_chief
     if is_chief:

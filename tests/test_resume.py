@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from maskdepth_tf import config
@@ -84,6 +85,7 @@ def test_leftovers_of_a_killed_run_are_removed(trained, tmp_path):
     shutil.copytree(trained, run_dir)
     (run_dir / ".0123456789abcdef.partial.keras").write_bytes(b"half")
     (run_dir / ".notes").write_bytes(b"the user's")
+    (run_dir / "report.html").unlink()
     assert resume(run_dir) == 0
     assert [path.name for path in run_dir.glob(".*")] == [".notes"]
     assert ended(run_dir) == ended(trained)  # it was finished
@@ -121,6 +123,7 @@ def test_resume_with_other_pictures(trained, labels_file, tmp_path, capsys):
     moved = [f"data.labels={folder / 'labels.txt'}"]
     settings = config.load_config([trained / "config.yaml"], moved)
     (run_dir / "config.yaml").write_text(config.to_yaml(settings))
+    (run_dir / "report.html").unlink()
     weights = (run_dir / checkpoints.LAST).read_bytes()
     with (folder / "mask/3.png").open("ab") as file:
         file.write(b"more")
@@ -140,3 +143,46 @@ def test_real_kills():
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stdout.startswith("5 kills in ")
     assert " 0 ended otherwise" in run.stdout
+
+
+def test_a_finished_run_is_left_as_it_is(trained, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    shutil.copytree(trained, run_dir)
+    before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
+    assert resume(run_dir) == 0
+    told = f"{run_dir}: is finished after 2 epochs; --set training.epochs=N trains on\n"
+    assert capsys.readouterr().out == told
+    changed = {p for p in run_dir.rglob("*") if p.stat().st_mtime_ns != before.get(p)}
+    assert {path.name for path in changed} <= {"run.lock"}
+
+
+def test_a_run_trained_on_ends_as_one_begun_with_all_epochs(packed_dir, tmp_path):
+    first, whole = tmp_path / "first", tmp_path / "whole"
+    assert train_run([*tiny_overrides(packed_dir, first), "training.epochs=1"]) == 0
+    more = ["training.epochs=3"]
+    assert train_run(more, "--workdir", str(first), "--resume") == 0
+    assert train_run([*tiny_overrides(packed_dir, whole), *more]) == 0
+    assert ended(first) == ended(whole)
+
+
+def test_one_command_begins_and_goes_on(trained, packed_dir, tmp_path, monkeypatch):
+    run_dir = tmp_path / "run"
+    overrides = tiny_overrides(packed_dir, run_dir)
+    assert stopped_run(overrides, monkeypatch, 2, signal.SIGTERM, "--resume") == 143
+    assert train_run(overrides, "--resume") == 0
+    assert ended(run_dir) == ended(trained)
+
+
+def test_beginning_with_other_weights(trained, packed_dir, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    still = [*tiny_overrides(packed_dir, run_dir), "optimizer.learning_rate=1e-12"]
+    best = trained / checkpoints.BEST
+    assert train_run(still, "--init", str(best)) == 0
+    own, given = (checkpoints.load_model(path) for path in (run_dir, best))
+    for one, other in zip(own.trainable_weights, given.trainable_weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    other = [*tiny_overrides(packed_dir, tmp_path / "wide"), "model.widths=[8]"]
+    assert train_run(other, "--init", str(best)) == 4
+    error = capsys.readouterr().err
+    assert f"error: {best}: a run begins with weights of its own network" in error
+    assert error.count("\n") == 1

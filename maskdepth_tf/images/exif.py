@@ -11,7 +11,7 @@ from PIL import Image
 
 ORIENTATION_TAG = 0x0112
 SHORT, LONG = 3, 4
-"""Types that its value may have, of 2 and 4 bytes; of several values the first counts."""
+"""Types that its value may have, of 2 and 4 bytes; of several the first counts."""
 MAX_BYTES = 65536
 """Bytes of EXIF that are looked at."""
 
@@ -38,15 +38,12 @@ def orientation(exif: bytes) -> int:
     (num_entries,) = struct.unpack_from(order + "H", tiff, start)
     entries = tiff[start + 2 : start + 2 + 12 * num_entries]
     entries = entries[: len(entries) // 12 * 12]
-    for tag, kind in struct.iter_unpack(order + "HH8x", entries):
+    for tag, kind, content in struct.iter_unpack(order + "HH4x4s", entries):
         if tag == ORIENTATION_TAG:
-            break
-        entries = entries[12:]
-    else:
-        return 1
-    formats = {SHORT: "H", LONG: "I"}
-    value = struct.unpack_from(order + formats.get(kind, "H"), entries, 8)[0]
-    return value if 1 <= value <= 8 and kind in formats else 1
+            form = {SHORT: "H2x", LONG: "I"}.get(kind, "4x")
+            value = sum(struct.unpack(order + form, content))
+            return value if 1 <= value <= 8 else 1
+    return 1
 
 
 def find(image: Image.Image, stream: BinaryIO) -> bytes:

@@ -85,13 +85,27 @@ def make_optimizer(
 ) -> keras.optimizers.Optimizer:
     """SGD with momentum under a step schedule over `epochs` of `steps` steps."""
     return optimizers.SGD(
-        schedules.step_schedule(
-            sgd.learning_rate, sgd.drop_factor, sgd.drop_epochs, epochs, steps
-        ),
+        _schedule(sgd, epochs, steps),
         momentum=sgd.momentum,
         nesterov=sgd.nesterov,
         weight_decay=sgd.weight_decay,
         global_clipnorm=sgd.clip_norm,
+    )
+
+
+def set_schedule(net: keras.Model, settings: config.Config, steps: int) -> None:
+    """Gives a model that goes on the learning rates of all configured epochs.
+
+    They may be more than those that it was begun with; rates of steps before are the
+    same.
+    """
+    epochs = settings.training.epochs
+    net.optimizer.learning_rate = _schedule(settings.optimizer, epochs, steps)
+
+
+def _schedule(sgd, epochs, steps) -> keras.optimizers.schedules.LearningRateSchedule:
+    return schedules.step_schedule(
+        sgd.learning_rate, sgd.drop_factor, sgd.drop_epochs, epochs, steps
     )
 
 

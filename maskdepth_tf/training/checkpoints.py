@@ -80,6 +80,23 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     return converted
 
 
+def copy_weights(path: str | os.PathLike, net: keras.Model) -> None:
+    """Gives a model the weights of the best of another run, or of a `.keras` file.
+
+    Raises:
+        StateError: If there is none, it is damaged, or of another shape.
+    """
+    source = load_model(path)
+    shapes, expected = ([w.shape for w in m.weights] for m in (source, net))
+    if shapes != expected:
+        raise StateError(
+            f"{path}: a run begins with weights of its own network, as model.preset, "
+            "model.widths and model.patch_size have it. Received: another network, of "
+            f"{source.count_params():,} parameters instead of {net.count_params():,}"
+        )
+    net.set_weights(source.get_weights())
+
+
 def _load(path) -> keras.Model:
     if not path.is_file():
         raise StateError(f"{path}: a trained model must be there, and is not")

@@ -47,7 +47,7 @@ def claim(settings: config.Config, resume: bool) -> Iterator[Path]:
 
     Args:
         settings: The configuration; names the folder.
-        resume: Whether to go on with a run that is there.
+        resume: Whether to go on with a run, if one is there.
 
     Yields:
         The folder. If no run is begun in it and it was not there before, it is
@@ -60,8 +60,6 @@ def claim(settings: config.Config, resume: bool) -> Iterator[Path]:
     """
     run_dir = Path(settings.workdir)
     saved = run_dir / "config.yaml"
-    if resume and not saved.exists():
-        raise StateError(f"{run_dir}: --resume needs a run folder with config.yaml")
     is_new = not run_dir.exists()
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -77,7 +75,7 @@ def claim(settings: config.Config, resume: bool) -> Iterator[Path]:
         except BlockingIOError:
             raise LockedError(f"{run_dir}: another process is training there") from None
         try:
-            if resume:
+            if resume and saved.exists():
                 _check_same(saved, settings)
             elif saved.exists():
                 raise StateError(
@@ -88,6 +86,20 @@ def claim(settings: config.Config, resume: bool) -> Iterator[Path]:
         finally:
             if is_new and not saved.exists():
                 shutil.rmtree(run_dir)
+
+
+def is_begun(run_dir: Path) -> bool:
+    """Whether a folder holds a run."""
+    return (run_dir / "config.yaml").exists()
+
+
+def is_finished(run_dir: Path, settings: config.Config) -> bool:
+    """Whether a run has been trained, and evaluated, for all configured epochs."""
+    if not is_begun(run_dir) or not (run_dir / "report.html").exists():
+        return False
+    description = json.loads((run_dir / "run.json").read_bytes())
+    epochs = description["config"]["training"]["epochs"]
+    return "finished" in description and epochs >= settings.training.epochs
 
 
 def check_data(run_dir: Path, data: dict) -> None:
@@ -113,11 +125,14 @@ def _check_same(saved, settings):
     before = _flat(schema.to_dict(config.load_config([saved])))
     after = _flat(schema.to_dict(settings))
     # The folder may have been moved, and whoever prepares batches makes the same;
-    # everything else decides the weights.
+    # everything else decides the weights. More epochs change nothing of those before.
+    free = {"workdir", "data.services"}
+    if after["training.epochs"] > before["training.epochs"]:
+        free.add("training.epochs")
     changed = [
         key
         for key in before | after
-        if before.get(key) != after.get(key) and key not in ("workdir", "data.services")
+        if before.get(key) != after.get(key) and key not in free
     ]
     if changed:
         key = changed[0]
@@ -150,7 +165,7 @@ def begin(run_dir: Path, settings: config.Config, data: dict) -> None:
     own = {"maskdepth_tf": __version__, "python": platform.python_version()}
     description = {
         "command": sys.argv,
-        "started": _now(),
+        "started": _started(run_dir) or _now(),
         "versions": own | versions,
         "commit": _commit(),
         "machine": _machine(),
@@ -160,6 +175,14 @@ def begin(run_dir: Path, settings: config.Config, data: dict) -> None:
     files.write_json(run_dir / "run.json", description)
     # Last: a folder with it holds a run.
     files.write_atomically(run_dir / "config.yaml", config.to_yaml(settings).encode())
+
+
+def _started(run_dir) -> str | None:
+    """When a run that goes on was begun."""
+    try:
+        return json.loads((run_dir / "run.json").read_bytes())["started"]
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def finish(run_dir: Path, weights_sha256: str) -> None:

@@ -116,11 +116,17 @@ def test_run_is_there_already(begun):
         claimed(settings, False)
 
 
-def test_nothing_to_resume(tmp_path):
-    with pytest.raises(
-        StateError, match="--resume needs a run folder with config.yaml"
-    ):
-        claimed(settings_of(tmp_path), True)
+def test_a_run_that_is_not_there_is_begun_by_resuming(tmp_path):
+    assert claimed(settings_of(tmp_path / "new"), True) == tmp_path / "new"
+
+
+def test_when_it_was_begun_stays(begun):
+    run_dir, settings = begun
+    path = run_dir / "run.json"
+    description = json.loads(path.read_text())
+    path.write_text(json.dumps(description | {"started": "once"}))
+    runs.begin(run_dir, settings, DATA)
+    assert json.loads(path.read_text())["started"] == "once"
 
 
 def test_resume_with_the_same_configuration(begun):
@@ -139,7 +145,7 @@ def test_folder_may_have_been_moved(begun, tmp_path):
     ("override", "message"),
     [
         ("seed=4", "seed=4, begun with 3"),
-        ("training.epochs=21", "training.epochs=21, begun with 20"),
+        ("training.epochs=19", "training.epochs=19, begun with 20"),
         ("losses.mask.terms={dice: 1}", "Received: losses.mask.terms"),
         ("model.widths=[8]", r"model.widths=\[8\], begun with None"),
         ("data.synthesize={}", "Received: data.synthesize"),
