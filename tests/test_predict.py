@@ -234,26 +234,44 @@ def test_names_that_are_no_text(scene, capsys):
     assert b"a\xff_mask.png" in os.listdir(b"out")
 
 
+def remarks(bg, fg_bg):
+    seen = (np.uint8(np.rint(preprocessing.resize(x, 64))) for x in (bg, fg_bg))
+    return predict.remarks(*seen, bg.shape[:2], fg_bg.shape[:2])
+
+
 def test_remarks():
     room = made_room(0)[:128, :128]
     thing = room.copy()
     thing[40:110, 30:90] = (240, 20, 90)
-    assert predict.remarks(room, thing, 64) == ([], [])
+    assert remarks(room, thing) == ([], [])
     moved = made_room(0)[4:132, 8:136]
-    corrected, doubts = predict.remarks(moved, np.uint8(0.7 * thing), 64)
+    corrected, doubts = remarks(moved, np.uint8(0.7 * thing))
     assert corrected[0] == "the camera moved 8 pixels left and 4 up"
     assert re.fullmatch(r"the picture is (29|30|31)% darker", corrected[1])
     assert doubts == []
-    _, (text,) = predict.remarks(thing, room, 64)
+    _, (text,) = remarks(thing, room)
     assert text.endswith("are --bg and --fg-bg exchanged?")
-    _, (text,) = predict.remarks(made_room(1)[:128, :128], room, 64)
+    _, (text,) = remarks(made_room(1)[:128, :128], room)
     assert "% of the picture does not fit its background, whatever is corr" in text
-    assert predict.remarks(room, room, 64) == (
+    assert remarks(room, room) == (
         [],
         ["equal to its background: nothing is in front, expect no mask"],
     )
-    _, (text,) = predict.remarks(room, room // 2 * 2, 64)
+    _, (text,) = remarks(room, room // 2 * 2)
     assert text == "hardly differs from its background; expect an empty mask"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "is_told"),
+    [(((300, 400), (150, 200)), False), (((301, 400), (150, 200)), False)]
+    + [(((300, 400), (400, 300)), True), (((300, 400), (300, 410)), True)],
+)
+def test_other_shapes_are_told_and_other_sizes_are_not(sizes, is_told):
+    room = made_room(0)[:64, :64]
+    thing = room.copy()
+    thing[20:50, 20:50] = (240, 20, 90)
+    _, doubts = predict.remarks(room, thing, *sizes)
+    assert any("both are stretched" in text for text in doubts) == is_told
 
 
 @pytest.mark.parametrize("part", ["best.keras", "export", "export/1"])

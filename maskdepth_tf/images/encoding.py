@@ -51,7 +51,9 @@ def encode_png(pixels: np.ndarray, compression: int = 6) -> bytes:
     return buffer.getvalue()
 
 
-def write_image(path: str | os.PathLike, array: np.ndarray, quality: int = 95) -> None:
+def write_image(
+    path: str | os.PathLike, array: np.ndarray, quality: int = 95, compression: int = 6
+) -> None:
     """Writes a picture, complete or not at all.
 
     Args:
@@ -59,6 +61,7 @@ def write_image(path: str | os.PathLike, array: np.ndarray, quality: int = 95) -
         array: [H, W] or [H, W, 1] (grey), [H, W, 3] or, PNG only, [H, W, 4]; uint8
             or, PNG and grey only, uint16.
         quality: Of a JPEG, 1 to 100.
+        compression: Of a PNG, as `encode_png`.
 
     Raises:
         DataError: If the suffix or the array is not one of these.
@@ -77,7 +80,7 @@ def write_image(path: str | os.PathLike, array: np.ndarray, quality: int = 95) -
             f"received {array.dtype} {list(array.shape)}"
         )
     if suffix == ".png":
-        data = encode_png(pixels)
+        data = encode_png(pixels, compression)
     else:
         data = encode_jpeg(pixels, quality, "4:2:0" if pixels.ndim == 3 else "4:4:4")
     files.write_atomically(path, data)

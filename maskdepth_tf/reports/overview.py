@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -32,6 +33,8 @@ def draw(
     Returns:
         uint8 [height, width, 3].
     """
+    covered = f"The mask covers {np.mean(mask >= 0.5):.1%} of the picture."
+    fg_bg, mask, depth = (_reduced(pixels) for pixels in (fg_bg, mask, depth))
     picture = sheet.fit(fg_bg, SIDE)
     background = Image.fromarray(bg).resize(picture.size, Image.Resampling.BICUBIC)
     cells = (
@@ -41,8 +44,15 @@ def draw(
         sheet.depth_to_color(depth),
         sheet.cut_out(fg_bg, mask, SIDE),
     )
-    covered = f"The mask covers {np.mean(mask >= 0.5):.1%} of the picture."
     return sheet.draw([sheet.Row(cells, [covered])], CAPTIONS, SIDE)
+
+
+def _reduced(pixels) -> np.ndarray:
+    """Means of whole squares, while they are at least twice as large as is drawn."""
+    height, width = pixels.shape[:2]
+    step = max(1, max(height, width) // (2 * SIDE))
+    size = max(1, width // step), max(1, height // step)
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def draw_grid(
