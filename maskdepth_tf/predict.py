@@ -25,7 +25,7 @@ import numpy as np
 
 from maskdepth_tf import cli, startup, streams
 from maskdepth_tf.errors import DataError, StateError
-from maskdepth_tf.images import pairs
+from maskdepth_tf.images import headers, pairs
 
 
 class Picture(NamedTuple):
@@ -44,7 +44,10 @@ def main(argv: list[str] | None = None) -> int | None:
     """Predicts all pairs that the arguments name; 3 if some could not be."""
     args = make_parser().parse_args(argv)
     to_do = pairs.find_pairs(args.bg, args.fg_bg)
-    # Said at once, and before a folder is made.
+    # Said at once, without TensorFlow, and before a folder is made.
+    for path in (args.bg, args.fg_bg):
+        if os.path.isfile(path):
+            headers.check(path)
     if not os.path.exists(args.model):
         raise StateError(f"{args.model}: a trained model must be there, and is not")
     pairs.prepare_output(args.output, (args.bg, args.fg_bg), to_do, args.force)
