@@ -1,7 +1,7 @@
 """How the camera moved between two pictures: an affine warp, coarse to fine.
 
 Pictures are compared by their local contrast, which light does not change. A search
-over shifts, turns and zooms of small pictures finds the eight best starts; Gauss-Newton
+over shifts, turns and zooms of small pictures finds the four best starts; Gauss-Newton
 steps on larger and larger ones refine them (inverse compositional: gradients are
 those of the picture and stay). Each pixel counts by how well its difference can be
 explained by noise and a small error of the warp, so that the foreground lets go.
@@ -36,7 +36,7 @@ REACH = 0.0625
 """Shift up to which it tries every pixel, a share of the side."""
 SEARCH_OUTLIER = 0.5
 """Difference of contrasts from which it counts as something else in the search."""
-STARTS = 8
+STARTS = 4
 """Shifts that are refined; the best of the results goes on."""
 LIMITS = (0.09, 0.09, 0.03, 0.03, 0.12, 0.12)
 """Greatest movements that are believed."""
@@ -152,9 +152,13 @@ def _level(bg, fg_bg, side) -> Level:
     slope = right**2 + down**2
     # What is flat tells nothing of a movement: the steepest pixel of each cell does.
     cell = max(1, side // CELLS)
-    steepest = tf.argmax(_cells(slope, cell), axis=2, output_type=tf.int32)
+    steepest = None
+    if cell > 1:
+        steepest = tf.argmax(_cells(slope, cell), axis=2, output_type=tf.int32)
 
     def chosen(values):
+        if steepest is None:
+            return tf.reshape(values, [-1, side**2])
         return tf.gather(_cells(values, cell), steepest, axis=2, batch_dims=2)
 
     x, y = (
