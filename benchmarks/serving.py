@@ -290,7 +290,10 @@ def percentiles(values):
 def latency(args):
     """A line for each runtime."""
     folder = Path(version_folder(args.models), "formats")
-    names = ["model:serving_uint8", "model:serving_arrays"]
+    names = [
+        f"model:{name}"
+        for name in ("serving_uint8", "serving_arrays", "serving_registered")
+    ]
     files = {"onnx": "maskdepth.onnx", "openvino": "maskdepth.xml"}
     files["openvino_bfloat16"] = "maskdepth_bfloat16.xml"
     exported = [name for name, file in files.items() if (folder / file).exists()]
