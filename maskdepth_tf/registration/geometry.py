@@ -152,13 +152,9 @@ def _level(bg, fg_bg, side) -> Level:
     slope = right**2 + down**2
     # What is flat tells nothing of a movement: the steepest pixel of each cell does.
     cell = max(1, side // CELLS)
-    steepest = None
-    if cell > 1:
-        steepest = tf.argmax(_cells(slope, cell), axis=2, output_type=tf.int32)
+    steepest = tf.argmax(_cells(slope, cell), axis=2, output_type=tf.int32)
 
     def chosen(values):
-        if steepest is None:
-            return tf.reshape(values, [-1, side**2])
         return tf.gather(_cells(values, cell), steepest, axis=2, batch_dims=2)
 
     x, y = (

@@ -94,8 +94,15 @@ def is_begun(run_dir: Path) -> bool:
 
 
 def is_finished(run_dir: Path, settings: config.Config) -> bool:
-    """Whether a run has been trained, and evaluated, for all configured epochs."""
-    if not is_begun(run_dir) or not (run_dir / "report.html").exists():
+    """Whether a run has been trained, and evaluated, for all configured epochs.
+
+    Raises:
+        StateError: If it was configured otherwise.
+    """
+    if not is_begun(run_dir):
+        return False
+    _check_same(run_dir / "config.yaml", settings)
+    if not (run_dir / "report.html").exists():
         return False
     description = json.loads((run_dir / "run.json").read_bytes())
     epochs = description["config"]["training"]["epochs"]

@@ -159,7 +159,7 @@ def test_a_picture_of_very_many_scans_is_not_decoded(by_hand, capsys):
         encoding.write_image(by_hand / name, np.zeros((100, 200), "u1"))
     encoding.write_image(by_hand / "mask_a.png", np.zeros((1000, 2000), "u1"))
     assert run("--labels", by_hand / "labels.txt") == 3
-    assert "a.png: expected at most 800 scans, received 9" in capsys.readouterr().err
+    assert "a.png: expected at most 816 scans, received 9" in capsys.readouterr().err
 
 
 def test_errors(tmp_path, capsys):

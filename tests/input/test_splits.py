@@ -263,7 +263,8 @@ def test_groups_do_not_depend_on_the_order_of_names():
 def test_empty_side(make, side):
     message = (
         f"the {side} side of a split must have rows: there are too few rows, "
-        r"backgrounds or foregrounds. Received: train \d+, "
+        r"backgrounds or foregrounds \(one for all, as of a fixed camera, needs "
+        r"data.split=random\). Received: train \d+, "
     )
     with pytest.raises(DataError, match=message):
         make()

@@ -221,7 +221,7 @@ def test_pictures_of_any_size_are_not_decoded():
     good, bad = (np.array([data], object) for data in (BG[0], bomb.getvalue()))
     serve.check_pictures({"bg_bytes": good, "fg_bg_bytes": good, "other": bad})
     with pytest.raises(
-        DataError, match=r"fg_bg_bytes\[0\]: expected at most 50000000 pix"
+        DataError, match=r"fg_bg_bytes\[0\]: expected at most 51000000 pix"
     ):
         serve.check_pictures({"bg_bytes": good, "fg_bg_bytes": bad})
 
