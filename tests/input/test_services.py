@@ -1,5 +1,6 @@
 """Input services: the same batches as without, and one line when they are gone."""
 
+import contextlib
 import functools
 import json
 import os
@@ -146,8 +147,21 @@ def test_a_killed_service(labels_file, two, tmp_path):
     assert fingerprint(run_dir) == fingerprint(whole)
 
 
+def lasting_port():
+    """A free port, and the next, below those that the system lends to clients.
+
+    Of those that it lends, one might be another's before a server is started anew.
+    """
+    for port in range(20_000 + 2 * (os.getpid() % 5_000), 32_000, 2):
+        with contextlib.suppress(UsageError):
+            input_server.check_free(port)
+            input_server.check_free(port + 1)
+            return port
+    raise AssertionError("no port is free")
+
+
 def test_a_server_that_ends_and_one_that_is_started_anew():
-    server = launch("--port", "0")
+    server = launch("--port", str(lasting_port()))
     name = address(server)
     numbers = services.take_turns(
         tf.data.Dataset.range(10**9), lambda ds: ds.map(lambda x: x + 1), (name,)
