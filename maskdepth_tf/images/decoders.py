@@ -349,8 +349,12 @@ def _find_exif(data) -> tf.Tensor:
         return place, start, tf.where(is_exif, length, 0)
 
     first = tf.where(is_jpeg, 2, tf.where(is_png, 8, 12))
+    # Bounded: a step takes as long as thousands of bytes, and may pass over one.
     _, start, length = tf.while_loop(
-        lambda place, *_: place < size, step, (tf.minimum(first, size), size, 0)
+        lambda place, *_: place < size,
+        step,
+        (tf.minimum(first, size), size, 0),
+        maximum_iterations=exif.MAX_CHUNKS,
     )
     length = tf.clip_by_value(length, 0, exif.MAX_BYTES)
     found = tf.strings.substr(data, tf.minimum(start, size), length)

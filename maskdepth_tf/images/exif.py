@@ -15,8 +15,8 @@ SHORT, LONG = 3, 4
 MAX_BYTES = 65536
 """Bytes of EXIF that are looked at."""
 
-# The largest PNG that is accepted has less than half as many, of 8 KiB each.
-_MAX_CHUNKS = 10_000
+MAX_CHUNKS = 10_000
+"""Chunks that are looked at; the largest PNG has less than half as many, of 8 KiB."""
 
 
 def orientation(exif: bytes) -> int:
@@ -58,7 +58,7 @@ def find(image: Image.Image, stream: BinaryIO) -> bytes:
         return exif
     # It may stand behind the pixels, where Pillow has not looked yet.
     position = 8
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         stream.seek(position)
         head = stream.read(8)
         if len(head) < 8 or head.endswith(b"IEND"):

@@ -22,9 +22,12 @@ def pictures(folder: str | os.PathLike) -> list[str]:
 
     A line on stderr tells what else is there, except hidden files and notes.
     """
-    names = sorted(os.listdir(folder))
-    found = [n for n in names if is_picture(n) and not _is_folder(folder, n)]
-    others = [f"{n}/" if _is_folder(folder, n) else n for n in names if n not in found]
+    found, others = [], []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_dir():
+            others.append(f"{entry.name}/")
+        else:
+            (found if is_picture(entry.name) else others).append(entry.name)
     tell_left_out(folder, others)
     return found
 
@@ -44,7 +47,3 @@ def tell_left_out(folder: str | os.PathLike, names: Iterable[str]) -> None:
             f"pictures ({' '.join(SUFFIXES)}): {', '.join(shown)}",
             file=sys.stderr,
         )
-
-
-def _is_folder(folder, name) -> bool:
-    return os.path.isdir(os.path.join(folder, name))

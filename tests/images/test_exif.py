@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import headers, preprocessing
+from maskdepth_tf.images import exif, headers, preprocessing
 from tests.support.pictures import difference, encode, grey, tiff, write
 
 decode = tf.function(
@@ -35,10 +35,10 @@ OPTIONS = {
 }
 
 
-def encoded(encoding, exif):
+def encoded(encoding, own):
     image = Image.fromarray(PIXELS)
     options = OPTIONS[encoding]
-    return encode(image, encoding, exif=b"Exif\0\0" + exif, **options)
+    return encode(image, encoding, exif=b"Exif\0\0" + own, **options)
 
 
 def upright(data):
@@ -121,6 +121,13 @@ def test_exif_that_stands_elsewhere_is_none(encoding):
     # Of a second picture behind the first, as cameras and phones append them.
     for data in (plain + encoded(encoding, tiff(6)), plain + b"Exif\0\0" + tiff(6)):
         assert size_in_header(data) == decode(data).shape[:2] == (16, 32)
+
+
+def test_millions_of_bytes_that_fill_are_not_gone_through():
+    # By hand two steps more than are taken; the picture is then as it is stored.
+    data = encoded("JPEG", tiff(6))
+    filled = data[:2] + b"\xff" * (exif.MAX_CHUNKS + 1) + data[2:]
+    assert decode(filled).shape[:2] == (16, 32)
 
 
 def test_exif_comes_after_other_segments():
