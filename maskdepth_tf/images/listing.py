@@ -17,12 +17,13 @@ def is_picture(name: str) -> bool:
     return name[:1] != "." and name.lower().endswith(SUFFIXES)
 
 
-def pictures(folder: str | os.PathLike) -> list[str]:
+def pictures(folder: str | os.PathLike[str]) -> list[str]:
     """Names of the pictures in a folder, sorted.
 
     A line on stderr tells what else is there, except hidden files and notes.
     """
-    found, others = [], []
+    found: list[str] = []
+    others: list[str] = []
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.is_dir():
             others.append(f"{entry.name}/")
@@ -32,7 +33,7 @@ def pictures(folder: str | os.PathLike) -> list[str]:
     return found
 
 
-def tell_left_out(folder: str | os.PathLike, names: Iterable[str]) -> None:
+def tell_left_out(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
     """Prints which files of a folder are no pictures.
 
     Args:
