@@ -145,8 +145,8 @@ class Model:
 
     preset: str = field(
         "fast",
-        "The 2020 system's network, or one for CPUs.",
-        choices=("fast", "reference"),
+        "The 2020 system's network, one for CPUs, or one for pictures of 128 pixels.",
+        choices=("fast", "fine", "reference"),
     )
     widths: tuple[int, ...] | None = field(
         None, "Channels of each level, finest first; those of the preset if null."

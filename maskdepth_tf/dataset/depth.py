@@ -5,9 +5,16 @@ depth, near_m, far_m; near, far for a teacher without units) and the entry `dept
 `manifest.json`. With 16 bits the maps are PNG, and once all are there the labels name
 them so. A run that was cut off goes on where it stopped: maps that exist are left as
 they are.
+
+With `--of-rooms` the teacher sees the rooms and not the composites, and figures are put
+in as surfaces, see `teachers.rooms`. Where it does not know the room, the map is of one
+value, is called `depth1@unknown.jpg`, and the row trains the mask alone.
 """
 
 import argparse
+import collections
+import functools
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,10 +24,16 @@ import numpy as np
 
 from maskdepth_tf import cli, errors, files, startup, workers
 from maskdepth_tf.dataset import flags
-from maskdepth_tf.dataset.teachers import conventions, loading, plausibility, ranges
+from maskdepth_tf.dataset.teachers import (
+    conventions,
+    loading,
+    plausibility,
+    ranges,
+    rooms,
+)
 from maskdepth_tf.input import labels
 
-CHUNK = 8
+CHUNK = 32
 """Maps of one piece of work."""
 
 
@@ -32,17 +45,24 @@ class Mapper:
         network: The teacher.
         bits: 8 or 16 of a map's pixel.
         quality: JPEG quality of the maps.
+        of_rooms: Whether the teacher sees the rooms, not the composites.
 
     Attributes:
         is_one_core: Whether its maps come out the same in any process.
     """
 
     def __init__(
-        self, root: Path, network: loading.Teacher, bits: int, quality: int
+        self,
+        root: Path,
+        network: loading.Teacher,
+        bits: int,
+        quality: int,
+        of_rooms: bool = False,
     ) -> None:
         self.is_one_core = network.is_one_core
         self._root, self._network, self._quality = root, network, quality
         self._dtype, self._white = f"uint{bits}", 2**bits - 1
+        self._of_rooms = of_rooms
 
     def predict(self, fg_bg: str) -> np.ndarray:
         """Distances in one composite, float32 [S, S]."""
@@ -51,27 +71,57 @@ class Mapper:
         picture = preprocessing.read_rgb(self._root / fg_bg)
         return loading.estimate(self._network, picture)
 
-    def write_maps(self, jobs: Sequence[tuple[str, str]]) -> int:
-        """Maps of (path of fg_bg, path of depth) each; their number.
+    def write_maps(self, rows: Sequence[labels.Row]) -> int:
+        """Writes the maps of rows; those of one room best one after the other.
+
+        Returns:
+            Their number.
 
         Raises:
             DataError: A picture is missing or damaged, or its depth is not finite.
         """
-        from maskdepth_tf.images import encoding, preprocessing
+        from maskdepth_tf.images import encoding
 
-        for fg_bg, depth in jobs:
-            picture = preprocessing.read_rgb(self._root / fg_bg)
-            distance = loading.estimate(self._network, picture)
-            plausibility.check_finite(self._root / fg_bg, distance)
-            shaped = to_shape(distance, *picture.shape[:2])
+        look = functools.lru_cache(maxsize=1)(self._look)
+        for row in rows:
+            shaped, path = self._distance(row, look)
             relative, near, far = conventions.to_relative(shaped)
             # Before the map: a map that exists then always has its range.
-            ranges.note(self._root, depth, near, far)
-            path = self._root / depth
-            path.parent.mkdir(parents=True, exist_ok=True)
+            ranges.note(self._root, path, near, far)
+            (self._root / path).parent.mkdir(parents=True, exist_ok=True)
             pixels = np.rint(self._white * relative).astype(self._dtype)
-            encoding.write_image(path, pixels, quality=self._quality)
-        return len(jobs)
+            encoding.write_image(self._root / path, pixels, quality=self._quality)
+        return len(rows)
+
+    def _look(self, bg: str) -> rooms.Room:
+        from maskdepth_tf.images import preprocessing
+
+        room = rooms.look(self._network, preprocessing.read_rgb(self._root / bg))
+        plausibility.check_finite(self._root / bg, room.distance)
+        return room
+
+    def _distance(self, row, look) -> tuple[np.ndarray, str]:
+        """Distances in a composite, float32 [H, W], and the path of their map."""
+        from maskdepth_tf.images import preprocessing
+
+        if not self._of_rooms:
+            picture = preprocessing.read_rgb(self._root / row.fg_bg)
+            distance = loading.estimate(self._network, picture)
+            plausibility.check_finite(self._root / row.fg_bg, distance)
+            return to_shape(distance, *picture.shape[:2]), row.depth
+        mask = preprocessing.read_mask(self._root / row.mask)[..., 0]
+        room = look(row.bg)
+        if not room.is_known:
+            return np.zeros_like(mask, np.float32), unknown_path(row.depth)
+        size = mask.shape[::-1]
+        distance = cv2.resize(room.distance, size, interpolation=cv2.INTER_LINEAR)
+        return rooms.put_in(distance, mask), row.depth
+
+
+def unknown_path(depth: str) -> str:
+    """What the map of a row is called whose depth is not known."""
+    stem, suffix = os.path.splitext(depth)
+    return f"{stem}{labels.UNKNOWN_MARK}{suffix}"
 
 
 def to_shape(distance: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -86,8 +136,9 @@ def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
     if old is None:
         return
     # What maps were that were made before these could be chosen.
-    old = {"normalize": "none", "input_size": new["input_size"], "bits": 8} | old
-    for key in ("teacher", "convention", "normalize", "input_size", "bits", "quality"):
+    before = {"normalize": "none", "input_size": new["input_size"], "bits": 8}
+    old = before | {"of_rooms": False} | old
+    for key in ("teacher", "convention", *before, "quality", "of_rooms"):
         if old.get(key) != new[key]:
             raise errors.StateError(
                 f"{path}: its depth maps were begun with another {key}; --force makes "
@@ -95,8 +146,15 @@ def _check_same_teacher(old: dict | None, new: dict, path: Path) -> None:
             )
 
 
-def _write_all(mapper: Mapper, jobs: list[tuple[str, str]], num_workers: int) -> None:
-    chunks = [tuple(jobs[i : i + CHUNK]) for i in range(0, len(jobs), CHUNK)]
+def _write_all(mapper: Mapper, rows: list[labels.Row], num_workers: int) -> None:
+    by_room = collections.defaultdict(list)
+    for row in rows:
+        by_room[row.bg].append(row)
+    chunks = [
+        tuple(own[i : i + CHUNK])
+        for own in by_room.values()
+        for i in range(0, len(own), CHUNK)
+    ]
     num_workers = max(1, min(num_workers, len(chunks)))
     # Others have one core in a process of their own, and more in this one.
     start = workers.pool_or_here if mapper.is_one_core else workers.pool
@@ -106,17 +164,27 @@ def _write_all(mapper: Mapper, jobs: list[tuple[str, str]], num_workers: int) ->
 
 
 def _name_maps(path: Path, bits: int) -> list[labels.Row]:
-    """Rows of a labels file; with 16 bits all maps are PNG."""
+    """Rows of a labels file, as if all depths were known; with 16 bits maps are PNG."""
     rows = labels.read(path)
-    if bits == 8:
-        return rows
-    names = {row.depth: os.path.splitext(row.depth)[0] + ".png" for row in rows}
+    names = {row.depth: row.depth.replace(labels.UNKNOWN_MARK, "") for row in rows}
+    if bits == 16:
+        names = {k: os.path.splitext(name)[0] + ".png" for k, name in names.items()}
     if len(set(names.values())) < len(names):
         raise errors.DataError(
             f"{path}: maps of 16 bits are PNG, so their names must differ in more "
             "than their suffix"
         )
     return [row._replace(depth=names[row.depth]) for row in rows]
+
+
+def _paths_of(row: labels.Row) -> tuple[str, str]:
+    """What a row's map may be called: known, and not known."""
+    return row.depth, unknown_path(row.depth)
+
+
+def _made(root: Path, row: labels.Row) -> str | None:
+    """Path of a row's map if it is there."""
+    return next((path for path in _paths_of(row) if (root / path).exists()), None)
 
 
 def _describe(network: loading.Teacher, name: str, convention: str, more: dict):
@@ -146,12 +214,21 @@ def _remove_remains(root: Path, maps: Iterable[str]) -> None:
     ranges.mend_journal(root)
 
 
+def _remove_maps(root: Path, rows: Iterable[labels.Row]) -> None:
+    """Removes maps and ranges: a run that goes on would take them for its own."""
+    maps = itertools.chain.from_iterable(map(_paths_of, rows))
+    for name in (*maps, ranges.RANGES, ranges.JOURNAL):
+        (root / name).unlink(missing_ok=True)
+
+
 def _finish(root: Path, rows: list[labels.Row], manifest: dict) -> None:
     """Writes ranges, labels and manifest once all maps are there."""
     entry = manifest["depth"]
+    made = {row.depth: _made(root, row) for row in rows}
+    rows = [row._replace(depth=made[row.depth] or row.depth) for row in rows]
     paths = dict.fromkeys(row.depth for row in rows)
     ranges.complete(root, paths, entry["network"]["values"] == "metric")
-    if entry["bits"] == 16:
+    if rows != labels.read(root / "labels.txt"):
         labels.write(root / "labels.txt", rows)
         if "labels.txt" in manifest.get("files", {}):
             sha256 = files.sha256_of(root / "labels.txt")
@@ -170,6 +247,7 @@ def make_depth(
     input_size: int | None = None,
     bits: int = 8,
     quality: int = 75,
+    of_rooms: bool = False,
     num_workers: int = 1,
     force: bool = False,
 ) -> int:
@@ -183,6 +261,7 @@ def make_depth(
         input_size: Side of its pictures.
         bits: 8, or 16 for PNG, whatever suffix the labels name until then.
         quality: JPEG quality of the maps.
+        of_rooms: Whether the teacher sees the rooms, and figures are put in.
         num_workers: Processes.
         force: Whether to make all maps anew.
 
@@ -197,25 +276,23 @@ def make_depth(
     rows = _name_maps(root / "labels.txt", bits)
     startup.load_tensorflow()
     network = loading.load_teacher(teacher, convention, normalize, input_size)
-    more = {"normalize": normalize, "bits": bits, "quality": quality}
+    more = dict(normalize=normalize, bits=bits, quality=quality, of_rooms=of_rooms)
     entry = _describe(network, teacher, convention, more)
     path = root / files.MANIFEST
     manifest = files.parse_json(path.read_bytes(), path) if path.exists() else {}
     old = None if force else manifest.get("depth")
     _check_same_teacher(old, entry, root)
-    wanted = {row.depth: row.fg_bg for row in rows}
-    jobs = [(f, d) for d, f in wanted.items() if force or not (root / d).exists()]
+    wanted = {row.depth: row for row in rows}
+    jobs = [row for row in wanted.values() if force or not _made(root, row)]
     if not jobs and not (root / ranges.JOURNAL).exists():
         return 0
     _remove_remains(root, wanted)
-    mapper = Mapper(root, network, bits, quality)
+    mapper = Mapper(root, network, bits, quality, of_rooms)
     entry["check"] = (old or {}).get("check") or plausibility.check_teacher(
         root, rows, mapper.predict, convention
     )
     if force:
-        # The maps, too: a run that goes on would take them for its own.
-        for name in (*wanted, ranges.RANGES, ranges.JOURNAL):
-            (root / name).unlink(missing_ok=True)
+        _remove_maps(root, wanted.values())
     manifest["depth"] = entry  # now: a run that is cut off leaves a trace of it
     files.write_json(path, manifest)
     _write_all(mapper, jobs, num_workers)
@@ -242,6 +319,9 @@ def add_arguments(parser: cli.Parser) -> None:
     parser.add("--bits", "N", text, type=int, choices=(8, 16), default=8)
     quality = cli.number(int, 1, 95)
     parser.add("--quality", "Q", "JPEG quality of maps", type=quality, default=75)
+    text = "show the teacher the rooms, and put figures in as surfaces; rows of rooms "
+    text += "on which it disagrees with itself train the mask alone"
+    parser.switch("--of-rooms", text)
     flags.add_workers(parser)
     parser.switch("--force", "make maps that exist anew")
 

@@ -7,6 +7,9 @@ stream, called as `NAMES` and `ENDINGS` say, and `folders` says which pictures g
 together. A table comes first; one that does not name both `bg` and `fg_bg` is none of
 rows.
 
+Where several data sets lie in the folder, each with its `labels.txt`, they become one:
+their rows, and `groups.txt` with what is kept together in each.
+
 Without `fg` no cut-out is known, and rows repeat their background there. Without
 `depth` they name maps that are not there yet, `fg_bg/a/1.jpg` one of `depth/a/1.jpg`,
 and the command `depth` writes them.
@@ -22,9 +25,9 @@ from typing import NamedTuple
 
 from maskdepth_tf import cli, errors, files
 from maskdepth_tf.dataset import flags
-from maskdepth_tf.dataset.indexing import folders, tables
+from maskdepth_tf.dataset.indexing import folders, sets, tables
 from maskdepth_tf.images import stores
-from maskdepth_tf.input import labels
+from maskdepth_tf.input import groups, labels
 
 NAMES = {
     "bg": "bg",
@@ -202,12 +205,29 @@ def main(args: argparse.Namespace) -> None:
         count = len(labels.read(output))
         print(f"{output}: is there already, {count:,} rows; nothing to do")
         return
+    if names := sets.find(args.folder):
+        _join(args.folder, names, output, args.force)
+        return
     layout, rows = index(args.folder)
     labels.write(output, rows)
     print(_report(layout, rows, args.folder, output))
     if "depth" in layout.names:
         root = ("--root", args.folder) if args.output else ()
         cli.suggest("dataset", "verify", "--labels", output, *root)
+
+
+def _join(root: Path, names: list[str], output: Path, force: bool) -> None:
+    """Writes labels and groups of the data sets in a folder."""
+    rows, together = sets.join(root, names)
+    path = root / groups.FILE
+    if together and path.exists() and not force:
+        raise errors.UsageError(f"{path}: exists; --force replaces it")
+    if together:
+        groups.write(root, together)
+    labels.write(output, rows)
+    print(f"{root}: data sets {', '.join(names)}; {len(rows):,} rows in {output}")
+    where = ("--root", root) if output.resolve().parent != root.resolve() else ()
+    cli.suggest("dataset", "verify", "--labels", output, *where)
 
 
 def _report(layout: Layout, rows: list[labels.Row], root: Path, output: Path) -> str:

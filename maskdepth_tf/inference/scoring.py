@@ -14,7 +14,7 @@ from maskdepth_tf import config
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.inference import graph, loading
 from maskdepth_tf.input import examples, pipeline
-from maskdepth_tf.network import answers, baseline, metric_list, metrics
+from maskdepth_tf.network import answers, baseline, losses, metric_list, metrics
 from maskdepth_tf.registration import registering
 from maskdepth_tf.training import batches, checkpoints
 
@@ -124,7 +124,7 @@ def score(
         last two: the difference rule for the mask, the mean map for the depth.
     """
     network, rule = Scores(), Scores()
-    total_depth, count = 0.0, 0
+    total_depth, count, num_known = 0.0, 0, 0
     others = itertools.repeat(None) if shown is None else shown
     for (inputs, targets), other in zip(dataset, others, strict=shown is not None):
         size = targets["depth"].shape[1]
@@ -135,10 +135,12 @@ def score(
         network.update(targets, outputs)
         difference = baseline.difference_mask(**inputs)
         rule.update(targets, {"mask": metrics.to_logits(difference)})
-        total_depth += tf.reduce_sum(tf.cast(targets["depth"], tf.float64), axis=0)
         count += len(targets["depth"])
+        known = tf.boolean_mask(targets["depth"], losses.is_known(targets["depth"]))
+        total_depth += tf.reduce_sum(tf.cast(known, tf.float64), axis=0)
+        num_known += len(known)
     # The best constant answer, as it is taken over the very examples that it scores on.
-    constant = tf.cast(total_depth / count, tf.float32)
+    constant = tf.cast(total_depth / max(num_known, 1), tf.float32)
     for _, targets in dataset:
         depth = tf.broadcast_to(constant, targets["depth"].shape)
         rule.update(targets, {"depth": depth})

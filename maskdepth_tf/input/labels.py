@@ -25,6 +25,9 @@ VIEW_MARK = "@"
 """Stands between a room's name and the number of a view: `bg1@3.jpg`."""
 EMPTY_MARK = "@empty"
 """Ends the name of a mask that is meant to be empty: `mask7@empty.jpg`."""
+UNKNOWN_MARK = "@unknown"
+"""Ends the name of a depth map that is meant to be of one value, as it is not known:
+`depth7@unknown.jpg`."""
 MAX_LINE_BYTES = 65536
 """Longest accepted line; five paths of the longest name a disk takes fit easily."""
 
@@ -74,6 +77,11 @@ def knows_cutout(row: Row) -> bool:
 def is_empty(row: Row) -> bool:
     """Whether nobody is meant to stand in a row's picture."""
     return os.path.splitext(row.mask)[0].endswith(EMPTY_MARK)
+
+
+def is_unknown(row: Row) -> bool:
+    """Whether nobody knows the depth of a row's picture."""
+    return os.path.splitext(row.depth)[0].endswith(UNKNOWN_MARK)
 
 
 def read(path: str | os.PathLike, data: bytes | None = None) -> list[Row]:

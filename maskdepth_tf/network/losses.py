@@ -35,6 +35,16 @@ def soft_dice(y_true: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
     return (2.0 * both + DICE_SMOOTHING) / (total + DICE_SMOOTHING)
 
 
+def is_known(depth: tf.Tensor) -> tf.Tensor:
+    """Whether true depths tell anything: [B, H, W, 1] -> bool [B].
+
+    A relative map reaches from 0 to 1; one of a single value stands for a depth that
+    nobody knows. Such an example trains the mask alone.
+    """
+    axes = [1, 2, 3]
+    return tf.reduce_max(depth, axes) > tf.reduce_min(depth, axes)
+
+
 @keras.saving.register_keras_serializable(package="maskdepth_tf")
 class SoftDice(keras.losses.Loss):
     """One minus the soft Dice overlap.
@@ -135,7 +145,8 @@ class WeightedSum(keras.losses.Loss):
     Args:
         weights: Weight of each term, by its name in `TERMS`.
         from_logits: Whether `y_pred` is logits, as the mask's is; they become
-            probabilities for every term but cross-entropy.
+            probabilities for every term but cross-entropy. What are no logits are
+            depths: the loss of those that are not known, see `is_known`, is 0.
         options: Arguments of a term's class, by the term's name.
         name: Name of the loss.
         **kwargs: Passed to `keras.losses.Loss`, as its `reduction`.
@@ -186,7 +197,7 @@ class WeightedSum(keras.losses.Loss):
             # Keras' own pixel losses return [B, H, W].
             value = tf.reduce_mean(tf.reshape(value, [tf.shape(value)[0], -1]), axis=1)
             total += self.weights[name] * value
-        return total
+        return total if self.from_logits else tf.where(is_known(y_true), total, 0.0)
 
     def get_config(self):
         return super().get_config() | {

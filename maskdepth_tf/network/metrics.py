@@ -101,6 +101,21 @@ def delta1(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(ratio < DELTA_RATIO, tf.float32), axis=[1, 2, 3])
 
 
+@keras.saving.register_keras_serializable(package="maskdepth_tf")
+class KnownMean(keras.metrics.MeanMetricWrapper):
+    """Mean over the examples whose depth is known, see `losses.is_known`."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch, [B, H, W, 1] each."""
+        known = tf.cast(losses.is_known(y_true), self.dtype)
+        weight = known if sample_weight is None else known * sample_weight
+        super().update_state(y_true, y_pred, weight)
+
+
+MEANS = {"mask": keras.metrics.MeanMetricWrapper, "depth": KnownMean}
+"""How the values of examples become one figure, by output."""
+
+
 def to_logits(probability: tf.Tensor) -> tf.Tensor:
     """Probabilities -> logits, finite: certainty ends at 1e-7 from 0 and 1."""
     probability = tf.clip_by_value(probability, 1e-7, 1 - 1e-7)
@@ -111,8 +126,7 @@ def make_metrics() -> dict[str, list[keras.metrics.Metric]]:
     """Makes the metrics of each output, for `model.compile` or one's own updates."""
     return {
         output: [
-            keras.metrics.MeanMetricWrapper(FUNCTIONS[metric.name], name=metric.name)
-            for metric in group
+            MEANS[output](FUNCTIONS[metric.name], name=metric.name) for metric in group
         ]
         for output, group in metric_list.by_output().items()
     }

@@ -112,7 +112,8 @@ def test_same_bytes_for_any_number_of_workers(data, network, monkeypatch):
     monkeypatch.undo()  # processes at last
     mapper = depth.Mapper(data, RedTeacher(), bits=8, quality=75)
     with workers.pool(1, mapper, workers.with_tensorflow) as pool:
-        jobs = {((("fg_bg/3.png", "depth/again.jpg"),),): 1}
+        again = labels.read(data / "labels.txt")[3]._replace(depth="depth/again.jpg")
+        jobs = {((again,),): 1}
         assert pool.run(depth.Mapper.write_maps, jobs, "depth", "maps") == [1]
     assert (data / "depth/again.jpg").read_bytes() == first[data / "depth/3.jpg"]
 
@@ -391,3 +392,52 @@ def test_force_that_was_killed_mixes_no_teachers(data, network, monkeypatch):
     resumed = content_of(data)
     make(data, force=True)
     assert content_of(data) == resumed
+
+
+def rooms_of(data):
+    """Gives the rows two rooms: a ramp of red, and one of no red at all."""
+    ramp = np.zeros((16, 16, 3), np.uint8)
+    ramp[..., 0] = np.linspace(0, 255, 16).round()
+    Image.fromarray(ramp).save(data / "ramp.png")
+    Image.fromarray(np.zeros_like(ramp)).save(data / "flat.png")
+    rows = labels.read(data / "labels.txt")
+    rooms = ("ramp.png", "flat.png")
+    rows = [row._replace(bg=rooms[number % 2]) for number, row in enumerate(rows)]
+    labels.write(data / "labels.txt", rows)
+
+
+def test_maps_of_rooms_with_figures_put_in(data, network):
+    rooms_of(data)
+    assert make(data, of_rooms=True, bits=16) == 20
+    rows = labels.read(data / "labels.txt")
+    assert [labels.is_unknown(row) for row in rows] == [False, True] * 10
+    assert rows[1].depth == "depth/1@unknown.png"
+    assert np.ptp(preprocessing.read_depth(data / rows[1].depth)) == 0
+    # The figure is in the left quarter, where the room is nearest, and before it.
+    depth_map = preprocessing.read_depth(data / rows[0].depth)[..., 0]
+    assert depth_map[4:12, :4].max() == 0
+    assert depth_map[0, 0] == pytest.approx(0.03, abs=0.02)
+    assert depth_map[:, -1].min() == pytest.approx(1, abs=0.01)
+    assert json.loads((data / "manifest.json").read_text())["depth"]["of_rooms"]
+    # What is there stays, under its name; --force makes all anew, all known.
+    assert make(data, of_rooms=True, bits=16) == 0
+    with pytest.raises(errors.StateError, match="begun with another of_rooms"):
+        make(data, bits=16)
+    assert make(data, bits=16, force=True) == 20
+    rows = labels.read(data / "labels.txt")
+    assert not any(map(labels.is_unknown, rows))
+    assert not (data / "depth/1@unknown.png").exists()
+
+
+def test_maps_of_rooms_go_on_where_they_stopped(data, network):
+    rooms_of(data)
+    make(data, of_rooms=True)
+    first = content_of(data)
+    rows = labels.read(data / "labels.txt")
+    manifest = json.loads((data / "manifest.json").read_text())
+    manifest["depth"]["complete"] = False
+    (data / "manifest.json").write_text(json.dumps(manifest))
+    for row in rows[:6]:
+        (data / row.depth).unlink()
+    assert make(data, of_rooms=True) == 6
+    assert content_of(data) == first

@@ -8,7 +8,8 @@ from maskdepth_tf import cli
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import pack
 from maskdepth_tf.errors import UsageError
-from maskdepth_tf.input import labels, packed
+from maskdepth_tf.images import stores
+from maskdepth_tf.input import groups, labels, packed
 from tests.support.labelled_sets import make_labelled_set
 from tests.support.layouts import put, rows_of
 
@@ -103,3 +104,36 @@ def test_from_folders_to_a_packed_set(tmp_path):
     )
     assert len(unseen["new_bg"]) == len(unseen["new_fg"]) == 0
     assert sum(map(len, unseen.values())) == 40
+
+
+def make_set(folder, *names, together=None):
+    """A set without its pictures."""
+    folder.mkdir(parents=True)
+    rows = [
+        labels.Row("b.png", "f.png", f"{n}.png", f"{n}m.png", f"{n}d.png")
+        for n in names
+    ]
+    labels.write(folder / "labels.txt", rows)
+    if together:
+        groups.write(folder, together)
+
+
+def test_data_sets_in_a_folder_become_one(tmp_path, capsys):
+    make_set(tmp_path / "a", "1", "2", together={"b.png": "f.png"})
+    make_set(tmp_path / "c", "1")
+    (tmp_path / "notes").mkdir()
+    run(tmp_path)
+    out = capsys.readouterr().out
+    assert out.startswith(
+        f"{tmp_path}: data sets a, c; 3 rows in {tmp_path}/labels.txt"
+    )
+    rows = labels.read(tmp_path / "labels.txt")
+    assert [row.fg_bg for row in rows] == ["a/1.png", "a/2.png", "c/1.png"]
+    assert rows[2] == labels.Row(
+        "c/b.png", "c/f.png", "c/1.png", "c/1m.png", "c/1d.png"
+    )
+    assert groups.read(stores.Folder(tmp_path)) == {"a/b.png": "a/f.png"}
+    (tmp_path / "labels.txt").unlink()
+    with pytest.raises(UsageError, match="groups.txt: exists; --force replaces it"):
+        run(tmp_path)
+    run(tmp_path, "--force")

@@ -156,6 +156,20 @@ def test_faults_of_single_rows(copy):
     assert "an fg_bg of its own, received line 10's" in report.bad[-1].detail
 
 
+def test_a_depth_that_is_not_known_is_one_value_and_says_so(copy):
+    rows = labels.read(copy / "labels.txt")
+    path = copy / "depth/3@unknown.png"
+    encoding.write_image(path, np.full((96, 96), 77, np.uint16))
+    rows[2] = rows[2]._replace(depth="depth/3@unknown.png")
+    labels.write(copy / "labels.txt", rows)
+    assert verify(copy / "labels.txt", copy).bad == []
+    ramp = np.linspace(0, 65535, 96).astype(np.uint16) * np.ones((96, 1), np.uint16)
+    replace(path, ramp)
+    (fault,) = verify(copy / "labels.txt", copy).bad
+    text = "expected one depth all over, received 0.000 to 1.000"
+    assert (fault.line, fault.kind, fault.detail) == (3, "constant_depth", text)
+
+
 def test_every_row_of_a_missing_background_is_bad(copy):
     (copy / "bg/3.png").unlink()
     report = verify(copy / "labels.txt", copy)

@@ -128,8 +128,8 @@ def test_cross_entropy_takes_logits_that_a_probability_cannot_hold():
 
 
 def test_pixel_terms_by_hand():
-    y_true = np.zeros((1, 1, 2, 1), "float32")
-    y_pred = np.array([0.5, 3.0], "float32").reshape(1, 1, 2, 1)
+    y_true = np.array([0.0, 1.0], "float32").reshape(1, 1, 2, 1)
+    y_pred = np.array([0.5, 4.0], "float32").reshape(1, 1, 2, 1)
     for term, expected in (
         ("mean_squared_error", (0.25 + 9) / 2),
         ("mean_absolute_error", 1.75),
@@ -138,6 +138,21 @@ def test_pixel_terms_by_hand():
         assert float(mixture({term: 1}, False)(y_true, y_pred)) == pytest.approx(
             expected
         )
+
+
+def test_depth_that_is_not_known_has_no_loss():
+    known = np.array([0.0, 1.0], "float32").reshape(1, 1, 2, 1)
+    y_true = np.concatenate([known, np.full_like(known, 0.3)])
+    y_pred = tf.Variable(np.concatenate([known + 0.5, known]))
+    with tf.GradientTape() as tape:
+        value = mixture({"mean_absolute_error": 1}, False)(y_true, y_pred)
+    assert float(value) == pytest.approx(0.25)  # the mean of 0.5 and nothing
+    gradient = tape.gradient(value, y_pred).numpy()
+    assert gradient[0].all()
+    assert not gradient[1].any()
+    # A mask of one value is an empty scene, and counts.
+    empty = np.zeros((1, 1, 2, 1), "float32")
+    assert float(mixture({"sigmoid_cross_entropy": 1}, True)(empty, empty)) > 0
 
 
 def test_weights_add_up():

@@ -156,16 +156,20 @@ def _judge(row, pictures) -> Inspected:
         elif not agrees:
             text = "bg and fg_bg differ outside the mask"
             faults.append(Fault("wrong_background", text))
-    if far - near < LEAST_DEPTH_RANGE:
-        text = f"expected depths from 0 to 1, received {near:.3f} to {far:.3f}"
+    is_unknown = labels.is_unknown(row)
+    if (far - near < LEAST_DEPTH_RANGE) != is_unknown:
+        wanted = "one depth all over" if is_unknown else "depths from 0 to 1"
+        text = f"expected {wanted}, received {near:.3f} to {far:.3f}"
         faults.append(Fault("constant_depth", text))
     return Inspected(
         faults,
         pictures["fg_bg"].digest,
         Surroundings(whole, outside, side) if agrees else None,
-        Depth(
-            np.rint(255 * measures.cells(depth, measures.DEPTH_CELLS)).astype("uint8"),
-            measures.depth_contrast(depth, mask),
-            measures.depth_edge(depth, mask),
-        ),
+        None if is_unknown else _look_of(depth, mask),
     )
+
+
+def _look_of(depth, mask) -> Depth:
+    cells = np.rint(255 * measures.cells(depth, measures.DEPTH_CELLS)).astype("uint8")
+    contrast = measures.depth_contrast(depth, mask)
+    return Depth(cells, contrast, measures.depth_edge(depth, mask))
