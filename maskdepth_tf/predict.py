@@ -4,11 +4,11 @@ For each picture NAME it writes into the output folder:
 
     NAME_mask.png      8-bit grey, probability of foreground
     NAME_depth.png     16-bit grey, relative depth, bright is far
-    NAME_cutout.png    RGBA, the picture with the mask as its transparency
+    NAME_cutout.png    RGBA, the foreground with the mask as its transparency
     NAME_overview.png  all of it side by side
 
-Both pictures of a pair are stretched to the network's square; its answers are
-stretched (bilinear) to the size of the picture with the foreground. A pair that
+Both pictures of a pair are stretched to the network's square. Its mask is made as sharp
+as the picture (`inference.matting`), its depth is stretched (bilinear). A pair that
 cannot be read is reported, and the others are predicted all the same.
 """
 
@@ -171,9 +171,9 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[
     bg, fg_bg = read_bg(pair.bg), read_picture(pair.fg_bg)
     start = time.perf_counter()
     # One at a time: no result depends on which others are in the folder.
-    answer = predictor([bg.data], [fg_bg.data])
+    answer = predictor.answer([bg.data], [fg_bg.data])
     seconds = time.perf_counter() - start
-    side = answer["mask"].shape[1]
+    side = predictor.image_size
     seen = (
         preprocessing.load(tf.constant(picture.data), stream, side).numpy()
         for picture, stream in zip((bg, fg_bg), streams.INPUTS, strict=True)
@@ -182,15 +182,15 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[
     corrected, doubts = remarks(*seen, *sizes)
     for text in doubts:
         _warn(f"{pair.fg_bg}: {text}")
-    height, width, _ = fg_bg.pixels.shape
-    mask = answers.stretch(answer["mask"][0], height, width).numpy()
-    depth = answers.stretch(answer["depth"][0], height, width).numpy()
+    mask, depth = answer["mask"][0], answer["depth"][0]
     alpha = answers.mask_pixels(mask)
+    foreground = answer["foreground"][0]
+    shown = (bg.pixels, fg_bg.pixels, foreground, mask[..., 0], depth[..., 0])
     pictures = {
         "mask": alpha.numpy(),
         "depth": answers.depth_pixels(depth).numpy(),
-        "cutout": answers.cutout(fg_bg.pixels, alpha).numpy(),
-        "overview": overview.draw(bg.pixels, fg_bg.pixels, mask[..., 0], depth[..., 0]),
+        "cutout": answers.cutout(foreground, alpha).numpy(),
+        "overview": overview.draw(*shown),
     }
     paths = pairs.output_paths(folder, pair.name)
     # Packing takes most of the time: level 1 a quarter of what level 6 does, for a

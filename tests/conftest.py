@@ -121,11 +121,15 @@ def office(exported):
 
 @pytest.fixture(scope="session")
 def office_outputs(exported):
-    """What `predict` computes of the pictures of `tests.support.exported`."""
-    from maskdepth_tf.inference import loading
-    from tests.support.exported import BG, FG_BG
+    """What `serving_default` answers to the pictures of `tests.support.exported`."""
+    import tensorflow as tf
 
-    return loading.load_predictor(exported[1])(BG, FG_BG)
+    from maskdepth_tf.inference import loading
+    from tests.support.exported import inputs
+
+    ask = loading.load_saved_model(exported[1]).signatures["serving_default"]
+    outputs = ask(**{k: tf.constant(v) for k, v in inputs("serving_default").items()})
+    return {name: value.numpy() for name, value in outputs.items()}
 
 
 @pytest.fixture(scope="session")

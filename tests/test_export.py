@@ -11,9 +11,10 @@ from PIL import Image
 
 from maskdepth_tf import __version__, cli, export, files, predict
 from maskdepth_tf.errors import DiskFullError, StateError, UsageError
-from maskdepth_tf.inference import loading
+from maskdepth_tf.inference import graph, loading
 from maskdepth_tf.inference.scoring import load_scorable
 from maskdepth_tf.network import answers, metrics, model
+from maskdepth_tf.training import checkpoints
 from tests.support.exported import BG, FG_BG, OF_ONE_SIZE, SIZE, graph_of, inputs
 
 
@@ -24,7 +25,14 @@ def loaded(exported):
 
 @pytest.fixture(scope="module")
 def predictor(exported):
-    return loading.load_predictor(exported[0])
+    """Answers of the network's size to encoded pictures."""
+    found = graph.of_model(checkpoints.load_model(exported[0]))
+
+    def predict(bg_bytes, fg_bg_bytes):
+        outputs = found.pictures(tf.constant(bg_bytes), tf.constant(fg_bg_bytes))
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    return predict
 
 
 def ask(loaded, signature, **changed):
@@ -84,20 +92,21 @@ def test_evaluation_equals_serving(exported, loaded):
     np.testing.assert_array_equal(served["depth"], expected["depth"])
 
 
-def test_full_size_is_the_stretched_answer(loaded, predictor):
+def test_full_size_is_what_predict_has(exported, loaded):
     outputs = ask(loaded, "serving_full_size")
-    small = predictor(BG, OF_ONE_SIZE)
-    expected = small | {
-        name: answers.stretch(small[name], 60, 40).numpy() for name in ("mask", "depth")
-    }
+    expected = loading.load_predictor(exported[0]).answer(BG, OF_ONE_SIZE)
     assert expected["mask"].shape == (3, 60, 40, 1)
-    assert_bit_equal(outputs, expected)
+    assert expected["foreground"].shape == (3, 60, 40, 3)
+    assert set(outputs) == {"mask", "depth", "foreground", "background_mismatch"}
+    for name in outputs:
+        assert outputs[name].dtype == expected[name].dtype
+        np.testing.assert_array_equal(outputs[name], expected[name])
 
 
-def test_full_size_of_the_square_itself_changes_nothing(loaded, predictor):
-    square = [tf.io.encode_png(inputs("serving_uint8")["fg_bg"][0]).numpy()]
-    outputs = ask(loaded, "serving_full_size", bg_bytes=BG[:1], fg_bg_bytes=square)
-    assert_bit_equal(outputs, predictor(BG[:1], square))
+def test_depth_of_full_size_is_stretched(loaded, predictor):
+    small = predictor(BG, OF_ONE_SIZE)["depth"]
+    found = ask(loaded, "serving_full_size")["depth"]
+    np.testing.assert_array_equal(found, answers.stretch(small, 60, 40))
 
 
 def test_full_size_refuses_a_mix_of_sizes(loaded):
@@ -106,35 +115,33 @@ def test_full_size_refuses_a_mix_of_sizes(loaded):
         ask(loaded, "serving_full_size", fg_bg_bytes=FG_BG)
 
 
-def test_pngs_of_a_mix_of_sizes(loaded, predictor):
+def test_pngs_of_a_mix_of_sizes(loaded):
     outputs = ask(loaded, "serving_png")
-    small = predictor(BG, FG_BG)
     for i, (height, width) in enumerate([(40, 50), (31, 30), (60, 40)]):
-        mask, depth = (
-            answers.stretch(small[name][i], height, width).numpy()[..., 0]
-            for name in ("mask", "depth")
-        )
+        one = {"bg_bytes": BG[i : i + 1], "fg_bg_bytes": FG_BG[i : i + 1]}
+        full = ask(loaded, "serving_full_size", **one)
+        mask = open_png(outputs["mask_png_bytes"][i])
+        np.testing.assert_array_equal(mask, np.round(255 * full["mask"][0, ..., 0]))
         np.testing.assert_array_equal(
-            open_png(outputs["mask_png_bytes"][i]), np.round(255 * mask)
+            open_png(outputs["depth_png_bytes"][i]),
+            np.round(65535 * full["depth"][0, ..., 0]),
         )
-        np.testing.assert_array_equal(
-            open_png(outputs["depth_png_bytes"][i]), np.round(65535 * depth)
-        )
-        assert open_png(outputs["cutout_png_bytes"][i]).shape == (height, width, 4)
+        cutout = open_png(outputs["cutout_png_bytes"][i])
+        assert cutout.shape == (height, width, 4)
+        np.testing.assert_array_equal(cutout[..., :3], full["foreground"][0])
+        np.testing.assert_array_equal(cutout[..., 3], mask)
 
 
 @pytest.mark.parametrize("i", [0, 1, 2], ids=["JPEG", "PNG", "turned JPEG"])
-def test_pngs_equal_the_files_of_predict(exported, loaded, predictor, i, tmp_path):
+def test_pngs_equal_the_files_of_predict(exported, loaded, i, tmp_path):
     outputs = ask(
         loaded, "serving_png", bg_bytes=BG[i : i + 1], fg_bg_bytes=FG_BG[i : i + 1]
     )
     for name, data in (("bg", BG[i]), ("fg_bg", FG_BG[i])):
         (tmp_path / name).write_bytes(data)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load_predictor", lambda path: predictor)
-        argv = ["--model", str(exported[0]), "--output", str(tmp_path / "out")]
-        argv += ["--bg", str(tmp_path / "bg"), "--fg-bg", str(tmp_path / "fg_bg")]
-        assert cli.run(predict.main, argv) == 0
+    argv = ["--model", str(exported[0]), "--output", str(tmp_path / "out")]
+    argv += ["--bg", str(tmp_path / "bg"), "--fg-bg", str(tmp_path / "fg_bg")]
+    assert cli.run(predict.main, argv) == 0
     for name in ("mask", "depth", "cutout"):
         written = (tmp_path / "out" / f"fg_bg_{name}.png").read_bytes()
         served = outputs[f"{name}_png_bytes"][0]

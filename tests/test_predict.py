@@ -18,24 +18,32 @@ from tests.support.made_rooms import made_room
 WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
 
 
-def fake_predictor(bg_bytes, fg_bg_bytes):
+def fake_answer(bg_bytes, fg_bg_bytes):
     """The mask is where the pictures differ; depth falls from top to bottom."""
+    picture = preprocessing.decode_rgb(tf.constant(fg_bg_bytes[0])).numpy()
     bg, fg_bg = (
         preprocessing.resize(preprocessing.decode_rgb(tf.constant(data[0])), SIZE)
         for data in (bg_bytes, fg_bg_bytes)
     )
     mask = np.max(np.abs(bg - fg_bg), axis=2) > 50
     depth = np.repeat(np.linspace(1, 0, SIZE)[:, np.newaxis], SIZE, axis=1)
-    return {
-        "mask": mask.astype(np.float32)[np.newaxis, ..., np.newaxis],
-        "depth": depth.astype(np.float32)[np.newaxis, ..., np.newaxis],
+    small = {"mask": mask, "depth": depth}
+    size = picture.shape[:2]
+    return {"foreground": picture[np.newaxis]} | {
+        name: answers.stretch(
+            value.astype(np.float32)[np.newaxis, ..., np.newaxis], *size
+        ).numpy()
+        for name, value in small.items()
     }
+
+
+FAKE = loading.Predictor(fake_answer, SIZE)
 
 
 @pytest.fixture
 def scene(tmp_path, monkeypatch):
     """A room, and a folder of frames in which a red thing is on its left."""
-    monkeypatch.setattr(loading, "load_predictor", lambda path: fake_predictor)
+    monkeypatch.setattr(loading, "load_predictor", lambda path: FAKE)
     monkeypatch.chdir(tmp_path)
     room = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     Image.fromarray(room).save("room.png")
@@ -283,8 +291,8 @@ def test_what_a_whole_run_leaves_predicts_the_same(trained, part, tmp_path):
     argv += ["--bg", str(tmp_path / "bg.png"), "--fg-bg", str(tmp_path / "fg_bg.png")]
     assert cli.run(predict.main, argv) == 0
     data = [(tmp_path / f"{name}.png").read_bytes() for name in ("bg", "fg_bg")]
-    expected = loading.load_predictor(trained)(data[:1], data[1:])
-    mask = answers.stretch(expected["mask"][0], 20, 30)[..., 0]
+    expected = loading.load_predictor(trained).answer(data[:1], data[1:])
+    mask = expected["mask"][0, ..., 0]
     assert np.isfinite(mask).all()
     np.testing.assert_array_equal(
         pixels(tmp_path / "out" / "fg_bg_mask.png"), np.round(255 * mask)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,22 @@ from maskdepth_tf.errors import StateError
 from maskdepth_tf.inference import graph
 from maskdepth_tf.training import checkpoints
 
-Predictor = Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
-"""From encoded pictures, B of `bg` and B of `fg_bg`, to `graph.Inference`'s answers."""
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network, ready for encoded pictures.
+
+    Attributes:
+        answer: From encoded pictures, B of `bg` and B of `fg_bg` of one size, to the
+            answers of `graph.Inference.full_size`.
+        image_size: Side of the network's square, in pixels.
+    """
+
+    answer: Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
+    image_size: int
 
 
-NEEDED = {"serving_default", "serving_arrays", "serving_registered"}
+NEEDED = {"serving_full_size", "serving_arrays", "serving_registered"}
 """Signatures that a SavedModel must have."""
 
 
@@ -27,8 +39,8 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
             SavedModels, of which the newest is taken.
 
     Returns:
-        The network as a function. It raises `tf.errors.OpError` on bytes that are
-        no picture; `preprocessing.read_rgb` finds out before and names the file.
+        The network. Its answers raise `tf.errors.OpError` on bytes that are no
+        picture; `preprocessing.read_rgb` finds out before and names the file.
 
     Raises:
         StateError: If there is no such model, or it is damaged.
@@ -36,12 +48,17 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     folder = find_saved_model(path)
     if folder is None:
         model = graph.of_model(checkpoints.load_model(path))
-        pictures, arguments = model.signatures()["serving_default"]
+        pictures, arguments = model.signatures()["serving_full_size"]
         # Traced once for any batch.
-        return _predictor(tf.function(pictures, arguments, autograph=False))
+        answer = tf.function(pictures, arguments, autograph=False)
+        return _predictor(answer, model.image_size)
     loaded = load_saved_model(folder)
+    if "foreground" not in loaded.signatures["serving_full_size"].structured_outputs:
+        raise StateError(f"{folder}: is of an older version; export the run again")
     # Holds on to all of it: a signature alone does not keep the variables it reads.
-    return _predictor(lambda **data: loaded.signatures["serving_default"](**data))
+    answer = lambda **data: loaded.signatures["serving_full_size"](**data)  # noqa: E731
+    _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
+    return _predictor(answer, inputs["bg"].shape[1])
 
 
 def find_saved_model(path: str | os.PathLike) -> str | None:
@@ -64,7 +81,7 @@ def version_numbers(model_dir: str | os.PathLike) -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
-def _predictor(function) -> Predictor:
+def _predictor(function, image_size) -> Predictor:
     def predict(bg_bytes, fg_bg_bytes):
         outputs = function(
             bg_bytes=tf.constant(bg_bytes, tf.string),
@@ -75,7 +92,7 @@ def _predictor(function) -> Predictor:
     # The first call takes a second to set up; no picture should have to wait for it.
     pixel = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
     predict([pixel], [pixel])
-    return predict
+    return Predictor(predict, image_size)
 
 
 def load_saved_model(folder: str) -> Any:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from maskdepth_tf import config
 from maskdepth_tf.errors import StateError
-from maskdepth_tf.inference import graph, loading
+from maskdepth_tf.inference import graph, loading, matting
 from maskdepth_tf.input import examples, pipeline
 from maskdepth_tf.network import answers, baseline, losses, metric_list, metrics
 from maskdepth_tf.registration import registering
@@ -117,7 +117,7 @@ def score(
         dataset: Batches of (inputs, targets), every example once, of the size that is
             scored.
         shown: The same batches of the network's size, if that is another. Its answers
-            are stretched then, as `predict` does.
+            are brought to the size that is scored then, as `predict` does.
 
     Returns:
         `examples`, `image_size`, `parameters`, `mask`, `depth`, and `baseline` with the
@@ -131,7 +131,7 @@ def score(
         if other is None:
             outputs = model.outputs(inputs)
         else:
-            outputs = _stretched(model.outputs(other[0]), size)
+            outputs = _of_size(model, other[0], inputs)
         network.update(targets, outputs)
         difference = baseline.difference_mask(**inputs)
         rule.update(targets, {"mask": metrics.to_logits(difference)})
@@ -148,13 +148,23 @@ def score(
     return about | network.result() | {"baseline": rule.result()}
 
 
-def _stretched(outputs, size) -> dict:
-    """Answers of a network, of the size of the targets."""
-    found = {
-        name: answers.stretch(value, size, size)
-        for name, value in answers.of_outputs(outputs).items()
-    }
-    return found | {"mask": metrics.to_logits(found["mask"])}
+def _of_size(model, shown, inputs) -> dict:
+    """Answers as `predict` writes them, for pictures of another size than is shown."""
+    bg, fg_bg = (tf.cast(shown[name], tf.float32) for name in ("bg", "fg_bg"))
+    found = _register(bg, fg_bg)
+    small = answers.of_outputs(model.bare({"bg": found.bg, "fg_bg": fg_bg}))
+    size = inputs["bg"].shape[1]
+    pair = (inputs["bg"], inputs["fg_bg"], fg_bg, small["mask"], found.warp)
+    mask = tf.map_fn(
+        lambda one: matting.refine(matting.Pair(*one))[0],
+        (*pair, *found.light),
+        fn_output_signature=tf.TensorSpec([size, size, 1], tf.float32),
+    )
+    depth = answers.stretch(small["depth"], size, size)
+    return {"mask": metrics.to_logits(mask), "depth": depth}
+
+
+_register = tf.function(registering.register, autograph=False)
 
 
 def _score_rows(model, ids, scored, shown, batch_size) -> dict:

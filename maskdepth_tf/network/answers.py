@@ -40,14 +40,14 @@ def depth_pixels(depth: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(float(streams.DEPTH_SCALE) * depth), tf.uint16)
 
 
-def cutout(fg_bg: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+def cutout(foreground: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """A picture with its mask as transparency.
 
     Args:
-        fg_bg: uint8 [H, W, 3].
+        foreground: uint8 [H, W, 3].
         mask: uint8 [H, W, 1]; 255 is opaque.
 
     Returns:
         uint8 [H, W, 4].
     """
-    return tf.concat([fg_bg, mask], axis=2)
+    return tf.concat([foreground, mask], axis=2)

@@ -65,7 +65,8 @@ def estimate(bg: tf.Tensor, fg_bg: tf.Tensor, agreement: tf.Tensor) -> Light:
     trust = tf.reshape(geometry.pool(agreement, side), [-1, 1, side**2])
     least, most = CLEAR
     clear = (tones > least) & (tones < most) & (aim > least) & (aim < most)
-    clear, terms, shape = tf.cast(clear, tf.float32), _curve_terms(tones), _shape(side)
+    clear, terms = tf.cast(clear, tf.float32), _curve_terms(tones)
+    shape = _shape(*geometry.grid(side))
     curve_prior, gain_prior = (
         NOISE**2 / INDEPENDENT / np.square(deviations).astype(np.float32)
         for deviations in (CURVE_DEVIATIONS, GAIN_DEVIATIONS)
@@ -113,10 +114,35 @@ def apply(bg: tf.Tensor, light: Light) -> tf.Tensor:
         float32 [B, S, S, 3], 0 to 255.
     """
     side = bg.shape[1]
-    tones = _sum(_curve_terms(_tones(bg)), light.curves)
-    tones *= 1 + _sum(_shape(side), light.gain)[:, tf.newaxis]
-    pixels = tf.reshape(tf.transpose(tones, [0, 2, 1]), [-1, side, side, 3])
-    return 255 * tf.clip_by_value(pixels, 0.0, 1.0)
+    pixels = _lit(_tones(bg), _shape(*geometry.grid(side)), light)
+    return tf.reshape(pixels, [-1, side, side, 3])
+
+
+def apply_at(pixels: tf.Tensor, x: tf.Tensor, y: tf.Tensor, light: Light) -> tf.Tensor:
+    """Single pixels of a background in the light of its picture.
+
+    Args:
+        pixels: float32 [B, n, 3], 0 to 255.
+        x: [B, n], where they are in the picture, in shares of the side from its middle.
+        y: The same, downwards.
+        light: As `estimate` gives it.
+
+    Returns:
+        float32 [B, n, 3], 0 to 255.
+    """
+    return _lit(tf.transpose(pixels, [0, 2, 1]) / 255, _shape(x, y), light)
+
+
+def same(count: tf.Tensor) -> Light:
+    """No change of light, of so many pictures."""
+    return Light(tf.tile([[_SAME] * 3], [count, 1, 1]), tf.zeros([count, 5]))
+
+
+def _lit(tones, shape, light) -> tf.Tensor:
+    """[B, 3, n] and what the gain's coefficients multiply -> [B, n, 3], 0 to 255."""
+    tones = _sum(_curve_terms(tones), light.curves)
+    tones *= 1 + _sum(shape, light.gain)[:, tf.newaxis]
+    return 255 * tf.clip_by_value(tf.transpose(tones, [0, 2, 1]), 0.0, 1.0)
 
 
 def _tones(pixels) -> tf.Tensor:
@@ -130,7 +156,8 @@ def _curve_terms(tones) -> tf.Tensor:
     return tf.stack([tf.ones_like(tones), tf.sqrt(tones), tones, tones**2], axis=2)
 
 
-def _shape(side) -> np.ndarray:
-    """What the gain's coefficients multiply, [5, side * side]."""
-    x, y = (2 * line for line in geometry.grid(side))
-    return np.stack([x, y, x * x, x * y, y * y])
+def _shape(x, y):
+    """What the gain's coefficients multiply, [..., 5, n], at places in shares."""
+    x, y = 2 * x, 2 * y
+    stack = np.stack if isinstance(x, np.ndarray) else tf.stack
+    return stack([x, y, x * x, x * y, y * y], axis=-2)

@@ -28,10 +28,12 @@ class Registered(NamedTuple):
         bg: float32 [B, S, S, 3], whole numbers from 0 to 255. Where the background
             does not reach, the picture's own pixels.
         warp: [B, 6], as `geometry.estimate` gives it.
+        light: The change of light that was believed.
     """
 
     bg: tf.Tensor
     warp: tf.Tensor
+    light: light.Light
 
 
 def register(bg: tf.Tensor, fg_bg: tf.Tensor) -> Registered:
@@ -49,19 +51,66 @@ def register(bg: tf.Tensor, fg_bg: tf.Tensor) -> Registered:
     bg = _finite(bg)
     warp, agreement = geometry.estimate(bg, fg_bg)
     moved = geometry.resample_sharply(bg, warp)
-    lit = light.apply(moved, light.estimate(moved, fg_bg, agreement))
-    # What is clipped has lost how far it went: it goes as far as the picture's.
-    darkest, brightest = CLIPPED
-    is_beyond = (moved >= brightest) & (fg_bg >= lit)
-    is_beyond |= (moved <= darkest) & (fg_bg <= lit)
-    lit = tf.where(is_beyond, fg_bg, lit)
+    change = light.estimate(moved, fg_bg, agreement)
+    lit = _unclipped(light.apply(moved, change), moved, fg_bg)
     inside = geometry.is_inside(warp, size, margin=0.0)
     inside = tf.reshape(inside, [-1, size, size, 1])
     weight = inside * (light.DOUBT + geometry.enlarge(agreement, size))
     gains = _cost(lit, fg_bg, weight) < (1 - GAIN) * _cost(moved, fg_bg, weight)
     chosen = tf.where(gains[:, tf.newaxis, tf.newaxis, tf.newaxis], lit, moved)
     registered = tf.round(tf.where(inside > 0, chosen, shown))
-    return Registered(registered, warp)
+    pairs = zip(change, light.same(tf.shape(bg)[0]), strict=True)
+    believed = (
+        tf.where(tf.reshape(gains, [-1] + [1] * (a.shape.rank - 1)), a, b)
+        for a, b in pairs
+    )
+    return Registered(registered, warp, light.Light(*believed))
+
+
+def sample(
+    bg: tf.Tensor,
+    fg_bg: tf.Tensor,
+    places: tf.Tensor,
+    warp: tf.Tensor,
+    change: light.Light,
+) -> tf.Tensor:
+    """Single pixels of a background, of any size, brought onto its picture.
+
+    Args:
+        bg: uint8 [H, W, 3], the background as it is.
+        fg_bg: float32 [n, 3], the picture's pixels.
+        places: float32 [n, 2], where those are, right and down, in shares of the
+            picture's sides from its middle.
+        warp: [6], as `register` found it.
+        change: Of one picture, as `register` believed it, with B = 1.
+
+    Returns:
+        float32 [n, 3], 0 to 255; the picture's own where the background does not reach.
+    """
+    height, width = tf.shape(bg)[0], tf.shape(bg)[1]
+    size = tf.cast(tf.stack([width, height]), tf.float32)
+    moved = tf.matmul(places, tf.reshape(warp, [2, 3])[:, :2], transpose_b=True)
+    moved += tf.reshape(warp, [2, 3])[:, 2]
+    inside = tf.reduce_all(tf.abs(moved) <= 0.5, axis=1, keepdims=True)
+    moved = tf.clip_by_value((moved + 0.5) * size - 0.5, 0.0, size - 1)
+    first = tf.floor(moved)
+    column, row = tf.unstack(tf.cast(first, tf.int32), axis=1)
+    right, down = (part[:, tf.newaxis] for part in tf.unstack(moved - first, axis=1))
+    flat = tf.reshape(bg, [-1, 3])
+    next_column, next_row = (
+        tf.minimum(column + 1, width - 1),
+        tf.minimum(row + 1, height - 1),
+    )
+
+    def at(rows, columns):
+        return tf.cast(tf.gather(flat, rows * width + columns), tf.float32)
+
+    upper = at(row, column) * (1 - right) + at(row, next_column) * right
+    lower = at(next_row, column) * (1 - right) + at(next_row, next_column) * right
+    pixels = upper * (1 - down) + lower * down
+    x, y = (part[tf.newaxis] for part in tf.unstack(places, axis=1))
+    lit = light.apply_at(pixels[tf.newaxis], x, y, change)[0]
+    return tf.where(inside, _unclipped(lit, pixels, fg_bg), fg_bg)
 
 
 def mismatch(bg: tf.Tensor, fg_bg: tf.Tensor) -> tf.Tensor:
@@ -73,6 +122,14 @@ def mismatch(bg: tf.Tensor, fg_bg: tf.Tensor) -> tf.Tensor:
     """
     is_unlike = tf.reduce_max(tf.abs(bg - fg_bg), axis=-1) > DIFFERENCE
     return tf.reduce_mean(tf.cast(is_unlike, tf.float32), axis=[1, 2])
+
+
+def _unclipped(lit, moved, fg_bg) -> tf.Tensor:
+    """What is clipped has lost how far it went: it goes as far as the picture's."""
+    darkest, brightest = CLIPPED
+    is_beyond = (moved >= brightest) & (fg_bg >= lit)
+    is_beyond |= (moved <= darkest) & (fg_bg <= lit)
+    return tf.where(is_beyond, fg_bg, lit)
 
 
 def _finite(pixels) -> tf.Tensor:

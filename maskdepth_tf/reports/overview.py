@@ -20,13 +20,18 @@ GRID_CAPTIONS = tuple(
 
 
 def draw(
-    bg: np.ndarray, fg_bg: np.ndarray, mask: np.ndarray, depth: np.ndarray
+    bg: np.ndarray,
+    fg_bg: np.ndarray,
+    foreground: np.ndarray,
+    mask: np.ndarray,
+    depth: np.ndarray,
 ) -> np.ndarray:
     """Draws one prediction, large.
 
     Args:
         bg: uint8 [H', W', 3], the scene alone; stretched to the shape of `fg_bg`.
         fg_bg: uint8 [H, W, 3], the picture.
+        foreground: uint8 [H, W, 3], its colours in the cut-out.
         mask: float [H, W] in [0, 1], probability of foreground.
         depth: float [H, W] in [0, 1], 1 is far.
 
@@ -34,7 +39,9 @@ def draw(
         uint8 [height, width, 3].
     """
     covered = f"The mask covers {np.mean(mask >= 0.5):.1%} of the picture."
-    fg_bg, mask, depth = (_reduced(pixels) for pixels in (fg_bg, mask, depth))
+    fg_bg, foreground, mask, depth = (
+        _reduced(pixels) for pixels in (fg_bg, foreground, mask, depth)
+    )
     picture = sheet.fit(fg_bg, SIDE)
     background = Image.fromarray(bg).resize(picture.size, Image.Resampling.BICUBIC)
     cells = (
@@ -42,7 +49,7 @@ def draw(
         np.asarray(picture),
         sheet.mask_to_grey(mask),
         sheet.depth_to_color(depth),
-        sheet.cut_out(fg_bg, mask, SIDE),
+        sheet.cut_out(foreground, mask, SIDE),
     )
     return sheet.draw([sheet.Row(cells, [covered])], CAPTIONS, SIDE)
 

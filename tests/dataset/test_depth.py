@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,65 +13,11 @@ from benchmarks.threads import thread_pool
 from maskdepth_tf import cli, errors, files, workers
 from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import depth, index
-from maskdepth_tf.dataset.teachers import loading, plausibility, ranges
+from maskdepth_tf.dataset.teachers import plausibility, ranges
 from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.images.headers import Header
 from maskdepth_tf.input import labels
-
-
-class RedTeacher:
-    """Metres are 2 + red / 51: from 2 to 7."""
-
-    input_size = 16
-    is_one_core = True
-
-    def __init__(self):
-        self.seen = 0
-
-    def predict(self, batch):
-        """See `loading.Teacher`."""
-        self.seen += len(batch)
-        return np.float32(2) + batch[..., 0] / np.float32(51)
-
-
-@pytest.fixture
-def network(monkeypatch):
-    """The teacher that `load_teacher` gives; threads in place of processes."""
-    made = RedTeacher()
-    monkeypatch.setattr(workers, "pool", thread_pool)
-
-    def load_teacher(name, convention, normalize, input_size):
-        made.sha256 = files.sha256_of(Path(name))
-        made.input_size = input_size or 16
-        return made
-
-    monkeypatch.setattr(loading, "load_teacher", load_teacher)
-    return made
-
-
-@pytest.fixture
-def data(tmp_path):
-    """Twenty rows; row n is a ramp of red from 0 to 10 n, its figure is on the left."""
-    root = tmp_path / "set"
-    (root / "fg_bg").mkdir(parents=True)
-    mask = np.zeros((16, 16), np.uint8)
-    mask[4:12, :4] = 255
-    Image.fromarray(mask).save(root / "m.png")
-    rows = []
-    for number in range(20):
-        picture = np.zeros((16, 16, 3), np.uint8)
-        picture[..., 0] = np.linspace(0, 10 * number, 16).round()
-        Image.fromarray(picture).save(root / "fg_bg" / f"{number}.png")
-        fg_bg, map_path = f"fg_bg/{number}.png", f"depth/{number}.jpg"
-        rows.append(labels.Row("bg.jpg", "fg.png", fg_bg, "m.png", map_path))
-    labels.write(root / "labels.txt", rows)
-    (root / "manifest.json").write_text('{"recipe": 1}')
-    (tmp_path / "net.tflite").write_bytes(b"a network")
-    return root
-
-
-def make(data, **more):
-    return depth.make_depth(data, str(data.parent / "net.tflite"), **more)
+from tests.support.red_teacher import RedTeacher, content_of, make
 
 
 def test_maps_ranges_and_manifest(data, network):
@@ -194,11 +139,6 @@ def test_depth_that_is_not_finite(data, network):
     with pytest.raises(errors.DataError, match=r"fg_bg/\d+.png: the teacher's depth"):
         make(data)
     assert list((data / "depth").glob("*") if (data / "depth").exists() else []) == []
-
-
-def content_of(root):
-    """All files of a data set."""
-    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -392,52 +332,3 @@ def test_force_that_was_killed_mixes_no_teachers(data, network, monkeypatch):
     resumed = content_of(data)
     make(data, force=True)
     assert content_of(data) == resumed
-
-
-def rooms_of(data):
-    """Gives the rows two rooms: a ramp of red, and one of no red at all."""
-    ramp = np.zeros((16, 16, 3), np.uint8)
-    ramp[..., 0] = np.linspace(0, 255, 16).round()
-    Image.fromarray(ramp).save(data / "ramp.png")
-    Image.fromarray(np.zeros_like(ramp)).save(data / "flat.png")
-    rows = labels.read(data / "labels.txt")
-    rooms = ("ramp.png", "flat.png")
-    rows = [row._replace(bg=rooms[number % 2]) for number, row in enumerate(rows)]
-    labels.write(data / "labels.txt", rows)
-
-
-def test_maps_of_rooms_with_figures_put_in(data, network):
-    rooms_of(data)
-    assert make(data, of_rooms=True, bits=16) == 20
-    rows = labels.read(data / "labels.txt")
-    assert [labels.is_unknown(row) for row in rows] == [False, True] * 10
-    assert rows[1].depth == "depth/1@unknown.png"
-    assert np.ptp(preprocessing.read_depth(data / rows[1].depth)) == 0
-    # The figure is in the left quarter, where the room is nearest, and before it.
-    depth_map = preprocessing.read_depth(data / rows[0].depth)[..., 0]
-    assert depth_map[4:12, :4].max() == 0
-    assert depth_map[0, 0] == pytest.approx(0.03, abs=0.02)
-    assert depth_map[:, -1].min() == pytest.approx(1, abs=0.01)
-    assert json.loads((data / "manifest.json").read_text())["depth"]["of_rooms"]
-    # What is there stays, under its name; --force makes all anew, all known.
-    assert make(data, of_rooms=True, bits=16) == 0
-    with pytest.raises(errors.StateError, match="begun with another of_rooms"):
-        make(data, bits=16)
-    assert make(data, bits=16, force=True) == 20
-    rows = labels.read(data / "labels.txt")
-    assert not any(map(labels.is_unknown, rows))
-    assert not (data / "depth/1@unknown.png").exists()
-
-
-def test_maps_of_rooms_go_on_where_they_stopped(data, network):
-    rooms_of(data)
-    make(data, of_rooms=True)
-    first = content_of(data)
-    rows = labels.read(data / "labels.txt")
-    manifest = json.loads((data / "manifest.json").read_text())
-    manifest["depth"]["complete"] = False
-    (data / "manifest.json").write_text(json.dumps(manifest))
-    for row in rows[:6]:
-        (data / row.depth).unlink()
-    assert make(data, of_rooms=True) == 6
-    assert content_of(data) == first

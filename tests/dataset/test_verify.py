@@ -167,7 +167,7 @@ def test_a_depth_that_is_not_known_is_one_value_and_says_so(copy):
     replace(path, ramp)
     (fault,) = verify(copy / "labels.txt", copy).bad
     text = "expected one depth all over, received 0.000 to 1.000"
-    assert (fault.line, fault.kind, fault.detail) == (3, "constant_depth", text)
+    assert fault == Bad(3, "constant_depth", text)
 
 
 def test_every_row_of_a_missing_background_is_bad(copy):

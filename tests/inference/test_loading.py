@@ -11,7 +11,10 @@ from maskdepth_tf.network import model
 def test_equal_pictures_give_numbers(tmp_path):
     model.resnet_unet(8, widths=(2,)).save(tmp_path / "best.keras")
     data = tf.io.encode_png(np.full((9, 9, 3), 77, np.uint8)).numpy()
-    answers = loading.load_predictor(tmp_path)([data], [data])
+    predictor = loading.load_predictor(tmp_path)
+    assert predictor.image_size == 8
+    answers = predictor.answer([data], [data])
+    np.testing.assert_array_equal(answers.pop("foreground"), np.full((1, 9, 9, 3), 77))
     for value in answers.values():
         assert np.isfinite(value).all()
         assert value.min() >= 0.0

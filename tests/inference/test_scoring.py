@@ -13,8 +13,9 @@ from maskdepth_tf import cli, config, evaluate, export
 from maskdepth_tf.errors import DataError, StateError, UsageError
 from maskdepth_tf.inference import loading, scoring
 from maskdepth_tf.input import labels, pipeline
-from maskdepth_tf.network import answers, metrics
+from maskdepth_tf.network import metrics
 from maskdepth_tf.network.metric_list import by_output
+from tests.support.labelled_sets import make_labelled_set
 
 MASK, DEPTH = ({metric.name for metric in group} for group in by_output().values())
 
@@ -210,20 +211,18 @@ def test_a_run_at_another_size(trained, tmp_path):
     assert {side["image_size"] for side in scores["splits"].values()} == {32}
 
 
-def test_what_predict_writes_is_scored(trained, labels_file, packed_dir):
+def test_what_predict_writes_is_scored(trained, packed_dir, tmp_path):
+    labels_file = make_labelled_set(tmp_path, rows=20, side=32)
     arguments = (str(trained), str(labels_file), None, 13)
     scores = scoring.evaluate_labels(*arguments, image_size=32)
-    assert_scores(scores)
     rows, root = labels.read(labels_file), labels_file.parent
     bg, fg_bg = (
         [(root / getattr(row, name)).read_bytes() for row in rows]
         for name in ("bg", "fg_bg")
     )
-    found = loading.load_predictor(trained)(bg, fg_bg)
-    names = ("mask", "depth")
-    answered = {name: answers.stretch(found[name], 32, 32) for name in names}
+    answered = loading.load_predictor(trained).answer(bg, fg_bg)
     load = pipeline.load_files(rows, str(root), 32)
-    _, targets = pipeline.split_example(load(np.arange(40)))
+    _, targets = pipeline.split_example(load(np.arange(20)))
     rmse = tf.reduce_mean(metrics.rmse(targets["depth"], answered["depth"]))
     assert scores["depth"]["rmse"] == pytest.approx(float(rmse), abs=1e-6)
     logits = metrics.to_logits(answered["mask"])

@@ -9,7 +9,8 @@ GREY = np.full((30, 40, 3), 128, np.uint8)
 def draw(height, width, mask):
     depth = np.tile(np.linspace(0, 1, width), (height, 1))
     picture = np.full((height, width, 3), (10, 200, 30), np.uint8)
-    return overview.draw(GREY, picture, np.full((height, width), mask), depth)
+    front = np.full((height, width, 3), (90, 20, 30), np.uint8)
+    return overview.draw(GREY, picture, front, np.full((height, width), mask), depth)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def centres(canvas):
 def test_pictures():
     bg, picture, mask, depth, cutout = centres(draw(30, 40, 1.0))
     assert bg == (128, 128, 128)
-    assert picture == cutout == (10, 200, 30)
+    assert (picture, cutout) == ((10, 200, 30), (90, 20, 30))
     assert mask == (255, 255, 255)
     middle = sheet.depth_to_color(np.array([[0.5]]))[0, 0].astype(int)
     assert np.abs(middle - depth).max() <= 8
@@ -54,7 +55,7 @@ def test_the_share_of_the_mask_is_said(monkeypatch):
     )
     mask = np.zeros((30, 40))
     mask[:, :10] = 0.5
-    overview.draw(GREY, GREY, mask, mask)
+    overview.draw(GREY, GREY, GREY, mask, mask)
     assert lines == ["The mask covers 25.0% of the picture."]
 
 
