@@ -15,6 +15,8 @@ from typing import NoReturn
 from maskdepth_tf import __doc__ as ABOUT
 from maskdepth_tf import __version__, errors
 
+PRESET = "fine"
+"""The trained network that comes with the package: of commands that are given none."""
 COMMANDS = {
     "dataset": ("maskdepth_tf.dataset.__main__", "make data sets from pictures"),
     "train": ("maskdepth_tf.train", "train, evaluate, export and report"),
@@ -98,16 +100,17 @@ def add_scored(parser: Parser, run: str, labels: str) -> None:
     parser.add("--workdir", "RUN", run)
     parser.add("--labels", "FILE", labels)
     parser.add("--root", "DIR", "folder that the paths in it start from (its own)")
-    text = "run folder, .keras file or SavedModel (the run's best)"
+    text = "run folder, .keras file, SavedModel or preset (the run's best; with "
+    text += f"--labels {PRESET}, which comes with the package)"
     parser.add("--model", "PATH", text)
 
 
 def check_scored(parser: Parser, args: argparse.Namespace) -> None:
     """Refuses what `add_scored` adds unless it names one network and its rows."""
     if bool(args.workdir) == bool(args.labels):
-        parser.error("give either --workdir RUN, or --labels FILE with --model PATH")
+        parser.error("give either --workdir RUN, or --labels FILE")
     if args.labels and not args.model:
-        parser.error("--labels needs --model PATH")
+        args.model = PRESET
 
 
 def add_pairs(parser: Parser, output: str) -> None:

@@ -62,7 +62,8 @@ def make_parser() -> cli.Parser:
     """The command's flags."""
     example = "--workdir runs/quickstart --output models/maskdepth"
     parser = cli.Parser("export", __doc__, example)
-    parser.add("--workdir", "RUN", "run folder, or a .keras file", required=True)
+    text = "run folder, .keras file, or a preset that comes with the package"
+    parser.add("--workdir", "RUN", text, default=cli.PRESET)
     text = "model folder; the version is written to DIR/<next number>"
     parser.add("--output", "DIR", text, required=True)
     parser.add(
@@ -89,10 +90,11 @@ def export_run(
         UsageError: If `output_dir` cannot be written to.
     """
     startup.load_tensorflow()
-    from maskdepth_tf.training import checkpoints
+    from maskdepth_tf.training import checkpoints, presets
 
     model = checkpoints.load_model(workdir)
-    return export_model(model, output_dir, workdir, other_formats)
+    run_dir = None if presets.is_preset(presets.find(workdir)) else workdir
+    return export_model(model, output_dir, run_dir, other_formats)
 
 
 def export_model(

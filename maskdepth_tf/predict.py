@@ -26,6 +26,7 @@ import numpy as np
 from maskdepth_tf import cli, startup, streams
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import headers, pairs
+from maskdepth_tf.training import presets
 
 
 class Picture(NamedTuple):
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None) -> int | None:
     for path in (args.bg, args.fg_bg):
         if os.path.isfile(path):
             headers.check(path)
-    if not os.path.exists(args.model):
+    if not presets.find(args.model).exists():
         raise StateError(f"{args.model}: a trained model must be there, and is not")
     pairs.prepare_output(args.output, (args.bg, args.fg_bg), to_do, args.force)
     startup.load_tensorflow()
@@ -76,10 +77,11 @@ def main(argv: list[str] | None = None) -> int | None:
 def make_parser() -> cli.Parser:
     """The command's flags."""
     example = "--bg empty_room.jpg --fg-bg frames/ --output predictions"
-    parser = cli.Parser("predict", __doc__, f"--model runs/quickstart {example}")
-    parser.add(
-        "--model", "PATH", "run folder, .keras file or SavedModel", required=True
+    parser = cli.Parser("predict", __doc__, example)
+    text = (
+        "run folder, .keras file, SavedModel, or a preset that comes with the package"
     )
+    parser.add("--model", "PATH", text, default=cli.PRESET)
     cli.add_pairs(parser, "where to write the results")
     return parser
 

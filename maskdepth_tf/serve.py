@@ -9,10 +9,11 @@ import asyncio
 import functools
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from maskdepth_tf import cli, startup, streams
+from maskdepth_tf import cli, export, startup, streams
 from maskdepth_tf.errors import UsageError
 from maskdepth_tf.exporting import formats
 from maskdepth_tf.serving import tokens
@@ -25,8 +26,19 @@ def main(argv: list[str] | None = None) -> int | None:
     """Serves until SIGTERM or SIGINT."""
     parser = make_parser()
     args = parser.parse_args(argv)
-    if bool(args.models) == bool(args.model_config):
+    if args.models and args.model_config:
         parser.error("give either --models DIR or --model-config FILE")
+    if args.models or args.model_config:
+        return _serve(args)
+    with tempfile.TemporaryDirectory(prefix="maskdepth_") as folder:
+        # Its card and warm-up are those of any export.
+        args.models = os.path.join(folder, "maskdepth")
+        print(f"exporting the preset {cli.PRESET}", file=sys.stderr, flush=True)
+        export.export_run(cli.PRESET, args.models)
+        return _serve(args)
+
+
+def _serve(args) -> int | None:
     token = tokens.read_token(args.token_file) if args.token_file else None
     startup.load_tensorflow()
     try:
@@ -96,7 +108,8 @@ def _loader(backend):
 def make_parser() -> cli.Parser:
     """The command's flags."""
     parser = cli.Parser("serve", __doc__, "--models models")
-    parser.add("--models", "DIR", "a model's folder, or a folder of such folders")
+    text = "a model's folder, or a folder of such folders (the preset that comes with "
+    parser.add("--models", "DIR", f"{text}the package, as maskdepth)")
     parser.add("--model-config", "FILE", "TF Serving's ModelServerConfig instead")
     parser.add(
         "--backend",

@@ -35,8 +35,8 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     """Loads a trained network, ready for encoded pictures.
 
     Args:
-        path: Run folder, `.keras` file, SavedModel, or model folder with numbered
-            SavedModels, of which the newest is taken.
+        path: Run folder, `.keras` file, preset, SavedModel, or model folder with
+            numbered SavedModels, of which the newest is taken.
 
     Returns:
         The network. Its answers raise `tf.errors.OpError` on bytes that are no

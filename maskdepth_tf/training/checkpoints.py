@@ -27,6 +27,7 @@ import maskdepth_tf.network.model
 import maskdepth_tf.network.optimizers  # noqa: F401
 from maskdepth_tf import files
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.training import presets
 
 LAST = "last.keras"
 PREVIOUS = "previous.keras"
@@ -55,21 +56,23 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
-    """Loads the best model of a run folder, or a `.keras` file, for answers.
+    """Loads the best model of a run folder, a `.keras` file or a preset, for answers.
 
     One that was trained in bfloat16 answers in float32, which all processors and
     runtimes know; its weights are float32 anyway.
 
     Args:
-        path: Run folder or file.
+        path: Run folder, file, or a preset's name or folder (`presets`).
 
     Returns:
-        The model; compiled, if it was trained in float32.
+        The model; compiled, if it is of a training in float32.
 
     Raises:
         StateError: If there is none, or it is damaged.
     """
-    path = Path(path)
+    path = presets.find(path)
+    if presets.is_preset(path):
+        return presets.from_preset(path)
     model = _load(path / BEST if path.is_dir() else path)
     if all(layer.compute_dtype == "float32" for layer in model.layers):
         return model

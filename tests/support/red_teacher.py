@@ -1,6 +1,5 @@
 """A made-up teacher, and a data set that it maps."""
 
-
 import numpy as np
 from PIL import Image
 
