@@ -20,6 +20,7 @@ from tests.support import conformance, servers
 from tests.support.once import made_once
 from tests.support.paths import ROOT
 
+TEXT = (ROOT / "docs" / "serving.md").read_text()
 TABLES = ("rest_answers", "rest_refusals", "rest_paths")
 REST = [row for table in TABLES for row in conformance.rows(table)]
 GRPC = conformance.rows("grpc")
@@ -121,3 +122,13 @@ def test_grpc(channel, row):
         assert text(reply.outputs[name]) == text(tensor)
     if outputs:
         assert sorted(reply.outputs) == sorted(outputs)
+
+
+def test_every_difference_is_told():
+    """The document lists those that rows show, and no others."""
+    assert all(("differs" in row) == ("theirs" in row) for row in REST + GRPC)
+    _, told = TEXT.split("| difference | TF Serving | here, and why |\n|---|---|---|\n")
+    names = re.findall(r"^\| ([^|]+) \|", told.split("\n\n")[0], re.MULTILINE)
+    assert sorted(names) == sorted({row.get("differs") for row in REST + GRPC} - {None})
+    counts = re.search(r"(\d+) requests\s+by REST, (\d+) by gRPC", TEXT)
+    assert counts.groups() == (str(len(REST)), str(len(GRPC)))

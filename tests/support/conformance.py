@@ -83,7 +83,9 @@ def declared(folder) -> dict[str, Declared]:
 def rows(table: str) -> list[dict]:
     """Rows of a table, each with the file of TF Serving, as `source`."""
     groups = yaml.safe_load((FOLDER / f"{table}.yaml").read_text())
-    return [row | {"source": group["source"]} for group in groups for row in group["rows"]]
+    return [
+        row | {"source": group["source"]} for group in groups for row in group["rows"]
+    ]
 
 
 def _write(path, signatures) -> None:
