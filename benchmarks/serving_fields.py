@@ -2,11 +2,11 @@
 
     python benchmarks/serving_fields.py [--seconds 1] [--rounds 10]
 
-TF Serving's replies hold numbers in `float_val` and so on, which all clients read, or,
-with --enable-serialization-as-tensor-content, as bytes. The server writes a reply of
-either kind, a client reads it, and the server reads such a request, in turns on the same
-arrays, so that a busy machine slows both alike; the columns are the typed fields' time
-divided by the bytes', the median of the rounds. The last is how much longer messages are.
+Replies hold numbers in `float_val` and so on, which all clients read, or, with
+--enable-serialization-as-tensor-content, as bytes. The server writes a reply of either
+kind and a client reads it, in turns on the same array, so that a busy machine slows
+both alike. The columns are the typed fields' time divided by the bytes', the median of
+the rounds; the last is how much longer messages are.
 """
 
 import argparse

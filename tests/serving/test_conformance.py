@@ -53,13 +53,17 @@ def channel(running):
         yield channel
 
 
+def body(row):
+    sent = row.get("sent")
+    return sent.encode() if isinstance(sent, str) else sent
+
+
 @pytest.mark.parametrize("row", REST, ids=place)
 def test_rest(running, row):
     method, path = row.get("method", "POST"), row.get("path")
     if path is None:
         path = f"/v1/models/{row.get('to', 'half_plus_two')}:predict"
-    sent = row.get("sent")
-    status, reply = running.request(method, path, sent and sent.encode())
+    status, reply = running.request(method, path, body(row), row.get("headers"))
     if "error" in row:
         assert (status, list(reply)) == (row.get("status", 400), ["error"])
         assert row["error"] in reply["error"]
@@ -126,9 +130,10 @@ def test_grpc(channel, row):
 
 def test_every_difference_is_told():
     """The document lists those that rows show, and no others."""
-    assert all(("differs" in row) == ("theirs" in row) for row in REST + GRPC)
+    rows = REST + GRPC
+    assert all(("differs" in row) == ("theirs" in row) for row in rows)
     _, told = TEXT.split("| difference | TF Serving | here, and why |\n|---|---|---|\n")
     names = re.findall(r"^\| ([^|]+) \|", told.split("\n\n")[0], re.MULTILINE)
-    assert sorted(names) == sorted({row.get("differs") for row in REST + GRPC} - {None})
+    assert sorted(names) == sorted({row.get("differs") for row in rows} - {None})
     counts = re.search(r"(\d+) requests\s+by REST, (\d+) by gRPC", TEXT)
     assert counts.groups() == (str(len(REST)), str(len(GRPC)))
