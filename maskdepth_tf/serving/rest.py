@@ -47,7 +47,8 @@ _CORS = {
 _PATH = re.compile(
     r"(?i)/v1/models/(?P<name>[^/:]+)"
     r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-    r"(?:(?P<metadata>/metadata)|:(?P<method>classify|regress|predict))?",
+    # What the method is called is in small letters.
+    r"(?:(?P<metadata>/metadata)|:(?P<method>(?-i:classify|regress|predict)))?",
     re.ASCII,
 )
 
@@ -119,12 +120,14 @@ class Rest:
             )
         spec = _spec(match)
         if match["method"]:
-            if match["method"].lower() != "predict":
+            if match["method"] != "predict":
                 raise ServingError(
                     "UNIMPLEMENTED", f"{match['method']} is not served, predict is"
                 )
             return await self._predict(request, spec)
-        reply = metadata.metadata_reply if match["metadata"] else metadata.status_reply
+        # In other letters it is a question for the status.
+        has_metadata = match["metadata"] == "/metadata"
+        reply = metadata.metadata_reply if has_metadata else metadata.status_reply
         return _json(metadata.to_json(reply(self._service.models, spec)))
 
     async def _predict(self, request, spec) -> Response:

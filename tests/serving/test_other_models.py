@@ -86,7 +86,7 @@ def running(tmp_path_factory):
         ),
         (
             "half_plus_two",
-            b'{"instances": [1]}\0 and \xff more',
+            b'{"instances": [1]} \0 and \xff more',
             {"predictions": [2.5]},
         ),
         (

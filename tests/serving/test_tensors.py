@@ -94,7 +94,6 @@ def test_floats_come_back(values):
 def test_requests_come_back(model, rows):
     for form in ("instances", "inputs"):
         body = json.dumps({form: rows}).encode()
-        # Whole numbers that a float cannot hold are refused when they look whole.
         request = json_bodies.decode(body, model)
         assert request.is_rows == (form == "instances")
         expected = np.array(rows, np.float32).reshape(-1, 2)

@@ -131,8 +131,8 @@ class Running(NamedTuple):
             connection.request(method, path, body, headers or {})
             reply = connection.getresponse()
             data = reply.read()
-        kind = reply.headers.get_content_type()
-        return reply.status, json.loads(data) if kind == "application/json" else data
+        is_json = data and reply.headers.get_content_type() == "application/json"
+        return reply.status, json.loads(data) if is_json else data
 
     def predict(self, body, path="/v1/models/shift:predict"):
         return self.request("POST", path, body)

@@ -9,6 +9,7 @@ strings are objects {"b64": text}. NaN, Infinity and -Infinity are numbers.
 import base64
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -26,10 +27,19 @@ _LONGEST_QUOTE = 200
 _MOST_AXES = 32
 
 _WHITE_SPACE = " \t\n\r"
-# Of a key that is there twice the first counts.
-_DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: dict(reversed(pairs)))
-# A string, which stays, or Inf, which Python writes out.
-_INFINITY = re.compile(r'("(?:[^"\\]|\\.)*+")|\bInf\b', re.DOTALL)
+
+
+class _Named(float):
+    """NaN, Infinity or -Infinity; a plain float is infinite if it is too large."""
+
+
+_DECODER = json.JSONDecoder(
+    # Of a key that is there twice the first counts.
+    object_pairs_hook=lambda pairs: dict(reversed(pairs)),
+    parse_constant=_Named,
+)
+# A string, which stays, or a spelling that Python does not know.
+_SPELLING = re.compile(r'("(?:[^"\\]|\\.)*+")|\bInf\b|-(?=NaN\b)', re.DOTALL)
 
 
 class Request(NamedTuple):
@@ -110,11 +120,15 @@ def encode(outputs: dict[str, np.ndarray], is_rows: bool) -> bytes:
 def _parse(body) -> dict:
     # What is no UTF-8 comes through as it is, as in TF Serving.
     text = body.decode("utf-8-sig", "surrogateescape").lstrip(_WHITE_SPACE)
-    if "Inf" in text:
-        text = _INFINITY.sub(lambda match: match[1] or "Infinity", text)
+    if "Inf" in text or "-NaN" in text:
+        text = _SPELLING.sub(
+            lambda match: match[1] or ("Infinity" if match[0] == "Inf" else ""), text
+        )
     try:
-        # TF Serving does not look at what follows the document either.
-        document, _ = _DECODER.raw_decode(text)
+        document, end = _DECODER.raw_decode(text)
+        # A NUL ends the text for TF Serving, whatever follows it.
+        if text[end:].partition("\0")[0].strip(_WHITE_SPACE):
+            raise ValueError(f"more text follows the document, at character {end}")
     except RecursionError:
         raise invalid("the body must be JSON: nested too deeply") from None
     except ValueError as error:
@@ -194,9 +208,9 @@ def _reader(name, dtype) -> Callable[[Any], object]:
     if dtype == tf.string:
         return _bytes
     if dtype in (tf.float32, tf.float64):
-        limits = np.finfo(dtype.as_numpy_dtype)
-        largest, whole = float(limits.max), 2 ** (limits.nmant + 1) - 1
-        ranges: dict = {float: (-largest, largest), int: (-whole, whole)}
+        largest = float(np.finfo(dtype.as_numpy_dtype).max)
+        ranges: dict = dict.fromkeys((float, int), (-largest, largest))
+        ranges[_Named] = (-math.inf, math.inf)
     elif dtype == tf.bool:
         ranges = {bool: (False, True)}
     elif dtype.is_integer and dtype.size <= 8:
@@ -207,12 +221,9 @@ def _reader(name, dtype) -> Callable[[Any], object]:
         )
 
     def read(item):
-        if type(item) is int and float in ranges and not -(2**63) <= item < 2**64:
-            # What 64 bits do not hold is a decimal to TF Serving.
-            item = float(item)
         least, most = ranges[type(item)]
-        # Infinity and NaN are numbers, what only becomes infinite is none.
-        if least <= item <= most or item in (-np.inf, np.inf) or item != item:
+        # NaN compares as nothing does.
+        if least <= item <= most or item != item:
             return item
         raise ValueError
 

@@ -76,6 +76,8 @@ def fill(outputs: dict[str, np.ndarray], target, as_content: bool = False) -> No
 
 def _fill_values(value, target) -> None:
     target.dtype = tf.as_dtype(value.dtype).as_datatype_enum
+    # A scalar has a shape too, and clients look into it.
+    target.tensor_shape.SetInParent()
     for size in value.shape:
         target.tensor_shape.dim.add(size=size)
     if value.dtype in (np.float32, np.float64):
@@ -120,6 +122,8 @@ def _array(name, proto) -> np.ndarray:
         raise invalid(f"{name}: the tensor must take at most {_MOST_BYTES} bytes")
     try:
         return tf.make_ndarray(proto)
+    except OverflowError as error:
+        raise invalid(f"{name}: the values must be of its type") from error
     except (ValueError, TypeError, IndexError) as error:
         raise invalid(f"{name}: the values must fill the shape") from error
 
