@@ -29,6 +29,7 @@ class Composed(enum.IntEnum):
     WALL = 12
     CAMOUFLAGE = 13
     EMPTY = 14
+    CLOSE_UP = 15
 
 
 class Split(enum.IntEnum):

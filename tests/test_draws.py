@@ -23,7 +23,7 @@ def test_streams_of_draws_differ_by_index():
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"), [(Composed, range(15)), (Rendered, range(1, 8))]
+    ("names", "expected"), [(Composed, range(16)), (Rendered, range(1, 8))]
 )
 def test_every_kind_of_stream_has_a_number_of_its_own(names, expected):
     assert [kind.value for kind in names] == list(expected)

@@ -14,6 +14,7 @@ PRESETS: dict[str, dict] = {
         "contact": True,
         "match": True,
         "motion_blur": 0.1,
+        "close_up": 0.25,
     },
 }
 """Name -> what differs from the recipe of the 2020 system."""
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="reference",
         help="what the other flags start from: reference pastes cut-outs as they are, "
         "realistic is --scale 0.4 0.8 --contact --shadow --match --motion-blur 0.1 "
+        "--close-up 0.25 "
         "(%(default)s)",
     )
     add("--image-size", "PIXELS", int, f"side of the pictures ({Recipe.image_size})")
@@ -57,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("wall_shadows", "share of the rows with a lamp's shadows on floor and wall"),
         ("camouflage", "share of the figures nearly as coloured as the room"),
         ("empty", "share of the rows in which nobody stands; their masks are empty"),
+        ("close_up", "share of the upright figures near the camera, cut off below"),
     ):
         flag, default = f"--{name.replace('_', '-')}", getattr(Recipe, name)
         add(flag, "SHARE", float, f"{text} ({default})")

@@ -14,6 +14,18 @@ POSITION_FRACTION = 120 / 224
 """Greatest corner of an unscaled cut-out, as in the reference: 120 of 224."""
 MIN_INSIDE = 0.7
 """Least share of a scaled figure, by alpha, that lies inside the picture."""
+CLOSE_HEIGHT = (0.9, 2.4)
+"""Height of a whole figure near the camera, a share of the picture's side: at 2.4 the
+head of a standing person is a third of the picture high, as before a webcam."""
+HEADROOM = (0.02, 0.4)
+"""Rows above the head of such a figure, a share of the side."""
+CLOSE_MIDDLE = (0.25, 0.75)
+"""Its middle, a share of the side from the left."""
+CUT_OFF = 0.1
+"""Least part of such a figure, a share of its height, that lies below the picture."""
+
+SHARES = ("motion_blur", "wall_shadows", "camouflage", "empty", "close_up")
+"""Fields of a recipe from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class Recipe:
         wall_shadows: Share of the rows in which a lamp throws shadows on the wall.
         camouflage: Share of the figures whose colour goes towards the room's.
         empty: Share of the rows in which nobody stands.
+        close_up: Share of the upright figures that are near the camera, cut by the
+            picture's lower border.
     """
 
     image_size: int = 224
@@ -50,13 +64,14 @@ class Recipe:
     wall_shadows: float = 0.0
     camouflage: float = 0.0
     empty: float = 0.0
+    close_up: float = 0.0
 
     def __post_init__(self) -> None:
         errors.check_range("--image-size", self.image_size, *streams.IMAGE_SIZES)
         errors.check_range("--quality", self.quality, 1, 100)
         errors.check_range("--seed", self.seed, 0)
         errors.check_range("--views", self.views, 0)
-        for name in ("motion_blur", "wall_shadows", "camouflage", "empty"):
+        for name in SHARES:
             flag = f"--{name.replace('_', '-')}"
             errors.check_range(flag, getattr(self, name), 0, 1)
         if self.scale and not 0 < self.scale[0] <= self.scale[1] <= 1:
@@ -99,6 +114,37 @@ def place(
         inside = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
         if inside >= MIN_INSIDE * sums[-1, -1]:
             return cutout, left, top
+
+
+def is_upright(cutout: np.ndarray) -> bool:
+    """Whether a figure is higher than wide, as a person is who stands or sits."""
+    height, width = sources.crop_to_figure(cutout).shape[:2]
+    return height > width
+
+
+def close_up(
+    cutout: np.ndarray, size: int, draws: np.random.Generator
+) -> tuple[np.ndarray, int, int]:
+    """Draws a figure near the camera: the lower border cuts it, as a webcam's does.
+
+    Args:
+        cutout: uint8 [h, w, 4], higher than wide.
+        size: Side of the picture [pixels].
+        draws: Source of randomness.
+
+    Returns:
+        The figure, no wider than the picture, and the column and row of its upper
+        left corner.
+    """
+    figure = sources.crop_to_figure(cutout)
+    least, most = CLOSE_HEIGHT
+    share = draws.uniform(least, min(most, figure.shape[0] / figure.shape[1]))
+    figure = sources.resize_cutout(figure, round(share * size))
+    height, width = figure.shape[:2]
+    least, most = HEADROOM
+    headroom = draws.uniform(max(least, 1 - (1 - CUT_OFF) * share), most)
+    left = draws.uniform(*CLOSE_MIDDLE) * size - width / 2
+    return figure, round(left), round(headroom * size)
 
 
 def paste(

@@ -11,7 +11,13 @@ from maskdepth_tf import startup
 from maskdepth_tf.dataset.composing import realism, sources, views
 from maskdepth_tf.dataset.composing.pairing import Pairing
 from maskdepth_tf.dataset.composing.realism import Layer
-from maskdepth_tf.dataset.composing.recipe import Recipe, paste, place
+from maskdepth_tf.dataset.composing.recipe import (
+    Recipe,
+    close_up,
+    is_upright,
+    paste,
+    place,
+)
 from maskdepth_tf.draws import Composed, generator
 from maskdepth_tf.images import encoding
 from maskdepth_tf.input import labels
@@ -181,10 +187,7 @@ class Composer:
         """A figure as it is pasted; `draws` places it, `key` decides on the rest."""
         recipe, cutout = self.recipe, self.cutouts[foreground]
         cutout = cutout[:, ::-1] if mirrored else cutout
-        cutout, left, top = place(cutout, recipe, draws)
-        if recipe.contact:
-            draws = self._draws(Composed.CONTACT, *key)
-            top = realism.stand(cutout, recipe.image_size, draws)
+        cutout, left, top = self._placed(cutout, draws, key)
         if recipe.match:
             cutout = realism.match(cutout, room, self._draws(Composed.MATCH, *key))
         if recipe.camouflage:
@@ -195,6 +198,21 @@ class Composer:
             draws = self._draws(Composed.MOTION, *key)
             if draws.random() < recipe.motion_blur:
                 return realism.motion_blur((cutout, left, top), draws)
+        return cutout, left, top
+
+    def _placed(
+        self, cutout: np.ndarray, draws: np.random.Generator, key: tuple[int, int]
+    ) -> Layer:
+        """A cut-out with its size and place, near the camera or in the room."""
+        recipe = self.recipe
+        if recipe.close_up and is_upright(cutout):
+            own = self._draws(Composed.CLOSE_UP, *key)
+            if own.random() < recipe.close_up:
+                return close_up(cutout, recipe.image_size, own)
+        cutout, left, top = place(cutout, recipe, draws)
+        if recipe.contact:
+            draws = self._draws(Composed.CONTACT, *key)
+            top = realism.stand(cutout, recipe.image_size, draws)
         return cutout, left, top
 
     def _draws(self, stream: Composed, *key: int) -> np.random.Generator:

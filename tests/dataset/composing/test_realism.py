@@ -328,7 +328,12 @@ def test_presets():
     assert parsed() == parsed("--preset", "reference") == Recipe()
     assert parsed("--preset", "realistic") == Recipe(**REALISTIC)
     assert Recipe(**REALISTIC) == Recipe(
-        scale=(0.4, 0.8), shadow=True, contact=True, match=True, motion_blur=0.1
+        scale=(0.4, 0.8),
+        shadow=True,
+        contact=True,
+        match=True,
+        motion_blur=0.1,
+        close_up=0.25,
     )
 
 
@@ -342,7 +347,8 @@ def test_flags_go_over_the_preset():
     )
 
 
-def test_flags_of_a_preset_are_told():
+def test_flags_of_a_preset_are_told(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "999")  # argparse breaks lines at hyphens, too
     parser = argparse.ArgumentParser()
     presets.add_arguments(parser)
     shown = " ".join(parser.format_help().split())
