@@ -43,10 +43,12 @@ def store_sources(
         entries[name] = _store(output / name, encoding.encode_png(cutout), path)
     for number, (path, room) in enumerate(originals.rooms.items(), 1):
         name = f"Background/bg{number}.jpg"
-        entries[name] = _store(output / name, sources.encode_room(room), path)
+        entries[name] = _store(output / name, sources.encode_room(room.pixels), path)
         # From now on what the file shows, not what was put into it.
         rooms.append(preprocessing.read_rgb(output / name))
-    return Composer(recipe, list(originals.cutouts.values()), rooms, output), entries
+    cutouts = list(originals.cutouts.values())
+    aspects = [room.aspect for room in originals.rooms.values()]
+    return Composer(recipe, cutouts, rooms, output, aspects), entries
 
 
 def _store(path: Path, data: bytes, source: Path) -> dict[str, str]:
