@@ -10,7 +10,7 @@ import PIL
 
 import maskdepth_tf
 from maskdepth_tf import errors, files
-from maskdepth_tf.dataset.composing import sources
+from maskdepth_tf.dataset.composing import origins, sources
 from maskdepth_tf.dataset.composing.recipe import Recipe
 from maskdepth_tf.dataset.composing.rows import Composer
 from maskdepth_tf.images import encoding
@@ -59,6 +59,7 @@ def _store(path: Path, data: bytes, source: Path) -> dict[str, str]:
         "name": source.name,
         "source_sha256": files.sha256_of(source),
         "sha256": hashlib.sha256(data).hexdigest(),
+        **origins.origin_of(source),
     }
 
 
