@@ -224,7 +224,7 @@ def test_command(folders, expected, tmp_path, capsys):
         (["--exchange", "a"], "--exchange goes with --beam. Received: a"),
         (
             ["--beam"],
-            "--beam needs the package apache-beam: pip install 'maskdepth-tf[",
+            "--beam needs the package apache-beam, which fits only in an environment",
         ),
     ],
 )
