@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int | None:
 
 def make_parser() -> cli.Parser:
     """The command's flags."""
-    example = "--bg empty_room.jpg --fg-bg photo.jpg --output answers"
+    example = "--bg empty.jpg --fg-bg with_me.jpg --output answers"
     parser = cli.Parser("client", __doc__, example)
     cli.add_pairs(parser, "where to write NAME_mask.png, _depth and _cutout")
     place = "http://127.0.0.1:8501"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from maskdepth_tf import schema, streams
+from maskdepth_tf import errors, schema, streams
 from maskdepth_tf.errors import UsageError
 from maskdepth_tf.schema import field
 
@@ -294,9 +294,11 @@ def find(name: str) -> Path:
     shipped = {path.relative_to(SHIPPED).as_posix()[:-5]: path for path in paths}
     key = name.removeprefix("configs/").removesuffix(".yaml")
     if key not in shipped:
+        names = [*shipped, *(f"{known}.yaml" for known in shipped)]
+        near = errors.nearest(key, names)
         raise UsageError(
             f"--config must be a YAML file or one of {', '.join(shipped)}. "
-            f"Received: {name}"
+            f"Received: {name}. The nearest is: {near}"
         )
     return shipped[key]
 

@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int | None:
 
 def make_parser() -> cli.Parser:
     """The command's flags."""
-    example = "--bg empty_room.jpg --fg-bg frames/ --output predictions"
+    example = "--bg empty.jpg --fg-bg with_me.jpg --output predictions"
     parser = cli.Parser("predict", __doc__, example)
     text = (
         "run folder, .keras file, SavedModel, or a preset that comes with the package"

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from maskdepth_tf import cli, config, files, startup
-from maskdepth_tf.errors import StateError
+from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.input import services
 from maskdepth_tf.training import cluster, compile_cache, runs
 
@@ -146,7 +146,7 @@ def train(
     files.write_json(run_dir / "evaluation.json", scores)
     print(f"model    {export.export_run(run_dir, run_dir / 'export')}")
     print(f"report   {run_report.write_report(run_dir)}")
-    photos = ("--bg", "empty_room.jpg", "--fg-bg", "photo.jpg")
+    photos = ("--bg", "empty.jpg", "--fg-bg", "with_me.jpg")
     cli.suggest("predict", "--model", run_dir, *photos, "--output", "predictions")
 
 
@@ -167,9 +167,18 @@ def profile(settings: config.Config) -> None:
 
 
 def make_sample_set(data: config.Data) -> None:
-    """Makes the synthetic set if the labels file is absent and the config says how."""
-    if Path(data.labels).exists() or data.synthesize is None:
+    """Makes the synthetic set if the labels file is absent and the config says how.
+
+    Raises:
+        DataError: It is absent and the configuration does not say how.
+    """
+    if Path(data.labels).exists():
         return
+    if data.synthesize is None:
+        raise DataError(
+            f"{data.labels}: No such file or directory; "
+            "--set data.labels=PATH names the labels file or packed set to train on"
+        )
     from maskdepth_tf.dataset import synthesize
 
     settings = dataclasses.asdict(data.synthesize)

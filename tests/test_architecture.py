@@ -162,7 +162,7 @@ def test_a_command_is_not_imported_by_its_parts():
 
 def test_readme_shows_every_place_once_in_order():
     readme = (ROOT / "README.md").read_text()
-    (text,) = re.findall(r"```\nmaskdepth_tf/\n(.*?)```", readme, re.DOTALL)
+    (text,) = re.findall(r"```text\nmaskdepth_tf/\n(.*?)```", readme, re.DOTALL)
     # The names stand before the first two spaces, what they are for behind them.
     shown = [
         name for line in text.splitlines() for name in line[2:].split("  ")[0].split()

@@ -73,10 +73,21 @@ def test_shipped_file_in_a_folder():
     assert config.find("losses/bce_bce") == path
 
 
-@pytest.mark.parametrize("name", ["fst", "none.yaml", "../configs/fast", "/fast", ""])
-def test_neither_a_file_nor_shipped(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("fst", "fast"),
+        ("fast.yml", "fast.yaml"),
+        ("none.yaml", ".*"),
+        ("../configs/fast", ".*"),
+        ("/fast", "fast"),
+        ("", ".*"),
+    ],
+)
+def test_neither_a_file_nor_shipped(name, near, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    message = f"one of debug, fast, gpu, .*, losses/smooth_l1_dssim. Received: {name}$"
+    message = f"one of debug, fast, gpu, .*, losses/smooth_l1_dssim. Received: {name}. "
+    message += f"The nearest is: {near}$"
     with pytest.raises(UsageError, match=message):
         config.find(name)
 

@@ -129,7 +129,7 @@ def test_every_command(installed, tmp_path):
             pytest.fail("".join(lines) + errors.read_text())
         # Where it comes from is what all else rests on.
         assert lines[0] == f"{installed}/maskdepth_tf/__init__.py\n"
-        photos = "--bg empty_room.jpg --fg-bg photo.jpg --output predictions"
+        photos = "--bg empty.jpg --fg-bg with_me.jpg --output predictions"
         assert f"next     maskdepth predict --model runs/debug {photos}\n" in lines
         assert "look at  predictions/fg-bg1_overview.png\n" in lines
         pair = ("--bg", "data/debug/Background/bg1.jpg")

@@ -22,6 +22,7 @@ import numpy as np
 
 from maskdepth_tf import cli, errors, files, schema, startup, workers
 from maskdepth_tf.dataset import flags
+from maskdepth_tf.dataset.composing import presets
 from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.dataset.packing.shards import SHARD_STREAMS, Build, Encoded, Shards
 from maskdepth_tf.dataset.teachers import conventions, plausibility, ranges
@@ -159,13 +160,23 @@ def _batches(shards, store, stream, names) -> Iterator[np.ndarray]:
 def load_plan(paths: Sequence[str], overrides: Sequence[str]) -> Build:
     """Reads a plan: YAML files, later ones over earlier ones, and "a.b=value" lines.
 
+    Its recipe goes over that of its `preset`, one of those of `compose`.
+
     Raises:
         UsageError: A file, a key or a value is wrong.
     """
-    values = schema.to_dict(Build())
+    given: dict = {}
     layers = [schema.read_yaml(path) for path in paths]
     for layer in layers + [schema.parse_override(text) for text in overrides]:
-        schema.merge(values, layer)
+        schema.merge(given, layer)
+    preset = given.pop("preset", "reference")
+    if preset not in list(presets.PRESETS):  # it may be a list
+        raise errors.UsageError(
+            f"preset must be one of {', '.join(presets.PRESETS)}. Received: {preset}"
+        )
+    values = schema.to_dict(Build())
+    schema.merge(values, {"recipe": presets.PRESETS[preset]})
+    schema.merge(values, given)
     return schema.build(Build, values)
 
 

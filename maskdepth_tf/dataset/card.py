@@ -1,8 +1,7 @@
 """A data set card: what a labelled set holds and how it was made, in Markdown.
 
-Its figures are those of `stats`; how it was made is what the `manifest.json` beside
-the labels says, and left out where that says nothing. Its picture is the sheet that
-`show` draws.
+Its figures are those of `stats`; how it was made, and of whose pictures, is what the
+`manifest.json` beside the labels says. Its picture is the sheet that `show` draws.
 """
 
 import argparse
@@ -21,12 +20,16 @@ from maskdepth_tf.reports import page
 
 SECTIONS = {
     "recipe": "Recipe",
+    "build": "Plan",
+    "teacher": "Teacher",
     "depth": "Depth",
     "versions": "Made with",
     "licence": "Licence",
     "license": "Licence",
 }
 """Key of the manifest -> heading."""
+TOLD = (*SECTIONS, "sources")
+"""Keys of the manifest that a card is made of."""
 # An underscore between letters is one; at the end of a word it would slant the word.
 _SPECIAL = re.compile(r"[\\`*<>\[\]|~$&#]|(?<![^\W_])_|_(?![^\W_])")
 
@@ -78,7 +81,25 @@ def write_text(
         columns=decoding.COLUMNS,
         histograms=stats.HISTOGRAMS,
         sections=sections,
+        licences=_licences(manifest.get("sources")),
     )
+
+
+def _licences(sources: Any) -> list[tuple[int, str, str]] | None:
+    """Number of pictures, licence and authors, by licence; None if nothing is said."""
+    if not isinstance(sources, dict):
+        return None
+    authors: dict[str, list[str]] = {}
+    for entry in sources.values():
+        known = entry if isinstance(entry, dict) else {}
+        licence, author = (
+            str(known.get(key, "not known")) for key in ("licence", "author")
+        )
+        authors.setdefault(licence, []).append(author)
+    return [
+        (len(names), _escape(licence), _escape(", ".join(sorted(set(names)))))
+        for licence, names in sorted(authors.items())
+    ]
 
 
 def _facts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

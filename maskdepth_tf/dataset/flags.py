@@ -4,25 +4,42 @@ import argparse
 import os
 from pathlib import Path
 
-from maskdepth_tf import cli, errors
+from maskdepth_tf import cli, errors, startup
 from maskdepth_tf.images import stores
 
 
 def add_labelled_set(parser: cli.Parser) -> None:
     """Adds `--labels` and `--root`: a labels file, and where its pictures are."""
-    text = "labels file, or its name in the archives"
-    parser.add("--labels", "FILE", text, type=Path, required=True)
+    text = "labels file, the folder that it is in, or its name in the archives"
+    parser.add("--labels", "FILE", text, type=_labels_file, required=True)
     text = "folder that the paths in it start from, or zip archives (its own folder)"
     parser.add("--root", "PATH", text, nargs="+", default=[])
+
+
+def _labels_file(text: str) -> Path:
+    path = Path(text)
+    return path / "labels.txt" if path.is_dir() else path
+
+
+def is_packed(args: argparse.Namespace) -> bool:
+    """Whether the labels are those of a packed set, which has no cut-outs."""
+    return not args.root and args.labels.with_name("places.npy").is_file()
 
 
 def open_pictures(args: argparse.Namespace) -> stores.Pictures:
     """Opens what `--labels` and `--root` name; without a root, the labels' folder.
 
     Raises:
-        DataError: As `stores.open_pictures`.
+        DataError: As `stores.open_pictures`, and if a packed set is damaged.
     """
-    return stores.open_pictures(args.root or [args.labels.absolute().parent])
+    folder = args.labels.absolute().parent
+    if not is_packed(args):
+        return stores.open_pictures(args.root or [folder])
+    startup.load_tensorflow()
+    from maskdepth_tf.input import packed
+
+    packed.check(folder, packed.read_manifest(folder))
+    return packed.Pictures(folder)
 
 
 def add_workers(parser: cli.Parser) -> None:

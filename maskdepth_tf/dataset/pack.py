@@ -4,7 +4,8 @@ The set is a labels file with a folder of pictures, or zip archives, which are r
 they are; the labels may be in them. Pictures are checked from their headers first, then
 decoded and resized by the one decoder, each once, and both splits are drawn. All is
 written in a folder beside the output, which takes its name when it is complete. Of a
-large set, processes share headers and pixels; what is written is the same.
+large set, processes share headers and pixels; what is written is the same. What
+the set's own manifest says of its making is kept.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import cli, errors, files, startup, streams, workers
-from maskdepth_tf.dataset import flags
+from maskdepth_tf.dataset import card, flags
 from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.images import headers, stores
 from maskdepth_tf.input import labels
@@ -62,7 +63,7 @@ def pack(
     arrays.check_output(output, force)
     _check_no_build(output)
     store = stores.open_pictures(roots or [labels_path.parent])
-    data = labels.read_member(labels_path, store)
+    data, told = labels.read_member(labels_path, store), _told(labels_path, store)
     rows = labels.read(labels_path, data=data)
     num_workers = max(1, min(num_workers, len(rows) // _ROWS_OF_A_PROCESS))
     with workers.pool_or_here(num_workers, store) as pool:
@@ -82,9 +83,16 @@ def pack(
                 depth_dtype="uint16" if is_deep else "uint8",
                 test_fraction=test_fraction,
                 seed=seed,
+                **told,
             )
             files.replace_folder(folder, output)
     return manifest
+
+
+def _told(labels_path: Path, store: stores.Pictures) -> dict:
+    """What the set's manifest says of its making, as a card tells it."""
+    manifest = card.read_manifest(labels_path, store)
+    return {key: manifest[key] for key in card.TOLD if key in manifest}
 
 
 def _check_no_build(output: Path) -> None:

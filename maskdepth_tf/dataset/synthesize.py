@@ -265,6 +265,7 @@ def _manifest(data_set: RenderedSet, written: Written, folder: Path) -> dict:
             "backgrounds": min(data_set.rooms, data_set.rows),
             "pictures": len(written.sums),
         },
+        "sources": {},  # no pictures of others
         "depth": {"source": "exact", "near_m": min(near), "far_m": max(far)},
         "files": {
             name: files.sha256_of(folder / name) for name in (files.SUMS, ranges.RANGES)

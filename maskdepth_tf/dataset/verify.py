@@ -74,6 +74,7 @@ def verify(
     labels_path: str | os.PathLike,
     source: stores.Pictures,
     num_workers: int = 1,
+    foregrounds: bool = True,
 ) -> Report:
     """Looks for all faults of all rows.
 
@@ -81,6 +82,7 @@ def verify(
         labels_path: The labels file.
         source: The pictures that it names.
         num_workers: Processes; the report does not depend on it.
+        foregrounds: Whether the cut-outs must be there.
 
     Raises:
         DataError: If the labels file is missing or empty.
@@ -94,7 +96,11 @@ def verify(
     bad = {Bad(line, "bad_line", text) for line, text in faults}
     repeated = dict(labels.repeated_rows(numbered))
     bad.update(Bad(line, "duplicate", text) for line, text in repeated.items())
-    first_ones = [item for item in numbered if item[0] not in repeated]
+    first_ones = [
+        (line, row if foregrounds else row._replace(fg=row.bg))
+        for line, row in numbered
+        if line not in repeated
+    ]
     bad.update(_picture_faults(first_ones, source, num_workers))
     lines = {item.row for item in bad}
     return Report(
@@ -178,13 +184,19 @@ def main(args: argparse.Namespace) -> int:
         if path is not None:
             files.check_output(flag, path, args.labels)
     folder = args.labels.absolute().parent
+    if args.drop_bad and flags.is_packed(args):
+        raise errors.UsageError(
+            "--drop-bad must be left out where --labels is a packed set: pack the good "
+            f"rows anew. Received: {args.drop_bad}"
+        )
     is_elsewhere = args.drop_bad and args.drop_bad.parent.resolve() != folder.resolve()
     if is_elsewhere and not args.root:
         raise errors.UsageError(
             "--drop-bad must be in the folder of --labels, which its paths start from, "
             f"unless --root is given. Received: {args.drop_bad}"
         )
-    report = verify(args.labels, flags.open_pictures(args), args.num_workers)
+    source, is_packed = flags.open_pictures(args), flags.is_packed(args)
+    report = verify(args.labels, source, args.num_workers, foregrounds=not is_packed)
     print(table(report, os.fspath(args.labels)))
     if args.json:
         bad = [item._asdict() for item in report.bad]
@@ -202,6 +214,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _suggest(args, has_bad) -> None:
     """Says what comes next: without the bad rows, packing archives, or training."""
+    if flags.is_packed(args):
+        return  # `pack` has said what comes next
     if has_bad and not args.drop_bad:
         good = args.labels.with_name("good.txt")
         cli.suggest("dataset", "verify", "--labels", args.labels, "--drop-bad", good)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -34,7 +35,8 @@ def find_pairs(bg: str, fg_bg: str) -> list[Pair]:
     Args:
         bg: A file, which goes with every picture; or a folder, in which each picture
             has a background of the same name, whatever the suffix.
-        fg_bg: A file or a folder of pictures.
+        fg_bg: A file or a folder of pictures; one of them that is the background
+            itself is left out, and a line on stderr says so.
 
     Returns:
         The pairs, by name.
@@ -47,6 +49,8 @@ def find_pairs(bg: str, fg_bg: str) -> list[Pair]:
     pictures = _by_name(fg_bg)
     backgrounds = _by_name(bg)
     if not os.path.isdir(bg):
+        if os.path.isdir(fg_bg):
+            _leave_out(bg, pictures, fg_bg)
         return [Pair(name, bg, path) for name, path in pictures.items()]
     if not os.path.isdir(fg_bg):
         raise UsageError(
@@ -130,6 +134,16 @@ def _by_name(path) -> dict[str, str]:
             "received one without"
         )
     return pictures
+
+
+def _leave_out(bg, pictures, folder) -> None:
+    """Removes the background from a folder's pictures."""
+    found = [n for n, path in pictures.items() if os.path.samefile(path, bg)]
+    for name in found:
+        path = pictures.pop(name)
+        print(f"warning: left out {path}, which is the background", file=sys.stderr)
+    if not pictures:
+        raise DataError(f"{folder}: expected a picture beside the background")
 
 
 def _stem(path) -> str:

@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from maskdepth_tf import files, streams
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import encoding, headers
 from maskdepth_tf.input import augmentation, labels, splits
 from maskdepth_tf.input.labels import Row
 
@@ -119,6 +120,50 @@ def check(folder: Path, manifest: dict) -> None:
     if not set(FILES) <= set(expected):
         raise DataError(f"{folder / files.MANIFEST}: must name {', '.join(FILES)}")
     files.check_described(folder, expected)
+
+
+class Pictures:
+    """Pictures of a packed set by name, as `stores.Pictures`: their pixels as PNG.
+
+    The cut-outs are not among them.
+
+    Args:
+        folder: The set, checked by `check`.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self._folder = Path(folder)
+        rows = labels.read(self._folder / "labels.txt")
+        places = np.load(self._folder / "places.npy")
+        self._arrays: dict[str, np.ndarray] = {}
+        self._places: dict[str, tuple[str, int]] = {}
+        for stream, column in zip(streams.STREAMS, places.T.tolist(), strict=True):
+            path = self._folder / f"{stream.name}.npy"
+            self._arrays[stream.name] = np.load(path, mmap_mode="r")
+            for row, place in zip(rows, column, strict=True):
+                self._places[getattr(row, stream.name)] = stream.name, place
+
+    def __reduce__(self):
+        return Pictures, (self._folder,)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def read(self, name: str) -> bytes:
+        if name not in self._places:
+            raise DataError(f"{self.place(name)}: expected a picture, received none")
+        stream, place = self._places[name]
+        pixels = self._arrays[stream][place]
+        if stream == streams.MASK.name:
+            pixels = np.uint8(255) * pixels
+        pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+        return encoding.encode_png(pixels, compression=1)
+
+    def header(self, name: str) -> headers.Header:
+        return headers.check_bytes(self.read(name), self.place(name))
+
+    def place(self, name: str) -> str:
+        return f"{self._folder}: {name}"
 
 
 def _loader(folder):

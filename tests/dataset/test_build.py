@@ -102,6 +102,18 @@ def test_arrays_are_those_of_three_commands(folders, three_commands, tmp_path):
     packed.open_packed(tmp_path / "set")
 
 
+def test_a_preset_is_what_the_recipe_starts_from(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("preset: realistic\nrecipe: {quality: 80, motion_blur: 0}\n")
+    found = build.load_plan([str(path)], ["recipe.shadow=false"])
+    realistic = {"contact": True, "match": True, "stretch": True, "close_up": 0.25}
+    realistic |= {"scale": (0.4, 0.8)}
+    assert found.recipe == Recipe(quality=80, **realistic)
+    assert build.load_plan([str(path)], ["preset=reference"]).recipe == Recipe(
+        quality=80
+    )
+
+
 def test_killed_build_goes_on(folders, expected, tmp_path, monkeypatch):
     wanted = plan(folders, tmp_path / "set")
     made = []
@@ -200,6 +212,11 @@ def test_command(folders, expected, tmp_path, capsys):
     [
         (["--workers", "0"], "--workers must be 1 or more. Received: 0"),
         (["--set", "row=3"], "unknown configuration key: row. The nearest is: rows"),
+        (
+            ["--set", "preset=real"],
+            "preset must be one of reference, realistic. Received: real",
+        ),
+        (["--set", "preset=[a]"], "preset must be one of reference, realistic."),
         (["--set", "rows=0"], "rows must be 1 or more. Received: 0"),
         (["--set", "depth_quality=99"], "depth_quality must be 1 to 95. Received: 99"),
         (["--set", "test_fraction=1"], "test_fraction must be between 0 and 1."),
@@ -207,7 +224,7 @@ def test_command(folders, expected, tmp_path, capsys):
         (["--exchange", "a"], "--exchange goes with --beam. Received: a"),
         (
             ["--beam"],
-            "--beam needs the package apache-beam: pip install 'maskdepth-tf[",
+            "--beam needs the package apache-beam, which fits only in an environment",
         ),
     ],
 )

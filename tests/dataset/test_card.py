@@ -76,7 +76,33 @@ def test_manifest():
 @pytest.mark.parametrize("manifest", [{}, {"recipe": {}, "depth": None}])
 def test_what_is_not_said_is_left_out(manifest):
     headings = [line for line in text(manifest).splitlines() if line[:3] == "## "]
-    assert headings == ["## Contents", "## Mask area and depth", "## Format"]
+    expected = ["## Contents", "## Mask area and depth", "## Sources", "## Format"]
+    assert headings == expected
+
+
+def test_sources_by_licence():
+    of = {"author": "A_ B", "licence": "CC0-1.0"}
+    sources = {"a": of, "b": of, "c": of | {"author": "C"}, "d": {"name": "d.png"}}
+    lines = text({"sources": sources | {"e": 3}}).splitlines()
+    start = lines.index("## Sources")
+    assert lines[start + 2 : start + 6] == [
+        "| pictures | licence | authors |",
+        "| --- | --- | --- |",
+        "| 3 | CC0-1.0 | A\\_ B, C |",
+        "| 2 | not known | not known |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "sentence"),
+    [
+        ({}, "Of whose pictures the set is made, and under which licence, is not"),
+        ({"sources": [1]}, "Of whose pictures the set is made, and under which"),
+        ({"sources": {}}, "All of it is rendered: no pictures of others are in it."),
+    ],
+)
+def test_sources_in_a_sentence(manifest, sentence):
+    assert f"## Sources\n\n{sentence}" in text(manifest)
 
 
 @given(st.text(), st.text(), st.text())

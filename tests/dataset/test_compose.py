@@ -175,6 +175,7 @@ def test_manifest_and_fingerprints(made, pictures):
     assert manifest["recipe"] == {
         **{"image_size": 32, "scale": [0.3, 0.9], "quality": 90, "seed": 0},
         **{"views": 0, "shadow": False, "contact": False, "match": False},
+        **{"stretch": False},
         **{"figures": [1, 1], "motion_blur": 0.0, "mask_quality": 95},
         **{"wall_shadows": 0.0, "camouflage": 0.0, "empty": 0.0, "close_up": 0.0},
     }

@@ -37,6 +37,20 @@ def test_one_background_for_a_folder(tmp_path, room):
     ]
 
 
+def test_the_background_is_no_picture_of_itself(tmp_path, room, capsys):
+    frames = touch(tmp_path / "f", "a.png", "b.png")
+    os.link(room, tmp_path / "f" / "empty.jpg")
+    for bg in (room, os.path.join(frames, "empty.jpg")):
+        assert [pair.name for pair in pairs.find_pairs(bg, frames)] == ["a", "b"]
+        told = f"warning: left out {frames}/empty.jpg, which is the background\n"
+        assert capsys.readouterr().err == told
+    alone = touch(tmp_path / "alone", "a.png")
+    with pytest.raises(DataError, match="alone: expected a picture beside the backgr"):
+        pairs.find_pairs(os.path.join(alone, "a.png"), alone)
+    # Who names both files means it.
+    assert pairs.find_pairs(room, room) == [Pair("room", room, room)]
+
+
 def test_two_folders_match_by_name(tmp_path):
     bg = touch(tmp_path / "bg", "1.jpg", "2.webp")
     fg_bg = touch(tmp_path / "fg", "2.gif", "1.bmp")

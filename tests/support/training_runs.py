@@ -1,5 +1,6 @@
 """The train command as it is called, on tiny networks."""
 
+import contextlib
 import os
 
 import pytest
@@ -44,9 +45,16 @@ def whole_run(overrides, *flags) -> int:
 
 
 def train_run(overrides, *flags) -> int:
-    """Trains as `whole_run` does, but draws no pictures and stops after training.
+    """Trains as `whole_run` does, but draws no pictures and stops after training."""
+    with training_alone():
+        return whole_run(overrides, *flags)
 
-    Evaluation, export and report take several times as long as such a training.
+
+@contextlib.contextmanager
+def training_alone():
+    """Runs draw no pictures and stop after training.
+
+    Evaluation, export and report take several times as long as a tiny training.
     """
     import keras
 
@@ -64,4 +72,4 @@ def train_run(overrides, *flags) -> int:
         patch.setattr(scoring, "table", lambda scores: "no scores")
         patch.setattr(export, "export_run", lambda run_dir, folder: "no export")
         patch.setattr(run_report, "write_report", lambda run_dir: "no report")
-        return whole_run(overrides, *flags)
+        yield

@@ -307,7 +307,12 @@ def test_sample_set_is_made_only_where_it_is_missing(labels_file, monkeypatch):
     )
     how = config.Synthesize(rows=3)
     train.make_sample_set(config.Data(labels=str(labels_file), synthesize=how))
-    train.make_sample_set(config.Data(labels="no/such.txt"))
+    with pytest.raises(DataError) as caught:
+        train.make_sample_set(config.Data(labels="no/such.txt"))
+    assert str(caught.value) == (
+        "no/such.txt: No such file or directory; --set data.labels=PATH names the "
+        "labels file or packed set to train on"
+    )
     assert made == []
     train.make_sample_set(config.Data(labels="no/such.txt", synthesize=how))
     ((folder, arguments),) = made

@@ -13,6 +13,7 @@ PRESETS: dict[str, dict] = {
         "shadow": True,
         "contact": True,
         "match": True,
+        "stretch": True,
         "motion_blur": 0.1,
         "close_up": 0.25,
     },
@@ -33,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=PRESETS,
         default="reference",
         help="what the other flags start from: reference pastes cut-outs as they are, "
-        "realistic is --scale 0.4 0.8 --contact --shadow --match --motion-blur 0.1 "
-        "--close-up 0.25 "
+        "realistic is --scale 0.4 0.8 --contact --shadow --match --stretch "
+        "--motion-blur 0.1 --close-up 0.25 "
         "(%(default)s)",
     )
     add("--image-size", "PIXELS", int, f"side of the pictures ({Recipe.image_size})")
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("shadow", "figures throw shadows on the room"),
         ("contact", "figures stand on the floor, larger ones nearer"),
         ("match", "colour and light of figures go towards the room's"),
+        ("stretch", "figures are stretched to a square as their room is"),
     ):
         switch, default = argparse.BooleanOptionalAction, argparse.SUPPRESS
         parser.add_argument(f"--{name}", action=switch, default=default, help=text)

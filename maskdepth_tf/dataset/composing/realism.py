@@ -17,9 +17,10 @@ from maskdepth_tf.dataset.composing.recipe import paste
 Layer = tuple[np.ndarray, int, int]
 """Cut-out, left and top."""
 
-FOOT = (0.66, 0.38)
+FOOT = (0.78, 0.24)
 """Height of the foot, a share from above: the first, and the second times the extent.
-A camera at eye level sees the feet of what is near, and thus large, further below."""
+A camera at eye level sees the feet of what is near, and thus large, further below. Most
+rooms show floor from there on, and higher up cupboards and beds."""
 FOOT_DEVIATION = 0.02
 MATCH = (0.3, 0.8)
 """How far colour and light go: 0 not at all, 1 all the way."""
@@ -31,17 +32,17 @@ BLUR = (0.02, 0.07)
 """Length of a motion blur, a share of the extent."""
 CONTACT_REACH = 0.2
 """Share of the extent up to which an edge above the foot still touches the floor."""
-CONTACT_SIGMA = (0.03, 0.012)
+CONTACT_SIGMA = (0.04, 0.02)
 """Softness across and along the picture's height, shares of the extent."""
-CONTACT_DARKNESS = (0.45, 0.75)
-CAST_LENGTH = (-0.1, 0.3)
+CONTACT_DARKNESS = (0.55, 0.85)
+CAST_LENGTH = (-0.15, 0.35)
 """Height of a cast shadow as a share of the figure's; below 0 it falls towards the
 camera. Lamps are above: longer ones look as if they were of something else."""
-CAST_SHEAR = 0.6
+CAST_SHEAR = 1.0
 """Greatest move aside, as a share of the height above the foot."""
 CAST_SIGMA = (0.015, 0.04)
 """Softness, a share of the extent."""
-CAST_DARKNESS = (0.2, 0.45)
+CAST_DARKNESS = (0.3, 0.6)
 WALL_ASIDE = (0.15, 0.6)
 """Move aside of a shadow on the wall, to either side, a share of the extent."""
 WALL_FOOT = (0.05, 0.25)

@@ -42,6 +42,7 @@ class Recipe:
         shadow: Whether figures throw shadows on the room.
         contact: Whether figures stand on the floor, larger ones nearer.
         match: Whether colour and light of figures go towards the room's.
+        stretch: Whether figures are stretched as their room was, to a square.
         figures: Least and greatest number of figures; the labels name the first.
         motion_blur: Share of the figures that are blurred as if they moved.
         wall_shadows: Share of the rows in which a lamp throws shadows on the wall.
@@ -59,6 +60,7 @@ class Recipe:
     shadow: bool = False
     contact: bool = False
     match: bool = False
+    stretch: bool = False
     figures: tuple[int, int] = (1, 1)
     motion_blur: float = 0.0
     wall_shadows: float = 0.0

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,12 +62,14 @@ class Composer:
         cutouts: uint8 [h, w, 4] each.
         rooms: uint8 [S, S, 3] each, as stored and decoded.
         output: The data set's folder.
+        aspects: Height by width of each room's picture; all square if empty.
     """
 
     recipe: Recipe
     cutouts: list[np.ndarray]
     rooms: list[np.ndarray]
     output: Path
+    aspects: Sequence[float] = ()
 
     @functools.cached_property
     def pairing(self) -> Pairing:
@@ -184,9 +187,15 @@ class Composer:
         draws: np.random.Generator,
         key: tuple[int, int],
     ) -> Layer:
-        """A figure as it is pasted; `draws` places it, `key` decides on the rest."""
+        """A figure as it is pasted; `draws` places it, `key` decides on the rest.
+
+        `key` is the row's index, and which of its figures it is.
+        """
         recipe, cutout = self.recipe, self.cutouts[foreground]
         cutout = cutout[:, ::-1] if mirrored else cutout
+        if recipe.stretch and self.aspects:
+            aspect = self.aspects[self.pairing.sources(key[0])[1]]
+            cutout = sources.stretch(cutout, aspect)
         cutout, left, top = self._placed(cutout, draws, key)
         if recipe.match:
             cutout = realism.match(cutout, room, self._draws(Composed.MATCH, *key))

@@ -24,6 +24,18 @@ def resize_cutout(cutout: np.ndarray, longer_side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(cutout).resize(size, Image.Resampling.LANCZOS))
 
 
+def stretch(cutout: np.ndarray, aspect: float) -> np.ndarray:
+    """Stretches uint8 RGBA [H, W, 4] as a picture of that aspect is to a square.
+
+    Args:
+        cutout: The cut-out.
+        aspect: Height by width of the picture; less than 1 makes figures narrower.
+    """
+    height, width = cutout.shape[:2]
+    size = (max(1, round(width * aspect)), height)
+    return np.asarray(Image.fromarray(cutout).resize(size, Image.Resampling.LANCZOS))
+
+
 def crop_to_figure(cutout: np.ndarray) -> np.ndarray:
     """Leaves out the rows and columns of a cut-out that are wholly transparent."""
     rows = np.flatnonzero(cutout[..., 3].any(axis=1))
@@ -93,16 +105,29 @@ def read_cutout(path: Path, largest: int | None = None) -> np.ndarray:
     return cutout
 
 
-def read_room(path: Path, image_size: int) -> np.ndarray:
-    """A room stretched to a square, uint8 [S, S, 3].
+class Room(NamedTuple):
+    """A room stretched to a square.
+
+    Attributes:
+        pixels: uint8 [S, S, 3].
+        aspect: Height by width of its picture.
+    """
+
+    pixels: np.ndarray
+    aspect: float
+
+
+def read_room(path: Path, image_size: int) -> Room:
+    """Reads the picture of a room.
 
     Raises:
         DataError: The file is no picture.
     """
     from maskdepth_tf.images import preprocessing
 
-    resized = preprocessing.resize(preprocessing.read_rgb(path), image_size).numpy()
-    return np.rint(resized).astype(np.uint8)
+    picture = preprocessing.read_rgb(path)
+    pixels = np.rint(preprocessing.resize(picture, image_size).numpy())
+    return Room(pixels.astype(np.uint8), picture.shape[0] / picture.shape[1])
 
 
 def encode_room(room: np.ndarray) -> bytes:
@@ -115,11 +140,11 @@ class Sources(NamedTuple):
 
     Attributes:
         cutouts: uint8 [h, w, 4] each.
-        rooms: uint8 [S, S, 3] each.
+        rooms: The rooms.
     """
 
     cutouts: dict[Path, np.ndarray]
-    rooms: dict[Path, np.ndarray]
+    rooms: dict[Path, Room]
 
     @property
     def num_combinations(self) -> int:

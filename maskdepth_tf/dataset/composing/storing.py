@@ -10,7 +10,7 @@ import PIL
 
 import maskdepth_tf
 from maskdepth_tf import errors, files
-from maskdepth_tf.dataset.composing import sources
+from maskdepth_tf.dataset.composing import origins, sources
 from maskdepth_tf.dataset.composing.recipe import Recipe
 from maskdepth_tf.dataset.composing.rows import Composer
 from maskdepth_tf.images import encoding
@@ -43,10 +43,12 @@ def store_sources(
         entries[name] = _store(output / name, encoding.encode_png(cutout), path)
     for number, (path, room) in enumerate(originals.rooms.items(), 1):
         name = f"Background/bg{number}.jpg"
-        entries[name] = _store(output / name, sources.encode_room(room), path)
+        entries[name] = _store(output / name, sources.encode_room(room.pixels), path)
         # From now on what the file shows, not what was put into it.
         rooms.append(preprocessing.read_rgb(output / name))
-    return Composer(recipe, list(originals.cutouts.values()), rooms, output), entries
+    cutouts = list(originals.cutouts.values())
+    aspects = [room.aspect for room in originals.rooms.values()]
+    return Composer(recipe, cutouts, rooms, output, aspects), entries
 
 
 def _store(path: Path, data: bytes, source: Path) -> dict[str, str]:
@@ -57,6 +59,7 @@ def _store(path: Path, data: bytes, source: Path) -> dict[str, str]:
         "name": source.name,
         "source_sha256": files.sha256_of(source),
         "sha256": hashlib.sha256(data).hexdigest(),
+        **origins.origin_of(source),
     }
 
 

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import functools
 import hashlib
+import importlib
 import io
 import json
 import logging
@@ -66,7 +67,12 @@ def connect(flags: Sequence[str], folder: str) -> Callable[[Shards], None]:
 def _import_beam() -> Any:
     try:
         logging.disable(logging.WARNING)  # it misses packages of Google's
-        return networks.import_package("apache_beam", "--beam", extra="beam")
+        return importlib.import_module("apache_beam")
+    except ImportError as error:
+        raise errors.UsageError(
+            "--beam needs the package apache-beam, which fits only in an environment "
+            "of its own: `make beam` makes .venv-beam, see docs/beam.md"
+        ) from error
     finally:
         logging.disable(logging.NOTSET)
 

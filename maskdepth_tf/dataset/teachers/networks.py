@@ -67,8 +67,8 @@ class Network(ABC):
         return {k: v for k, v in self.__dict__.items() if k not in loaded}
 
 
-def import_package(module: str, user: str, extra: str = "teacher") -> Any:
-    """Imports what is installed with an extra of this package.
+def import_package(module: str, user: str) -> Any:
+    """Imports what is installed with the extra `teacher` of this package.
 
     Raises:
         UsageError: It is not installed.
@@ -78,7 +78,7 @@ def import_package(module: str, user: str, extra: str = "teacher") -> Any:
     except ImportError as error:
         package = module.partition(".")[0].replace("_", "-")
         raise errors.UsageError(
-            f"{user} needs the package {package}: pip install 'maskdepth-tf[{extra}]'"
+            f"{user} needs the package {package}: pip install 'maskdepth-tf[teacher]'"
         ) from error
 
 

@@ -17,15 +17,15 @@ from tests.support.figures import Fixed, Most, box, grey
 
 
 def test_figures_stand_by_their_size():
-    # Extent 0.4 of the picture: 0.66 + 0.38 * 0.4 = 0.812, foot at 81 of 100.
-    assert realism.stand(box(40, 20), 100, Fixed()) == 81 - 40
+    # Extent 0.4 of the picture: 0.78 + 0.24 * 0.4 = 0.876, foot at 88 of 100.
+    assert realism.stand(box(40, 20), 100, Fixed()) == 88 - 40
     # The same with ten clear rows above and below.
     padded = np.pad(box(40, 20), ((10, 10), (0, 0), (0, 0)))
-    assert realism.stand(padded, 100, Fixed()) == 81 - 50
-    assert realism.foot((padded, 7, 31)) == 81
-    # A wide figure counts by its width: 0.66 + 0.38 * 0.5 = 0.85.
-    assert realism.stand(box(10, 50), 100, Fixed()) == 85 - 10
-    # 1.04 would lie below the picture.
+    assert realism.stand(padded, 100, Fixed()) == 88 - 50
+    assert realism.foot((padded, 7, 38)) == 88
+    # A wide figure counts by its width: 0.78 + 0.24 * 0.5 = 0.9.
+    assert realism.stand(box(10, 50), 100, Fixed()) == 90 - 10
+    # 1.02 would lie below the picture.
     assert realism.stand(box(100, 30), 100, Fixed()) == 0
 
 
@@ -36,7 +36,7 @@ def test_feet_stay_in_the_picture(extent, seed):
 
 
 def test_what_is_too_faint_for_the_mask_still_stands():
-    assert realism.stand(box(40, 20, alpha=90), 100, Fixed()) == 81 - 40
+    assert realism.stand(box(40, 20, alpha=90), 100, Fixed()) == 88 - 40
 
 
 def test_light_goes_towards_the_rooms():
@@ -139,10 +139,10 @@ def test_motion_blur_goes_where_it_is_drawn():
 
 def test_contact_shadow_lies_along_the_foot():
     shadow = realism.contact_shadow((box(40, 40), 30, 40), 100)
-    # The line is row 79. Softness downwards: 0.012 * 40 + 0.5 = 0.98 pixels,
-    # exp(-2 ** 2 / (2 * 0.98 ** 2)) = 0.125 two rows away.
+    # The line is row 79. Softness downwards: 0.02 * 40 + 0.5 = 1.3 pixels,
+    # exp(-2 ** 2 / (2 * 1.3 ** 2)) = 0.306 two rows away.
     assert shadow[79, 50] == pytest.approx(1, abs=0.02)
-    assert shadow[81, 50] == pytest.approx(0.125, abs=0.02)
+    assert shadow[81, 50] == pytest.approx(0.306, abs=0.02)
     assert shadow[79, 30] == pytest.approx(0.6, abs=0.1)
     assert shadow[:70].max() == shadow[:, :20].max() == 0
 
@@ -151,8 +151,8 @@ def test_contact_shadow_is_of_the_feet_alone():
     table = np.zeros((40, 60, 4), np.uint8)
     table[:6] = table[:, :6] = table[:, -6:] = 255
     shadow = realism.contact_shadow((table, 20, 50), 100)
-    assert shadow[89, [22, 77]].min() > 0.7
-    assert shadow[:, 35:65].max() == 0
+    assert shadow[89, [22, 77]].min() > 0.65
+    assert shadow[:, 38:62].max() == 0
 
 
 def test_contact_shadow_outside_the_picture_is_clipped():
@@ -177,16 +177,16 @@ def test_cast_shadow_is_the_figure_laid_flat(length, row):
 def test_shade_darkens_by_both_shadows():
     layer, room = (box(40, 40), 30, 40), grey(200, 100)
     shaded = realism.shade(room, [layer], Fixed())
-    # Middles: contact 0.6, cast 0.325, length 0.1, no move aside, softness 0.0275.
-    expected = 200 * (1 - 0.6 * realism.contact_shadow(layer, 100))
-    expected *= 1 - 0.325 * realism.cast_shadow(layer, 100, 0.1, 0, 0.0275)
+    # Middles: contact 0.7, cast 0.45, length 0.1, no move aside, softness 0.0275.
+    expected = 200 * (1 - 0.7 * realism.contact_shadow(layer, 100))
+    expected *= 1 - 0.45 * realism.cast_shadow(layer, 100, 0.1, 0, 0.0275)
     np.testing.assert_allclose(shaded[..., 1], expected, atol=0.51)
     assert shaded.min() < 90
     assert (shaded[:60] == 200).all()
     np.testing.assert_array_equal(realism.shade(room, [], Fixed()), room)
     shaded = realism.shade(room, [layer], Most())
-    expected = 200 * (1 - 0.75 * realism.contact_shadow(layer, 100))
-    expected *= 1 - 0.45 * realism.cast_shadow(layer, 100, 0.3, 0.6, 0.04)
+    expected = 200 * (1 - 0.85 * realism.contact_shadow(layer, 100))
+    expected *= 1 - 0.6 * realism.cast_shadow(layer, 100, 0.35, 1.0, 0.04)
     np.testing.assert_allclose(shaded[..., 1], expected, atol=0.51)
 
 
@@ -332,6 +332,7 @@ def test_presets():
         shadow=True,
         contact=True,
         match=True,
+        stretch=True,
         motion_blur=0.1,
         close_up=0.25,
     )

@@ -1,0 +1,45 @@
+"""Cut-outs and rooms as they are read."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maskdepth_tf.dataset.composing import rows, sources
+from maskdepth_tf.dataset.composing.recipe import Recipe
+from maskdepth_tf.images import encoding
+from tests.support.figures import box, grey
+
+
+def test_a_room_knows_the_aspect_of_its_picture(tmp_path):
+    wide = np.zeros((30, 40, 3), np.uint8)
+    wide[:, 20:] = 200
+    encoding.write_image(tmp_path / "a.png", wide)
+    pixels, aspect = sources.read_room(tmp_path / "a.png", 16)
+    assert aspect == 0.75
+    assert pixels.shape == (16, 16, 3)
+    assert (pixels[:, :7] == 0).all()
+    assert (pixels[:, 9:] == 200).all()
+
+
+@pytest.mark.parametrize(
+    ("aspect", "width"), [(0.75, 15), (1.0, 20), (4 / 3, 27), (0.001, 1)]
+)
+def test_stretched_by_hand(aspect, width):
+    stretched = sources.stretch(box(40, 20), aspect)
+    np.testing.assert_array_equal(stretched, box(40, width))
+
+
+@pytest.mark.parametrize(("aspect", "width"), [(0.5, 7), (1.0, 14), (2.0, 24)])
+def test_figures_are_stretched_as_their_rooms(aspect, width):
+    # 24 of 48 pixels are the longer side.
+    recipe = Recipe(48, scale=(0.5, 0.5), contact=True, stretch=True)
+    rooms, aspects = [grey(90, 48), grey(180, 48)], [aspect, 1 / aspect]
+    made = rows.Composer(recipe, [box(24, 14)], rooms, Path(), aspects)
+    for index in range(4):
+        background = made.pairing.sources(index)[1]
+        layer = made._layer(
+            0, False, rooms[background], made._draws(0, index), (index, 0)
+        )
+        expected = width if background == 0 else {7: 24, 14: 14, 24: 7}[width]
+        assert layer[0].shape[1] == expected
