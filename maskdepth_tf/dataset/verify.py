@@ -13,6 +13,8 @@ All pictures are read and decoded once. A row is bad if
     inverted_mask       255 is the background
     inverted_depth      near and far changed places
     constant_depth      depth is the same everywhere
+    unscaled_depth      depth does not reach from 0 to 1 by far: units, say
+    holes_in_depth      0 stands for depth that is not known
     empty_mask, full_mask   no figure, nothing but figure; or a figure where
                         nobody is meant to stand (`labels.is_empty`)
 
@@ -35,7 +37,8 @@ from maskdepth_tf.input import labels
 
 KINDS = (
     "bad_line duplicate missing unreadable wrong_size transposed wrong_background "
-    "inverted_mask inverted_depth constant_depth empty_mask full_mask"
+    "inverted_mask inverted_depth constant_depth unscaled_depth holes_in_depth "
+    "empty_mask full_mask"
 ).split()
 """Kinds of faults, in the order of the table."""
 SPELLED_OUT = 3
