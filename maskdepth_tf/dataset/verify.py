@@ -23,6 +23,7 @@ are; `measures` and `consensus` say by which limits and what they were tried on.
 """
 
 import argparse
+import collections
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,13 @@ KINDS = (
     "empty_mask full_mask"
 ).split()
 """Kinds of faults, in the order of the table."""
+CONVERTED = {
+    frozenset({"empty_mask"}): ("--foreground",),
+    frozenset({"inverted_mask"}): ("--foreground", "0-127"),
+    frozenset({"unscaled_depth", "holes_in_depth"}): ("--depth", "far", "--hole", "0"),
+    frozenset({"inverted_depth"}): ("--depth", "near"),
+}
+"""Kinds of faults -> flags of `index --convert` that mend them in a whole set."""
 SPELLED_OUT = 3
 """Faults of a kind that are spelled out."""
 
@@ -199,13 +207,19 @@ def main(args: argparse.Namespace) -> int:
             )
         labels.write(args.drop_bad, report.good)
         print(f"wrote {len(report.good):,} rows to {args.drop_bad}")
-    _suggest(args, has_bad=bool(report.bad))
+    _suggest(args, report)
     return errors.DataError.exit_code if report.bad else 0
 
 
-def _suggest(args, has_bad) -> None:
-    """Says what comes next: without the bad rows, packing archives, or training."""
-    if has_bad and not args.drop_bad:
+def _suggest(args, report: Report) -> None:
+    """Says what comes next: other values, no bad rows, packing archives, or training."""
+    counts = collections.Counter(item.fault for item in report.bad)
+    most = {kind for kind, count in counts.items() if 2 * count > report.num_rows}
+    words = [word for kinds, flag in CONVERTED.items() if most & kinds for word in flag]
+    if words:
+        folder = args.labels.absolute().parent
+        cli.suggest("dataset", "index", folder, "--convert", "data/converted", *words)
+    elif report.bad and not args.drop_bad:
         good = args.labels.with_name("good.txt")
         cli.suggest("dataset", "verify", "--labels", args.labels, "--drop-bad", good)
     elif args.root:
