@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 from maskdepth_tf import cli, errors, files, workers
 from maskdepth_tf.dataset import flags
-from maskdepth_tf.dataset.checking import consensus, findings
+from maskdepth_tf.dataset.checking import consensus, findings, sampling, sheets
 from maskdepth_tf.dataset.checking.inspection import Inspector
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
@@ -43,10 +43,10 @@ KINDS = (
 ).split()
 """Kinds of faults, in the order of the table."""
 CONVERTED = {
-    frozenset({"empty_mask"}): ("--foreground",),
-    frozenset({"inverted_mask"}): ("--foreground", "0-127"),
-    frozenset({"unscaled_depth", "holes_in_depth"}): ("--depth", "far", "--hole", "0"),
-    frozenset({"inverted_depth"}): ("--depth", "near"),
+    frozenset({"empty_mask"}): "--foreground",
+    frozenset({"inverted_mask"}): "--foreground 0-127",
+    frozenset({"unscaled_depth", "holes_in_depth"}): "--depth far --hole 0",
+    frozenset({"inverted_depth"}): "--depth near",
 }
 """Kinds of faults -> flags of `index --convert` that mend them in a whole set."""
 SPELLED_OUT = 3
@@ -197,6 +197,8 @@ def main(args: argparse.Namespace) -> int:
         )
     report = verify(args.labels, flags.open_pictures(args), args.num_workers)
     print(table(report, os.fspath(args.labels)))
+    shown = sheets.spread(report.good, sampling.MOST_ROWS)
+    sampling.tell_remarks(args.labels, shown, flags.open_pictures(args))
     if args.json:
         bad = [item._asdict() for item in report.bad]
         files.write_json(args.json, {"rows": report.num_rows, "bad": bad})
@@ -215,10 +217,11 @@ def _suggest(args, report: Report) -> None:
     """Says what comes next: other values, no bad rows, packing archives, or training."""
     counts = collections.Counter(item.fault for item in report.bad)
     most = {kind for kind, count in counts.items() if 2 * count > report.num_rows}
-    words = [word for kinds, flag in CONVERTED.items() if most & kinds for word in flag]
-    if words:
+    more = [text for kinds, text in CONVERTED.items() if most & kinds]
+    if more:
         folder = args.labels.absolute().parent
-        cli.suggest("dataset", "index", folder, "--convert", "data/converted", *words)
+        words = " ".join(["--convert", "data/converted", *more]).split()
+        cli.suggest("dataset", "index", folder, *words)
     elif report.bad and not args.drop_bad:
         good = args.labels.with_name("good.txt")
         cli.suggest("dataset", "verify", "--labels", args.labels, "--drop-bad", good)

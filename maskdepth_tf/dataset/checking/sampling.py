@@ -9,6 +9,7 @@ A background that differs is brought onto its picture first, as training does it
 """
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 
@@ -18,7 +19,7 @@ from maskdepth_tf import errors, streams
 from maskdepth_tf.dataset.checking import consensus, decoding, measures, sheets
 from maskdepth_tf.dataset.checking.findings import Fault, Inspected
 from maskdepth_tf.dataset.checking.inspection import Inspector
-from maskdepth_tf.images import stores
+from maskdepth_tf.images import headers, stores
 from maskdepth_tf.input import labels
 
 MOST_ROWS = 32
@@ -44,6 +45,7 @@ def check_rows(
     """
     # Where only new rooms are kept apart, the cut-outs need not be there.
     looked_at = [r._replace(fg=r.bg) for r in sheets.spread(rows, MOST_ROWS)]
+    tell_remarks(labels_path, looked_at, source)
     faults = _faults(looked_at, source)
     num_bad = sum(map(bool, faults))
     if 2 * num_bad <= len(looked_at):
@@ -59,6 +61,40 @@ def check_rows(
         "`maskdepth dataset verify` names all, `maskdepth dataset index --convert` "
         "takes other values of masks and depth"
     )
+
+
+def tell_remarks(
+    labels_path: str | os.PathLike,
+    rows: Sequence[labels.Row],
+    source: stores.Pictures,
+) -> None:
+    """Warns of pictures that are used, but not as other programs show them.
+
+    Args:
+        labels_path: What warnings call the set.
+        rows: Those to look at.
+        source: Their pictures; missing and damaged ones are passed over.
+    """
+    from maskdepth_tf.images import endings, profiles
+
+    found: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for row in rows for name in (row.bg, row.fg_bg)):
+        try:
+            data = source.read(name)
+            profile = headers.profile_of(data, name)
+        except errors.DataError:
+            continue
+        if endings.lacks_end(data):
+            found.setdefault("are JPEGs without an end marker", []).append(name)
+        if not profiles.is_srgb(profile):
+            text = f"have the colour profile {profiles.name_of(profile)}, which "
+            found.setdefault(f"{text}training ignores", []).append(name)
+    for text, names in found.items():
+        print(
+            f"warning: {os.fspath(labels_path)}: of the pictures of {len(rows)} rows "
+            f"{len(names)} {text}, as {names[0]}",
+            file=sys.stderr,
+        )
 
 
 def _example(kind, rows, faults, source) -> str:

@@ -1,5 +1,6 @@
 """The user's cut-outs and rooms, read once and checked."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,13 @@ from maskdepth_tf.images import encoding, listing
 
 BACKGROUND_QUALITY = 95
 """JPEG quality of stored rooms, without chroma subsampling."""
+LEAST_FAINT = 16
+"""Pixels under half of alpha that tell whether colours are multiplied by it."""
+PREMULTIPLIED = 0.99
+"""Least share of them with no colour above alpha: of a figure of one colour with a
+soft edge, plain, it is below that from a colour of 5 of 255 on."""
+ROUNDING = 2
+"""How far above alpha a colour may come by rounding and compression, of 255."""
 
 
 def resize_cutout(cutout: np.ndarray, longer_side: int) -> np.ndarray:
@@ -29,6 +37,27 @@ def crop_to_figure(cutout: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(cutout[..., 3].any(axis=1))
     columns = np.flatnonzero(cutout[..., 3].any(axis=0))
     return cutout[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def is_premultiplied(cutout: np.ndarray) -> bool:
+    """Whether colours of a cut-out, uint8 [H, W, 4], are multiplied by its alpha.
+
+    Then none is greater than alpha, also where that is faint. A cut-out that is black
+    at its edge looks the same, and is the same divided or not.
+    """
+    alpha, strongest = cutout[..., 3], cutout[..., :3].max(axis=2)
+    is_faint = (alpha > 0) & (alpha < streams.MASK_THRESHOLD)
+    if is_faint.sum() < LEAST_FAINT:
+        return False
+    is_within = strongest[is_faint] <= alpha[is_faint] + np.int16(ROUNDING)
+    return bool(is_within.mean() >= PREMULTIPLIED)
+
+
+def divided(cutout: np.ndarray) -> np.ndarray:
+    """A cut-out, uint8 [H, W, 4], with its colours divided by its alpha."""
+    alpha = np.maximum(cutout[..., 3:], 1).astype(np.float32)
+    colours = np.minimum(np.rint(cutout[..., :3] * (255 / alpha)), 255)
+    return np.concatenate([colours.astype(np.uint8), cutout[..., 3:]], axis=2)
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -65,7 +94,10 @@ def list_all(folders: Sequence[Path]) -> list[Path]:
 
 
 def read_cutout(path: Path, largest: int | None = None) -> np.ndarray:
-    """A cut-out, uint8 RGBA [h, w, 4].
+    """A cut-out, uint8 RGBA [h, w, 4], in sRGB and with its own colours.
+
+    Where they are multiplied by alpha, as some tools write them, they are divided by
+    it, with a warning: pasted as they are they would have a dark rim.
 
     Args:
         path: A picture with an alpha channel.
@@ -88,20 +120,26 @@ def read_cutout(path: Path, largest: int | None = None) -> np.ndarray:
             f"greatest alpha must be {streams.MASK_THRESHOLD} of 255 or more. "
             f"Received: {alpha.max()}"
         )
+    if is_premultiplied(cutout):
+        text = "its colours are premultiplied, by its alpha; they were divided by it"
+        print(f"warning: {path}: {text}", file=sys.stderr)
+        cutout = divided(cutout)
+    cutout = preprocessing.in_srgb(cutout, path)
     if largest is not None and max(cutout.shape) > largest:
         cutout = resize_cutout(crop_to_figure(cutout), largest)
     return cutout
 
 
 def read_room(path: Path, image_size: int) -> np.ndarray:
-    """A room stretched to a square, uint8 [S, S, 3].
+    """A room in sRGB, stretched to a square, uint8 [S, S, 3].
 
     Raises:
         DataError: The file is no picture.
     """
     from maskdepth_tf.images import preprocessing
 
-    resized = preprocessing.resize(preprocessing.read_rgb(path), image_size).numpy()
+    room = preprocessing.in_srgb(preprocessing.read_rgb(path), path)
+    resized = preprocessing.resize(room, image_size).numpy()
     return np.rint(resized).astype(np.uint8)
 
 
