@@ -214,9 +214,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _suggest(args, report: Report) -> None:
-    """Says what comes next: other values, no bad rows, packing archives, or training."""
+    """Says what comes next: other values, no bad rows, packing, or training."""
     counts = collections.Counter(item.fault for item in report.bad)
-    most = {kind for kind, count in counts.items() if 2 * count > report.num_rows}
+    most = {kind for kind, n in counts.items() if 2 * n > report.num_rows}
     more = [text for kinds, text in CONVERTED.items() if most & kinds]
     if more:
         folder = args.labels.absolute().parent

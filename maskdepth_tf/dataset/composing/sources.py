@@ -42,15 +42,16 @@ def crop_to_figure(cutout: np.ndarray) -> np.ndarray:
 def is_premultiplied(cutout: np.ndarray) -> bool:
     """Whether colours of a cut-out, uint8 [H, W, 4], are multiplied by its alpha.
 
-    Then none is greater than alpha, also where that is faint. A cut-out that is black
-    at its edge looks the same, and is the same divided or not.
+    Then none is greater than alpha, also where that is faint or 0. A cut-out that is
+    black at its edge looks the same, and is the same divided or not.
     """
     alpha, strongest = cutout[..., 3], cutout[..., :3].max(axis=2)
-    is_faint = (alpha > 0) & (alpha < streams.MASK_THRESHOLD)
-    if is_faint.sum() < LEAST_FAINT:
-        return False
-    is_within = strongest[is_faint] <= alpha[is_faint] + np.int16(ROUNDING)
-    return bool(is_within.mean() >= PREMULTIPLIED)
+    is_faint = alpha < streams.MASK_THRESHOLD
+    is_within = strongest <= alpha + np.int16(ROUNDING)
+    shown, hidden = is_within[is_faint & (alpha > 0)], is_within[alpha == 0]
+    return len(shown) >= LEAST_FAINT and all(
+        part.mean() >= PREMULTIPLIED for part in (shown, hidden) if len(part)
+    )
 
 
 def divided(cutout: np.ndarray) -> np.ndarray:
