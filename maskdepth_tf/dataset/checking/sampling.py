@@ -156,7 +156,7 @@ def _fit_when_registered(rows, source: stores.Pictures) -> list[bool]:
     for row, room, whole in zip(rows, registered, fg_bg.numpy(), strict=True):
         mask = decoding.decode(source, "mask", row.mask)
         small = preprocessing.resize(mask, measures.SIZE).numpy()[..., 0]
-        cells = (measures.cells(picture, measures.CELLS) for picture in (room, whole))
+        shown, seen = (measures.cells(p, measures.CELLS) for p in (room, whole))
         outside = measures.outside_cells(small)
-        fits.append(measures.agree(*cells, outside, min(mask.shape[:2])))
+        fits.append(measures.agree(shown, seen, outside, min(mask.shape[:2])))
     return fits

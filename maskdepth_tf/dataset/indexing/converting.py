@@ -114,7 +114,10 @@ def _write_masks(new_names, spans, state, names: Sequence[str]) -> list[None]:
     source, folder = state
     for name in names:
         is_figure = values.is_in(values.read_mask(source, name), spans)
-        _write(folder / new_names[name], encoding.encode_png(255 * np.uint8(is_figure)))
+        _write(
+            folder / new_names[name],
+            encoding.encode_png(255 * is_figure.astype(np.uint8)),
+        )
     return [None] * len(names)
 
 
