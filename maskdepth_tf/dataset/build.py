@@ -22,7 +22,7 @@ import numpy as np
 
 from maskdepth_tf import cli, errors, files, schema, startup, workers
 from maskdepth_tf.dataset import flags
-from maskdepth_tf.dataset.checking import sampling, sheets
+from maskdepth_tf.dataset.checking import sampling
 from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.dataset.packing.shards import SHARD_STREAMS, Build, Encoded, Shards
 from maskdepth_tf.dataset.teachers import conventions, plausibility, ranges
@@ -118,7 +118,7 @@ def _check_teacher(shards: Shards) -> dict:
 
 def _check_rows(shards: Shards) -> None:
     """As `pack` does it, of rows that are made for it."""
-    chosen = sheets.spread(range(shards.num_rows), sampling.MOST_ROWS)
+    chosen = sampling.spread(range(shards.num_rows), sampling.MOST_ROWS)
     rows, encoded, _ = shards.encode(chosen)
     store = stores.Folder(shards.composer.output)
     encoded |= {row.bg: store.read(row.bg) for row in rows}

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 from maskdepth_tf import cli, errors, files, workers
 from maskdepth_tf.dataset import flags
-from maskdepth_tf.dataset.checking import consensus, findings, sampling, sheets
+from maskdepth_tf.dataset.checking import consensus, findings, sampling
 from maskdepth_tf.dataset.checking.inspection import Inspector
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
@@ -197,7 +197,7 @@ def main(args: argparse.Namespace) -> int:
         )
     report = verify(args.labels, flags.open_pictures(args), args.num_workers)
     print(table(report, os.fspath(args.labels)))
-    shown = sheets.spread(report.good, sampling.MOST_ROWS)
+    shown = sampling.spread(report.good, sampling.MOST_ROWS)
     sampling.tell_remarks(args.labels, shown, flags.open_pictures(args))
     if args.json:
         bad = [item._asdict() for item in report.bad]

@@ -12,11 +12,12 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from maskdepth_tf import errors, streams
-from maskdepth_tf.dataset.checking import consensus, decoding, measures, sheets
+from maskdepth_tf.dataset.checking import consensus, decoding, measures
 from maskdepth_tf.dataset.checking.findings import Fault, Inspected
 from maskdepth_tf.dataset.checking.inspection import Inspector
 from maskdepth_tf.images import headers, stores
@@ -24,8 +25,22 @@ from maskdepth_tf.input import labels
 
 MOST_ROWS = 32
 """Rows that are looked at, spread evenly over the set."""
+_Item = TypeVar("_Item")
+
 IGNORED = ("missing", "unreadable", "wrong_size")
 """Kinds of faults that headers or decoders name, each with its line."""
+
+
+def spread(items: Sequence[_Item], count: int) -> list[_Item]:
+    """Takes `count` items at equal distances, all if there are no more.
+
+    >>> spread("abcdefg", 3)
+    ['a', 'd', 'g']
+    """
+    if count >= len(items):
+        return list(items)
+    last = max(1, count - 1)
+    return [items[place * (len(items) - 1) // last] for place in range(count)]
 
 
 def check_rows(
@@ -44,7 +59,7 @@ def check_rows(
         DataError: Of the rows looked at more than half are bad; tells what was seen.
     """
     # Where only new rooms are kept apart, the cut-outs need not be there.
-    looked_at = [r._replace(fg=r.bg) for r in sheets.spread(rows, MOST_ROWS)]
+    looked_at = [r._replace(fg=r.bg) for r in spread(rows, MOST_ROWS)]
     tell_remarks(labels_path, looked_at, source)
     faults = _faults(looked_at, source)
     num_bad = sum(map(bool, faults))
