@@ -61,15 +61,19 @@ def partial_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.partial")
 
 
-def names_in_output(output: Path) -> list[str]:
+def names_in_output(output: Path, flag: str = "--output") -> list[str]:
     """Returns the names in an output folder; none if it is still to be made.
+
+    Args:
+        output: The folder.
+        flag: What errors call it.
 
     Raises:
         UsageError: If it can't be made, or not under another name first.
     """
     if output.is_mount() or output.resolve() == Path.cwd():  # which keep their folder
         raise UsageError(
-            "--output must not be the current folder or a mount point. "
+            f"{flag} must not be the current folder or a mount point. "
             f"Received: {output}"
         )
     try:
@@ -78,7 +82,7 @@ def names_in_output(output: Path) -> list[str]:
             partial_of(output).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise UsageError(
-            f"--output must be a folder that can be made: {error.strerror}. "
+            f"{flag} must be a folder that can be made: {error.strerror}. "
             f"Received: {output}"
         ) from error
     return names

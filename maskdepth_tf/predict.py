@@ -4,7 +4,8 @@ For each picture NAME it writes into the output folder:
 
     NAME_mask.png      8-bit grey, probability of foreground
     NAME_depth.png     16-bit grey, relative depth, bright is far
-    NAME_cutout.png    RGBA, the foreground with the mask as its transparency
+    NAME_cutout.png    RGBA, the foreground with the mask as its transparency, and with
+                       the picture's colour profile
     NAME_overview.png  all of it side by side
 
 Both pictures of a pair are stretched to the network's square. Its mask is made as sharp
@@ -35,10 +36,12 @@ class Picture(NamedTuple):
     Attributes:
         data: Encoded bytes.
         pixels: uint8 [H, W, 3].
+        profile: Colour profile, as `profiles.keepable` has it.
     """
 
     data: bytes
     pixels: np.ndarray
+    profile: bytes
 
 
 def main(argv: list[str] | None = None) -> int | None:
@@ -92,14 +95,14 @@ def read_picture(path: str) -> Picture:
     Raises:
         DataError: If it is missing, damaged or over a limit; names the file.
     """
-    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images import preprocessing, profiles
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        picture = Picture(preprocessing.read(path), preprocessing.read_rgb(path))
+        data, pixels = preprocessing.read(path), preprocessing.read_rgb(path)
     for text in sorted({str(warning.message) for warning in caught}):
         _warn(text)
-    return picture
+    return Picture(data, pixels, profiles.keepable(headers.profile_of(data, path)))
 
 
 def remarks(
@@ -166,7 +169,7 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[
     """
     import tensorflow as tf
 
-    from maskdepth_tf.images import encoding, preprocessing
+    from maskdepth_tf.images import encoding, preprocessing, profiles
     from maskdepth_tf.network import answers
     from maskdepth_tf.reports import overview
 
@@ -182,6 +185,12 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[
     )
     sizes = (picture.pixels.shape[:2] for picture in (bg, fg_bg))
     corrected, doubts = remarks(*seen, *sizes)
+    if bg.profile != fg_bg.profile:
+        names = [profiles.name_of(p.profile) for p in (fg_bg, bg)]
+        doubts.append(
+            f"its colours are {names[0]}, those of its background {names[1]}: they "
+            "are compared as they are stored"
+        )
     for text in doubts:
         _warn(f"{pair.fg_bg}: {text}")
     mask, depth = answer["mask"][0], answer["depth"][0]
@@ -199,7 +208,13 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[
     # sixth more bytes.
     with ThreadPoolExecutor(len(pictures)) as threads:
         written = [
-            threads.submit(encoding.write_image, paths[name], pixels, compression=1)
+            threads.submit(
+                encoding.write_image,
+                paths[name],
+                pixels,
+                compression=1,
+                profile=fg_bg.profile if name == "cutout" else b"",
+            )
             for name, pixels in pictures.items()
         ]
     for result in written:

@@ -114,6 +114,7 @@ def train(
 
     strategy = building.set_up(settings)
     make_sample_set(settings.data)
+    check_rows(settings.data)
     data = batches.open_data(settings)
     steps = data.steps_per_epoch
     about = describe(settings.data.labels, data.examples, data.split)
@@ -157,6 +158,7 @@ def profile(settings: config.Config) -> None:
 
     building.set_up(settings)
     make_sample_set(settings.data)
+    check_rows(settings.data)
     data = batches.open_data(settings)
     net = building.compiled_model(settings, data.steps_per_epoch)
     folder = Path(settings.workdir, "profile")
@@ -183,6 +185,23 @@ def make_sample_set(data: config.Data) -> None:
 
     settings = dataclasses.asdict(data.synthesize)
     synthesize.synthesize(Path(data.labels).parent, **settings)
+
+
+def check_rows(data: config.Data) -> None:
+    """Looks at some rows before all are decoded; `pack` has done it for its sets.
+
+    Raises:
+        DataError: If a line is bad, or what most rows show.
+    """
+    from maskdepth_tf.dataset.checking import sampling
+    from maskdepth_tf.images import stores
+    from maskdepth_tf.input import labels, packed
+
+    if packed.is_packed(data.labels):
+        return
+    rows = labels.read(data.labels)[: data.max_rows]
+    root = data.root or Path(data.labels).parent
+    sampling.check_rows(data.labels, rows, stores.Folder(root))
 
 
 if __name__ == "__main__":

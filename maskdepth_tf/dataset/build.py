@@ -22,6 +22,7 @@ import numpy as np
 
 from maskdepth_tf import cli, errors, files, schema, startup, workers
 from maskdepth_tf.dataset import flags
+from maskdepth_tf.dataset.checking import sampling
 from maskdepth_tf.dataset.composing import presets
 from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.dataset.packing.shards import SHARD_STREAMS, Build, Encoded, Shards
@@ -116,6 +117,15 @@ def _check_teacher(shards: Shards) -> dict:
     return check
 
 
+def _check_rows(shards: Shards) -> None:
+    """As `pack` does it, of rows that are made for it."""
+    chosen = sampling.spread(range(shards.num_rows), sampling.MOST_ROWS)
+    rows, encoded, _ = shards.encode(chosen)
+    store = stores.Folder(shards.composer.output)
+    encoded |= {row.bg: store.read(row.bg) for row in rows}
+    sampling.check_rows(shards.plan.output, rows, encoded)
+
+
 def _make_all(
     shards: Shards,
     num_workers: int,
@@ -129,6 +139,7 @@ def _make_all(
         if views:
             pool.run(_write_views, views, "build", "views")
         check = _check_teacher(shards)
+        _check_rows(shards)
         if make_shards is None:
             left = [n for n in range(shards.count) if shards.read(n) is None]
             jobs = {(number,): len(shards.rows_of(number)) for number in left}
@@ -190,6 +201,7 @@ def describe(plan: Build, num_workers: int) -> str:
             for room in range(len(shards.composer.rooms)):
                 shards.composer.write_views(room)
         check = _check_teacher(shards)
+        _check_rows(shards)
         shards.rows(range(TRIALS[0]))  # what only the first call takes
         few, many = (_seconds(shards, count) for count in TRIALS)
     finally:

@@ -1,5 +1,9 @@
 """Labels of pictures that lie in another layout; no picture is opened or moved.
 
+With `--convert` masks and depth maps that hold other values, as 0 and 1 or millimetres,
+are written anew into another folder, with copies of the rest: see `converting`. That
+takes the labels that are there, too.
+
 Either a table names the pictures of each row by paths from its folder, `metadata.jsonl`
 or any CSV with a header: its columns are `bg` or `bg_file_name`, as Hugging Face's
 ImageFolder has them, and so on; plain `file_name` is `fg_bg`. Or there is a folder a
@@ -23,9 +27,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from maskdepth_tf import cli, errors, files
+from maskdepth_tf import cli, errors, files, streams
 from maskdepth_tf.dataset import flags
-from maskdepth_tf.dataset.indexing import folders, sets, tables
+from maskdepth_tf.dataset.composing import storing
+from maskdepth_tf.dataset.indexing import converting, folders, sets, tables, values
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import groups, labels
 
@@ -190,6 +195,49 @@ def add_arguments(parser: cli.Parser) -> None:
     text = "labels file; its paths start from FOLDER (labels.txt in FOLDER)"
     parser.add("--output", "FILE", text, type=Path)
     parser.switch("--force", "replace labels that are there")
+    text = "new folder: all pictures, masks and depth as they should be"
+    parser.add("--convert", "DIR", text, type=Path)
+    text = "values of the masks that are foreground, as 1 or 1-255 (greater of the two)"
+    parser.add("--foreground", "VALUES", text, type=_span, nargs="*")
+    text = "depth has values of its own, of which large ones are %(choices)s"
+    parser.add("--depth", "WHAT", text, choices=("far", "near"))
+    text = "metres that a value of 1 is, as 0.001; kept beside the maps"
+    parser.add("--depth-unit", "METRES", text, type=cli.number(float, 1e-9))
+    text = (
+        "values of depth that stand for not known, as 0; the nearest known fills them"
+    )
+    parser.add("--hole", "VALUES", text, type=_span, nargs="+", default=[])
+
+
+def _span(text: str) -> values.Span:
+    """An argparse type: a value, or the least and the greatest of some."""
+    found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text)
+    span = found and (int(found[1]), int(found[2] or found[1]))
+    if not span or not span[0] <= span[1] <= streams.DEPTH_SCALE:
+        raise argparse.ArgumentTypeError(
+            f"must be a value or a span, as 1 or 1-255, up to 65535. Received: {text}"
+        )
+    return span
+
+
+def _meaning(args: argparse.Namespace) -> values.Meaning | None:
+    """What the flags say of values; None if nothing is to be converted."""
+    flag_of = {"--foreground": args.foreground is not None, "--depth": args.depth}
+    needs_depth = {"--depth-unit": args.depth_unit, "--hole": args.hole}
+    given = [flag for flag, value in (flag_of | needs_depth).items() if value]
+    if args.convert is None and given:
+        raise errors.UsageError(f"{given[0]} needs --convert DIR")
+    if args.convert is None:
+        return None
+    if not any(flag_of.values()):
+        raise errors.UsageError("--convert needs --foreground, --depth or both")
+    if not args.depth and any(needs_depth.values()):
+        raise errors.UsageError(f"{given[-1]} needs --depth far or near")
+    if args.depth == "near" and args.depth_unit:
+        raise errors.UsageError("--depth-unit goes with --depth far alone")
+    foreground = None if args.foreground is None else tuple(args.foreground)
+    holes = tuple(args.hole)
+    return values.Meaning(foreground, args.depth, holes, args.depth_unit)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -197,6 +245,15 @@ def main(args: argparse.Namespace) -> None:
     if not args.folder.is_dir():
         raise errors.UsageError(f"FOLDER must be a folder. Received: {args.folder}")
     output = args.output or args.folder / "labels.txt"
+    if meaning := _meaning(args):
+        storing.check_apart(args.convert, args.folder, "--convert")
+        is_there = output.exists() and not args.force
+        rows = labels.read(output) if is_there else index(args.folder)[1]
+        source = stores.Folder(args.folder)
+        count = converting.convert(rows, source, args.convert, meaning)
+        print(f"{count:,} rows in {args.convert}")
+        cli.suggest("dataset", "verify", "--labels", args.convert / "labels.txt")
+        return
     flags.check_suffix("--output", output, ".txt")
     files.check_output("--output", output, args.folder)
     if os.path.lexists(output) and not args.force:

@@ -1,11 +1,11 @@
 """Packs a labelled set into arrays that training maps into memory.
 
 The set is a labels file with a folder of pictures, or zip archives, which are read as
-they are; the labels may be in them. Pictures are checked from their headers first, then
-decoded and resized by the one decoder, each once, and both splits are drawn. All is
-written in a folder beside the output, which takes its name when it is complete. Of a
-large set, processes share headers and pixels; what is written is the same. What
-the set's own manifest says of its making is kept.
+they are; the labels may be in them. Pictures are checked from their headers first, and
+some rows as `verify` does it. Then all are decoded and resized by the one decoder, each
+once, and both splits are drawn. All is written in a folder beside the output, which
+takes its name when it is complete. Of a large set, processes share headers and pixels;
+what is written is the same. What the set's own manifest says of its making is kept.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import numpy as np
 
 from maskdepth_tf import cli, errors, files, startup, streams, workers
 from maskdepth_tf.dataset import card, flags
+from maskdepth_tf.dataset.checking import sampling
 from maskdepth_tf.dataset.packing import arrays, preparation
 from maskdepth_tf.images import headers, stores
 from maskdepth_tf.input import labels
@@ -71,6 +72,7 @@ def pack(
         sizes = dict(pool.map_chunks(_look, names, "check", "pictures"))
         faults = labels.find_faults(rows, sizes, labels_path, data)
         labels.raise_faults(labels_path, faults)
+        sampling.check_rows(labels_path, rows, store)
         is_deep = any(sizes[row.depth].has_16_bits for row in rows)
         for _ in range(num_workers):  # all at the same time
             pool.submit(_warm_up)

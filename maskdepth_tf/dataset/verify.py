@@ -13,6 +13,8 @@ All pictures are read and decoded once. A row is bad if
     inverted_mask       255 is the background
     inverted_depth      near and far changed places
     constant_depth      depth is the same everywhere
+    unscaled_depth      depth does not reach from 0 to 1 by far: units, say
+    holes_in_depth      0 stands for depth that is not known
     empty_mask, full_mask   no figure, nothing but figure; or a figure where
                         nobody is meant to stand (`labels.is_empty`)
 
@@ -21,6 +23,7 @@ are; `measures` and `consensus` say by which limits and what they were tried on.
 """
 
 import argparse
+import collections
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,16 +31,24 @@ from typing import NamedTuple
 
 from maskdepth_tf import cli, errors, files, workers
 from maskdepth_tf.dataset import flags
-from maskdepth_tf.dataset.checking import consensus, findings
+from maskdepth_tf.dataset.checking import consensus, findings, sampling
 from maskdepth_tf.dataset.checking.inspection import Inspector
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import labels
 
 KINDS = (
     "bad_line duplicate missing unreadable wrong_size transposed wrong_background "
-    "inverted_mask inverted_depth constant_depth empty_mask full_mask"
+    "inverted_mask inverted_depth constant_depth unscaled_depth holes_in_depth "
+    "empty_mask full_mask"
 ).split()
 """Kinds of faults, in the order of the table."""
+CONVERTED = {
+    frozenset({"empty_mask"}): "--foreground",
+    frozenset({"inverted_mask"}): "--foreground 0-127",
+    frozenset({"unscaled_depth", "holes_in_depth"}): "--depth far --hole 0",
+    frozenset({"inverted_depth"}): "--depth near",
+}
+"""Kinds of faults -> flags of `index --convert` that mend them in a whole set."""
 SPELLED_OUT = 3
 """Faults of a kind that are spelled out."""
 
@@ -198,6 +209,8 @@ def main(args: argparse.Namespace) -> int:
     source, is_packed = flags.open_pictures(args), flags.is_packed(args)
     report = verify(args.labels, source, args.num_workers, foregrounds=not is_packed)
     print(table(report, os.fspath(args.labels)))
+    shown = sampling.spread(report.good, sampling.MOST_ROWS)
+    sampling.tell_remarks(args.labels, shown, flags.open_pictures(args))
     if args.json:
         bad = [item._asdict() for item in report.bad]
         files.write_json(args.json, {"rows": report.num_rows, "bad": bad})
@@ -208,15 +221,22 @@ def main(args: argparse.Namespace) -> int:
             )
         labels.write(args.drop_bad, report.good)
         print(f"wrote {len(report.good):,} rows to {args.drop_bad}")
-    _suggest(args, has_bad=bool(report.bad))
+    _suggest(args, report)
     return errors.DataError.exit_code if report.bad else 0
 
 
-def _suggest(args, has_bad) -> None:
-    """Says what comes next: without the bad rows, packing archives, or training."""
+def _suggest(args, report: Report) -> None:
+    """Says what comes next: other values, no bad rows, packing, or training."""
     if flags.is_packed(args):
         return  # `pack` has said what comes next
-    if has_bad and not args.drop_bad:
+    counts = collections.Counter(item.fault for item in report.bad)
+    most = {kind for kind, n in counts.items() if 2 * n > report.num_rows}
+    more = [text for kinds, text in CONVERTED.items() if most & kinds]
+    if more:
+        folder = args.labels.absolute().parent
+        words = " ".join(["--convert", "data/converted", *more]).split()
+        cli.suggest("dataset", "index", folder, *words)
+    elif report.bad and not args.drop_bad:
         good = args.labels.with_name("good.txt")
         cli.suggest("dataset", "verify", "--labels", args.labels, "--drop-bad", good)
     elif args.root:

@@ -39,20 +39,27 @@ def encode_jpeg(pixels: np.ndarray, quality: int, subsampling: str = "4:2:0") ->
     return cv2.imencode(".jpg", pixels, options)[1].tobytes()
 
 
-def encode_png(pixels: np.ndarray, compression: int = 6) -> bytes:
+def encode_png(pixels: np.ndarray, compression: int = 6, profile: bytes = b"") -> bytes:
     """PNG bytes of pixels.
 
     Args:
         pixels: uint8 [H, W], [H, W, 3] (RGB) or [H, W, 4] (RGBA), or uint16 [H, W].
         compression: From 0, quick, to 9, small.
+        profile: Colour profile (ICC) of the pixels; sRGB needs none.
     """
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=compression)
+    Image.fromarray(pixels).save(
+        buffer, "PNG", compress_level=compression, icc_profile=profile or None
+    )
     return buffer.getvalue()
 
 
 def write_image(
-    path: str | os.PathLike, array: np.ndarray, quality: int = 95, compression: int = 6
+    path: str | os.PathLike,
+    array: np.ndarray,
+    quality: int = 95,
+    compression: int = 6,
+    profile: bytes = b"",
 ) -> None:
     """Writes a picture, complete or not at all.
 
@@ -61,7 +68,8 @@ def write_image(
         array: [H, W] or [H, W, 1] (grey), [H, W, 3] or, PNG only, [H, W, 4]; uint8
             or, PNG and grey only, uint16.
         quality: Of a JPEG, 1 to 100.
-        compression: Of a PNG, as `encode_png`.
+        compression: Of a PNG, as `encode_png`; so the next.
+        profile: Of a PNG.
 
     Raises:
         DataError: If the suffix or the array is not one of these.
@@ -80,7 +88,7 @@ def write_image(
             f"received {array.dtype} {list(array.shape)}"
         )
     if suffix == ".png":
-        data = encode_png(pixels, compression)
+        data = encode_png(pixels, compression, profile)
     else:
         data = encode_jpeg(pixels, quality, "4:2:0" if pixels.ndim == 3 else "4:4:4")
     files.write_atomically(path, data)

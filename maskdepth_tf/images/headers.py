@@ -85,6 +85,15 @@ def check_bytes(data: bytes, name: str) -> Header:
     return check_stream(io.BytesIO(data), len(data), name)
 
 
+def profile_of(data: bytes, name: str) -> bytes:
+    """The colour profile (ICC) in a picture; empty if it has none.
+
+    Raises:
+        DataError: If it is no picture; `name` is what errors call it.
+    """
+    return _open_lazily(io.BytesIO(data), name).info.get("icc_profile") or b""
+
+
 def read(path: str | os.PathLike) -> tuple[bytes, Header]:
     """All bytes of a picture that passed `check_bytes`, and its header.
 

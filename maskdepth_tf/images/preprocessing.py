@@ -13,7 +13,9 @@ Conventions, for every format alike:
 - Pictures are stretched to the square that the network takes, whatever their
   aspect ratio. Resizing is antialiased and bilinear, of large JPEGs from a half, a
   quarter or an eighth of their size.
-- JPEG pixels equal Pillow's bit by bit, those of CMYK within 2 of 255.
+- JPEG pixels equal Pillow's bit by bit, those of CMYK within 2 of 255. One that lacks
+  nothing but its end marker is decoded, see `endings`.
+- Colours are the numbers as stored, whatever the profile, see `profiles`.
 """
 
 import functools
@@ -25,7 +27,7 @@ import tensorflow as tf
 
 from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.images import decoders, headers
+from maskdepth_tf.images import decoders, endings, headers, profiles
 
 PART = 64
 """Pictures that are resized together; more gain nothing, and take memory."""
@@ -75,11 +77,15 @@ def decode_depth(data: tf.Tensor) -> tf.Tensor:
 def _read_decoded(path: str | os.PathLike, decode: decoders.Decoder) -> np.ndarray:
     data = read(path)
     try:
-        return decode(tf.constant(data)).numpy()
+        pixels = decode(tf.constant(data)).numpy()
     except tf.errors.OpError as error:
         # The message ends with the operation's name, and that may add lines.
         reason = error.message.split(" [Op:")[0].split("}} ")[-1].splitlines()[0]
         raise DataError(f"{os.fspath(path)}: cannot be decoded: {reason}") from None
+    if endings.lacks_end(data):
+        text = "a JPEG without its end marker; all pixels are there"
+        warnings.warn(f"{os.fspath(path)}: {text}", stacklevel=3)
+    return pixels
 
 
 read_rgb = functools.partial(_read_decoded, decode=decode_rgb)
@@ -90,6 +96,17 @@ read_mask = functools.partial(_read_decoded, decode=decode_mask)
 """Reads a file's uint8 [H, W, 1], see `decode_mask`; DataError if it has none."""
 read_depth = functools.partial(_read_decoded, decode=decode_depth)
 """Reads a file's float32 [H, W, 1], see `decode_depth`; DataError if it has none."""
+
+
+def in_srgb(pixels: np.ndarray, path: str | os.PathLike) -> np.ndarray:
+    """Pixels of a file as they look, for a picture that is made of several.
+
+    Args:
+        pixels: As `read_rgb` or `read_rgba` gives them.
+        path: The file, whose profile they have.
+    """
+    data, _ = headers.read(path)
+    return profiles.to_srgb(pixels, headers.profile_of(data, os.fspath(path)))
 
 
 def resize(image: tf.Tensor, size: int) -> tf.Tensor:

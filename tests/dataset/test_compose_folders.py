@@ -187,7 +187,7 @@ def test_what_is_wrong_with_rows_with_nobody(whole):
         (first, "empty_mask"),
         (second, "wrong_background"),
     ]
-    assert found[0].detail == "expected nobody, received 0 to 255"
+    assert found[0].detail == "expected nobody, received 0 to 255 of 255"
 
 
 def test_figures_cover_the_share_that_the_scale_allows(tmp_path):

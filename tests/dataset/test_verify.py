@@ -152,7 +152,7 @@ def test_faults_of_single_rows(copy):
         22: "duplicate",
     }
     assert len(report.bad) == NUM_ROWS - len(report.good) == 10
-    assert report.bad[3].detail == "expected a figure, received 7 to 7"
+    assert report.bad[3].detail == "expected a figure, 255, received 7 to 7 of 255"
     assert "an fg_bg of its own, received line 10's" in report.bad[-1].detail
 
 

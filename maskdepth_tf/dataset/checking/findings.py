@@ -33,11 +33,13 @@ class Depth(NamedTuple):
         cells: uint8 [DEPTH_CELLS, DEPTH_CELLS], means of its cells.
         contrast: `measures.depth_contrast`.
         edge: `measures.depth_edge`.
+        has_holes: `measures.has_holes`.
     """
 
     cells: np.ndarray
     contrast: float
     edge: float
+    has_holes: bool = False
 
 
 class Inspected(NamedTuple):

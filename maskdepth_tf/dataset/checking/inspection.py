@@ -21,6 +21,8 @@ from maskdepth_tf.input import labels
 
 LEAST_DEPTH_RANGE = 0.02
 """Depth maps with less between nearest and farthest are constant; good ones: 0.98."""
+WHOLE_DEPTH_RANGE = 0.5
+"""With less they are not relative to their picture, but, say, millimetres."""
 _PICTURES_KEPT = 4096
 
 
@@ -47,8 +49,12 @@ def _small_function(column: str) -> Callable:
 
     def depth(data):
         depth = preprocessing.decode_depth(data)
+        is_zero = depth == 0
+        zeros = preprocessing.resize(tf.cast(is_zero, tf.float32), measures.SIZE)
+        least = tf.reduce_min(tf.where(is_zero, 1.0, depth))
         small = preprocessing.resize(depth, measures.SIZE)
-        return tf.reduce_min(depth), tf.reduce_max(depth), small[..., 0]
+        limits = tf.reduce_min(depth), tf.reduce_max(depth), least
+        return *limits, small[..., 0], zeros[..., 0]
 
     def no_pixels(data):
         return (tf.shape(preprocessing.decode_rgba(data)),)
@@ -123,53 +129,75 @@ def _size_faults(row, pictures) -> list[Fault]:
 def _judge(row, pictures) -> Inspected:
     """What the pixels of a row show."""
     (bg,), (fg_bg,) = pictures["bg"].pixels, pictures["fg_bg"].pixels
-    low, high, mask = pictures["mask"].pixels
-    near, far, depth = pictures["depth"].pixels
-    room, whole = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
+    mask = pictures["mask"].pixels[-1]
+    whole = measures.cells(fg_bg, measures.CELLS)
     side = min(pictures["fg_bg"].header[1:3])
-    outside = measures.outside_cells(mask)
-    faults = []
-    agrees = measures.agree(room, whole, outside, side)
-    # A mask that is wrongly empty, or full, does not say where the room must show.
-    if (high < streams.MASK_THRESHOLD) != labels.is_empty(row):
-        wanted = "nobody" if labels.is_empty(row) else "a figure"
-        text = f"expected {wanted}, received {low} to {high}"
-        faults.append(Fault("empty_mask", text))
-    elif low >= streams.MASK_THRESHOLD:
-        text = f"expected some background, received {low} to {high}"
-        faults.append(Fault("full_mask", text))
-    else:
-        inverted = measures.outside_cells(255 - mask)
-        inverting = measures.gain_by_inverting(bg, fg_bg, mask)
-        # Where only an inverted mask says that the room shows, it must do so.
-        is_room = inverted.sum() >= measures.LEAST_CELLS
-        is_room = is_room and measures.agree(room, whole, inverted, side)
-        gain = measures.gain_by_transposing(bg, fg_bg, mask)
-        fits = measures.agree(room, whole, outside.T, side)
-        if is_room and inverting > measures.INVERTED_GAIN:
-            text = f"the inverted mask fits better what differs: IoU +{inverting:.2f}"
-            faults.append(Fault("inverted_mask", text))
-            agrees = False  # What surrounds the mask is the figure.
-        elif fits and gain > measures.TRANSPOSED_GAIN:
-            text = f"the transposed mask fits better what differs: IoU +{gain:.2f}"
-            faults.append(Fault("transposed", text))
-        elif not agrees:
-            text = "bg and fg_bg differ outside the mask"
-            faults.append(Fault("wrong_background", text))
+    fault, agrees = _mask_fault(row, pictures["mask"].pixels, bg, fg_bg, side)
+    faults = [fault] if fault else []
+    near, far, least, depth, zeros = pictures["depth"].pixels
     is_unknown = labels.is_unknown(row)
-    if (far - near < LEAST_DEPTH_RANGE) != is_unknown:
-        wanted = "one depth all over" if is_unknown else "depths from 0 to 1"
-        text = f"expected {wanted}, received {near:.3f} to {far:.3f}"
-        faults.append(Fault("constant_depth", text))
+    faults += _depth_faults(near, far, is_unknown)
     return Inspected(
         faults,
         pictures["fg_bg"].digest,
-        Surroundings(whole, outside, side) if agrees else None,
-        None if is_unknown else _look_of(depth, mask),
+        Surroundings(whole, measures.outside_cells(mask), side) if agrees else None,
+        None
+        if is_unknown
+        else Depth(
+            np.rint(255 * measures.cells(depth, measures.DEPTH_CELLS)).astype("uint8"),
+            measures.depth_contrast(depth, mask),
+            measures.depth_edge(depth, mask),
+            measures.has_holes(zeros, mask, least, far),
+        ),
     )
 
 
-def _look_of(depth, mask) -> Depth:
-    cells = np.rint(255 * measures.cells(depth, measures.DEPTH_CELLS)).astype("uint8")
-    contrast = measures.depth_contrast(depth, mask)
-    return Depth(cells, contrast, measures.depth_edge(depth, mask))
+def _mask_fault(row, pixels, bg, fg_bg, side) -> tuple[Fault | None, bool]:
+    """What is wrong with mask or background, and whether the room shows beside it."""
+    low, high, mask = pixels
+    room, whole = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
+    outside = measures.outside_cells(mask)
+    agrees = measures.agree(room, whole, outside, side)
+    # A mask that is wrongly empty, or full, does not say where the room must show.
+    if (high < streams.MASK_THRESHOLD) != labels.is_empty(row):
+        wanted = "nobody" if labels.is_empty(row) else "a figure, 255"
+        text = f"expected {wanted}, received {low} to {high} of 255"
+        return Fault("empty_mask", text), agrees
+    if low >= streams.MASK_THRESHOLD:
+        text = f"expected some background, 0, received {low} to {high} of 255"
+        return Fault("full_mask", text), agrees
+    inverted = measures.outside_cells(255 - mask)
+    inverting = measures.gain_by_inverting(bg, fg_bg, mask)
+    # Where only an inverted mask says that the room shows, it must do so.
+    is_room = inverted.sum() >= measures.LEAST_CELLS
+    is_room = is_room and measures.agree(room, whole, inverted, side)
+    if is_room and inverting > measures.INVERTED_GAIN:
+        text = f"the inverted mask fits better what differs: IoU +{inverting:.2f}"
+        # What surrounds the mask is the figure.
+        return Fault("inverted_mask", text), False
+    gain = measures.gain_by_transposing(bg, fg_bg, mask)
+    fits = measures.agree(room, whole, outside.T, side)
+    if fits and gain > measures.TRANSPOSED_GAIN:
+        text = f"the transposed mask fits better what differs: IoU +{gain:.2f}"
+        return Fault("transposed", text), agrees
+    if not agrees:
+        text = "bg and fg_bg differ outside the mask"
+        return Fault("wrong_background", text), agrees
+    return None, agrees
+
+
+def _depth_faults(near: float, far: float, is_unknown: bool) -> list[Fault]:
+    """Whether a map, with its least and greatest depth, is relative to its picture."""
+    if is_unknown:
+        text = f"expected one depth all over, received {near:.3f} to {far:.3f}"
+        is_flat = far - near < LEAST_DEPTH_RANGE
+        return [] if is_flat else [Fault("constant_depth", text)]
+    if far - near < LEAST_DEPTH_RANGE:
+        text = f"expected depths from 0 to 1, received {near:.3f} to {far:.3f}"
+        return [Fault("constant_depth", text)]
+    if far - near < WHOLE_DEPTH_RANGE:
+        text = (
+            f"expected depths from 0, nearest, to 1, received {near:.3f} to {far:.3f}"
+        )
+        return [Fault("unscaled_depth", text)]
+    return []

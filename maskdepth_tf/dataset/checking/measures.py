@@ -47,6 +47,11 @@ TRANSPOSED_GAIN = 0.1
 """Least gain in IoU of mask and difference by transposing. Good rows: below -0.02."""
 INVERTED_GAIN = 0.1
 """That by inverting. Of 391 good rows: below -0.21; of the same inverted: above."""
+LEAST_HOLES = 0.01
+"""Least share of depth beside the figure that is 0 where 0 stands for not known; in
+rendered rooms below 0.001."""
+HOLE_STEP = 0.05
+"""Least step from there to the next value, as a share of the greatest."""
 _EDGE_FLOOR = 0.003  # a step of depth that is next to nothing
 _NEIGHBOURHOOD = np.ones((3, 3), np.uint8)
 
@@ -155,3 +160,20 @@ def depth_edge(depth: np.ndarray, mask: np.ndarray) -> float:
         float(step[where].mean()) if where.any() else 0.0 for where in (edge, edge.T)
     )
     return float(np.log2((upright + _EDGE_FLOOR) / (transposed + _EDGE_FLOOR)))
+
+
+def has_holes(zeros: np.ndarray, mask: np.ndarray, least: float, far: float) -> bool:
+    """Whether 0 looks as if it stood for depth that is not known.
+
+    It must lie beside the figure, which may be flat and nearest of all, also where it
+    would be in a map on its side.
+
+    Args:
+        zeros: float32 [SIZE, SIZE], share of each pixel that is exactly 0.
+        mask: uint8 [SIZE, SIZE].
+        least: Least depth that is not 0.
+        far: Greatest depth.
+    """
+    outside = np.maximum(mask, mask.T) < MASK_EDGE
+    share = zeros[outside].mean() if outside.any() else 0.0
+    return bool(share >= LEAST_HOLES and least >= HOLE_STEP * far)

@@ -6,14 +6,13 @@ is left empty.
 """
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from maskdepth_tf import errors, files
 from maskdepth_tf.dataset.checking import decoding
+from maskdepth_tf.dataset.checking.sampling import spread
 from maskdepth_tf.images import headers, stores
 from maskdepth_tf.input import labels
 from maskdepth_tf.reports import sheet
@@ -23,8 +22,6 @@ CAPTIONS = ("background", "picture", "mask", "depth")
 LEAST_SIDE, MOST_SIDE = 480, 2048
 """Longer side of the pictures of a row that is shown alone, in pixels: their own
 within these bounds."""
-
-_Item = TypeVar("_Item")
 
 
 def spread_sheet(
@@ -123,18 +120,6 @@ def fault_sheet(
         for line in lines
     )
     return sheet.draw(parts, CAPTIONS, columns=2)
-
-
-def spread(items: Sequence[_Item], count: int) -> list[_Item]:
-    """Takes `count` items at equal distances, all if there are no more.
-
-    >>> spread("abcdefg", 3)
-    ['a', 'd', 'g']
-    """
-    if count >= len(items):
-        return list(items)
-    last = max(1, count - 1)
-    return [items[place * (len(items) - 1) // last] for place in range(count)]
 
 
 def read_faults(path: Path) -> dict[int, list[str]]:

@@ -1,5 +1,6 @@
 """The user's cut-outs and rooms, read once and checked."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,13 @@ from maskdepth_tf.images import encoding, listing
 
 BACKGROUND_QUALITY = 95
 """JPEG quality of stored rooms, without chroma subsampling."""
+LEAST_FAINT = 16
+"""Pixels under half of alpha that tell whether colours are multiplied by it."""
+PREMULTIPLIED = 0.99
+"""Least share of them with no colour above alpha: of a figure of one colour with a
+soft edge, plain, it is below that from a colour of 5 of 255 on."""
+ROUNDING = 2
+"""How far above alpha a colour may come by rounding and compression, of 255."""
 
 
 def resize_cutout(cutout: np.ndarray, longer_side: int) -> np.ndarray:
@@ -41,6 +49,28 @@ def crop_to_figure(cutout: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(cutout[..., 3].any(axis=1))
     columns = np.flatnonzero(cutout[..., 3].any(axis=0))
     return cutout[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def is_premultiplied(cutout: np.ndarray) -> bool:
+    """Whether colours of a cut-out, uint8 [H, W, 4], are multiplied by its alpha.
+
+    Then none is greater than alpha, also where that is faint or 0. A cut-out that is
+    black at its edge looks the same, and is the same divided or not.
+    """
+    alpha, strongest = cutout[..., 3], cutout[..., :3].max(axis=2)
+    is_faint = alpha < streams.MASK_THRESHOLD
+    is_within = strongest <= alpha + np.int16(ROUNDING)
+    shown, hidden = is_within[is_faint & (alpha > 0)], is_within[alpha == 0]
+    return len(shown) >= LEAST_FAINT and all(
+        part.mean() >= PREMULTIPLIED for part in (shown, hidden) if len(part)
+    )
+
+
+def divided(cutout: np.ndarray) -> np.ndarray:
+    """A cut-out, uint8 [H, W, 4], with its colours divided by its alpha."""
+    alpha = np.maximum(cutout[..., 3:], 1).astype(np.float32)
+    colours = np.minimum(np.rint(cutout[..., :3] * (255 / alpha)), 255)
+    return np.concatenate([colours.astype(np.uint8), cutout[..., 3:]], axis=2)
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -77,7 +107,10 @@ def list_all(folders: Sequence[Path]) -> list[Path]:
 
 
 def read_cutout(path: Path, largest: int | None = None) -> np.ndarray:
-    """A cut-out, uint8 RGBA [h, w, 4].
+    """A cut-out, uint8 RGBA [h, w, 4], in sRGB and with its own colours.
+
+    Where they are multiplied by alpha, as some tools write them, they are divided by
+    it, with a warning: pasted as they are they would have a dark rim.
 
     Args:
         path: A picture with an alpha channel.
@@ -100,13 +133,18 @@ def read_cutout(path: Path, largest: int | None = None) -> np.ndarray:
             f"greatest alpha must be {streams.MASK_THRESHOLD} of 255 or more. "
             f"Received: {alpha.max()}"
         )
+    if is_premultiplied(cutout):
+        text = "its colours are premultiplied, by its alpha; they were divided by it"
+        print(f"warning: {path}: {text}", file=sys.stderr)
+        cutout = divided(cutout)
+    cutout = preprocessing.in_srgb(cutout, path)
     if largest is not None and max(cutout.shape) > largest:
         cutout = resize_cutout(crop_to_figure(cutout), largest)
     return cutout
 
 
 class Room(NamedTuple):
-    """A room stretched to a square.
+    """A room in sRGB, stretched to a square.
 
     Attributes:
         pixels: uint8 [S, S, 3].
@@ -125,7 +163,7 @@ def read_room(path: Path, image_size: int) -> Room:
     """
     from maskdepth_tf.images import preprocessing
 
-    picture = preprocessing.read_rgb(path)
+    picture = preprocessing.in_srgb(preprocessing.read_rgb(path), path)
     pixels = np.rint(preprocessing.resize(picture, image_size).numpy())
     return Room(pixels.astype(np.uint8), picture.shape[0] / picture.shape[1])
 

@@ -16,12 +16,12 @@ from maskdepth_tf.dataset.composing.rows import Composer
 from maskdepth_tf.images import encoding
 
 
-def check_apart(output: Path, folder: Path) -> None:
-    """Raises a UsageError if an output folder contains source pictures."""
+def check_apart(output: Path, folder: Path, flag: str = "--output") -> None:
+    """Raises a UsageError if an output folder, of a flag, contains source pictures."""
     for place in (output, files.partial_of(output)):
         if folder.resolve().is_relative_to(place.resolve()):
             raise errors.UsageError(
-                f"--output must not contain the source pictures in {folder}. "
+                f"{flag} must not contain the source pictures in {folder}. "
                 f"Received: {output}"
             )
 

@@ -151,13 +151,7 @@ class Shards:
         """Arrays of some rows."""
         from maskdepth_tf.input import pipeline
 
-        encoded, rows, ranges = Encoded(), [], []
-        for index in indices:
-            row, composite, mask = self.composer.encode_row(index)
-            data, near, far = self._depth(row, composite)
-            encoded |= {row.fg_bg: composite, row.mask: mask, row.depth: data}
-            rows.append(row)
-            ranges.append((near, far))
+        rows, encoded, ranges = self.encode(indices)
         arrays = {
             stream.name: pipeline.decode(
                 [getattr(row, stream.name) for row in rows],
@@ -168,6 +162,19 @@ class Shards:
             for stream in SHARD_STREAMS
         }
         return arrays | {"ranges": np.array(ranges, np.float64)}
+
+    def encode(
+        self, indices: Sequence[int]
+    ) -> tuple[list[labels.Row], Encoded, list[tuple[float, float]]]:
+        """Rows, their pictures but the backgrounds, and the ranges of their depth."""
+        encoded, rows, ranges = Encoded(), [], []
+        for index in indices:
+            row, composite, mask = self.composer.encode_row(index)
+            data, near, far = self._depth(row, composite)
+            encoded |= {row.fg_bg: composite, row.mask: mask, row.depth: data}
+            rows.append(row)
+            ranges.append((near, far))
+        return rows, encoded, ranges
 
     def distance(self, composite: bytes) -> np.ndarray:
         """The teacher's answer to a composite, float32 [S, S]."""

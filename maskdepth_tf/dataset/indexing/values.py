@@ -1,0 +1,131 @@
+"""Numbers of masks and depth maps that are not those of the data format.
+
+A value is what the file holds: of a picture with 8 bits its grey, 0 to 255, of a PNG
+with 16 bits 0 to 65535. Masks drawn in the alpha channel alone, all of one colour, have
+their alpha. Where that reaches half of 255 it is made binary there: its edge is soft.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from maskdepth_tf import errors, streams
+from maskdepth_tf.dataset.checking import decoding
+from maskdepth_tf.dataset.teachers import conventions
+from maskdepth_tf.images import stores
+
+Span = tuple[int, int]
+"""Least and greatest of some values."""
+
+
+class Meaning(NamedTuple):
+    """What values mean.
+
+    Attributes:
+        foreground: Spans of a mask's values that are foreground; None if masks are
+            as they should be.
+        large_is: Whether large values of depth are "far" or "near"; None if depth is
+            as it should be.
+        holes: Spans of values of depth that stand for not known.
+        unit: Metres that a value of 1 is; None if that is not known.
+    """
+
+    foreground: tuple[Span, ...] | None = None
+    large_is: str | None = None
+    holes: tuple[Span, ...] = ()
+    unit: float | None = None
+
+
+def read_mask(source: stores.Pictures, name: str) -> np.ndarray:
+    """Values of a mask, int32 [H, W].
+
+    Raises:
+        DataError: If it is missing or damaged; names it.
+    """
+    from maskdepth_tf.images import preprocessing
+
+    rgba = decoding.read(source, name, preprocessing.decode_rgba)[2]
+    colours, alpha = rgba[..., :3], rgba[..., 3]
+    is_alpha = alpha.min() < 255 and not np.ptp(colours, axis=(0, 1)).any()
+    if not is_alpha:
+        return read_depth(source, name)
+    if alpha.max() >= streams.MASK_THRESHOLD:
+        alpha = 255 * (alpha >= streams.MASK_THRESHOLD)
+    return alpha.astype(np.int32)
+
+
+def read_depth(source: stores.Pictures, name: str) -> np.ndarray:
+    """Values of a depth map, int32 [H, W].
+
+    Raises:
+        DataError: If it is missing or damaged; names it.
+    """
+    from maskdepth_tf.images import preprocessing
+
+    _, header, depth = decoding.read(source, name, preprocessing.decode_depth)
+    values = np.rint(depth[..., 0] * streams.DEPTH_SCALE).astype(np.int32)
+    return values if header.has_16_bits else values // streams.DEPTH_STEP
+
+
+def greater_of_two(found: Iterable[int]) -> Span:
+    """The foreground of masks in which two values were found.
+
+    Raises:
+        DataError: If there are not two; names them.
+    """
+    ordered = sorted(found)
+    if len(ordered) != 2:
+        shown = [*map(str, ordered[:8]), *["..."] * (len(ordered) > 8)]
+        raise errors.DataError(
+            "the masks must hold two values, or --foreground must name those of the "
+            f"foreground, as 1 or 1-255. Received: {', '.join(shown)}"
+        )
+    return ordered[1], ordered[1]
+
+
+def is_in(values: np.ndarray, spans: Iterable[Span]) -> np.ndarray:
+    """Where values lie in one of some spans, bool."""
+    inside = np.zeros(values.shape, bool)
+    for least, greatest in spans:
+        inside |= (values >= least) & (values <= greatest)
+    return inside
+
+
+def to_depth(
+    values: np.ndarray, meaning: Meaning
+) -> tuple[np.ndarray, float, float] | None:
+    """A map as the data format has it, near 0 and far 1.
+
+    Where depth is not known it becomes that of the nearest pixel where it is: what a
+    sensor does not see is mostly an edge's shadow, a window or a dark thing.
+
+    Args:
+        values: int32 [H, W].
+        meaning: What they mean; `large_is` is not None.
+
+    Returns:
+        uint16 [H, W], near and far, as `conventions.to_relative`; None where less than
+        two distances are known.
+    """
+    is_hole = is_in(values, meaning.holes)
+    if is_hole.all() or np.ptp(values[~is_hole]) == 0:
+        return None
+    sign = 1 if meaning.large_is == "far" else -1
+    filled = _filled(values, is_hole).astype(np.float32)
+    distance = sign * (meaning.unit or 1.0) * filled
+    relative, near, far = conventions.to_relative(distance)
+    pixels = np.rint(streams.DEPTH_SCALE * relative).astype(np.uint16)
+    return pixels, near, far
+
+
+def _filled(values: np.ndarray, is_hole: np.ndarray) -> np.ndarray:
+    """Values, those of holes from the nearest pixel that is none."""
+    _, nearest = cv2.distanceTransformWithLabels(
+        is_hole.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    # Each pixel that is no hole has a label of its own.
+    known = np.zeros(nearest.max() + 1, values.dtype)
+    known[nearest[~is_hole]] = values[~is_hole]
+    return known[nearest]
