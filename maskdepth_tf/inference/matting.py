@@ -171,7 +171,7 @@ def _perceptron(features) -> tf.Tensor:
 def _read_weights() -> list[tuple[np.ndarray, np.ndarray]]:
     """Kernel and bias of each layer."""
     layers = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-    return [(np.float32(kernel), np.float32(bias)) for kernel, bias in layers]
+    return [(np.array(k, np.float32), np.array(b, np.float32)) for k, b in layers]
 
 
 def _length(vectors) -> tf.Tensor:

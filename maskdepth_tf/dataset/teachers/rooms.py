@@ -111,8 +111,8 @@ def _corner(picture, down, right, share) -> np.ndarray:
 
 
 def _corner_slices(shape, down, right, side) -> tuple[slice, slice]:
-    starts = down * (shape[0] - side), right * (shape[1] - side)
-    return tuple(slice(start, start + side) for start in starts)
+    top, left = down * (shape[0] - side), right * (shape[1] - side)
+    return slice(top, top + side), slice(left, left + side)
 
 
 def _taper(side) -> np.ndarray:
