@@ -51,11 +51,20 @@ def main(argv: list[str] | None = None) -> int | None:
         )
         target = args.json
     print(scoring.table(scores))
-    scores |= _disturbed(args)
+    scores |= _depths(args) | _disturbed(args)
     if target:
         files.write_json(Path(target), scores)
         print(f"wrote {target}")
     return 0
+
+
+def _depths(args: argparse.Namespace) -> dict[str, dict]:
+    """Measures and prints depths after a fit, of a run's test side or all rows."""
+    from maskdepth_tf.inference import depths
+
+    figures = depths.score(*robustness.open_rows(args), args.batch_size)
+    print(f"\n{depths.table(figures)}")
+    return {"fitted_depth": figures}
 
 
 def _disturbed(args: argparse.Namespace) -> dict[str, float]:

@@ -62,7 +62,7 @@ def assert_figures(figures):
 
 def assert_scores(scores):
     keys = ["examples", "image_size", "parameters", "mask", "depth", "baseline"]
-    more = {"splits", "disturbed_iou"}
+    more = {"splits", "disturbed_iou", "fitted_depth"}
     assert [key for key in scores if key not in more] == keys
     assert set(scores["baseline"]) == {"mask", "depth"}
     assert_figures(scores)
@@ -165,6 +165,7 @@ def test_labels_run(trained, labels_file, labels_scores, tmp_path, capsys):
     clean, disturbed = re.search(DISTURBED.format(40), text).groups()
     assert float(clean) == pytest.approx(scores["mask"]["iou"], abs=0.0051)
     assert float(disturbed) == pytest.approx(scores["disturbed_iou"], abs=0.0051)
+    assert "depth after a fit" in text
     assert f"wrote {target}" in text
     # Batches of 13, 13, 13 and one leave no trace.
     for part in ("mask", "depth"):
@@ -185,6 +186,7 @@ def test_run_on_its_own_splits(trained, tmp_path, capsys):
     assert scores["examples"] == sizes["test"]
     # Training itself has written the same, but for what takes it longer.
     assert 0 <= scores.pop("disturbed_iou") <= 1
+    assert 0 <= scores.pop("fitted_depth")["network"]["whole"]["delta1"] <= 1
     assert json.loads((trained / "evaluation.json").read_text()) == scores
 
 
