@@ -5,7 +5,8 @@ complete or not at all. Its signatures, pictures of any size as string [B] `bg_b
 and `fg_bg_bytes`, pixels as [B, S, S, 3] `bg` and `fg_bg` from 0 to 255:
 
     serving_default    pictures -> mask, depth: float32 [B, S, S, 1]
-    serving_full_size  pictures of one size -> mask, depth: float32 [B, H, W, 1]
+    serving_full_size  pictures of one size -> mask, depth: float32 [B, H, W, 1], and
+                       foreground: uint8 [B, H, W, 3]
     serving_png        pictures -> mask_png_bytes, depth_png_bytes, cutout_png_bytes
     serving_arrays     float32 pixels -> as serving_default
     serving_uint8      uint8 pixels -> as serving_default
