@@ -57,9 +57,8 @@ def test_errors_are_one_line_and_a_code(trained, packed_dir, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give either --workdir RUN, or --labels FILE with --model PATH"),
+        ([], "give either --workdir RUN, or --labels FILE"),
         (["--workdir", "a", "--labels", "b"], "give either --workdir RUN, or --labels"),
-        (["--labels", "b"], "--labels needs --model PATH"),
         (["--workdir", "a", "--rows", "0"], "--rows must be 1 or more. Received: 0"),
         (
             ["--workdir", "a", "--json", "no/such/x"],

@@ -44,8 +44,7 @@ def pack(
     Args:
         labels_path: Labels file; if it is not on the disk, its name in the archives.
         output: Folder of the packed set; appears complete or not at all.
-        roots: Folder that the labels' paths start from, or zip archives that hold
-            the pictures; the labels' own folder if empty.
+        roots: Folder that paths start from, or zip archives; the labels' own if empty.
         image_size: Side of the arrays' pictures, in pixels.
         test_fraction: Share that tests, of both splits.
         seed: Seed of both splits.
@@ -70,14 +69,14 @@ def pack(
     with workers.pool_or_here(num_workers, store) as pool:
         names = labels.names_of(rows, foregrounds=False)
         sizes = dict(pool.map_chunks(_look, names, "check", "pictures"))
-        faults = labels.find_faults(rows, sizes, labels_path, data)
-        labels.raise_faults(labels_path, faults)
+        found = labels.find_faults(rows, sizes, labels_path, data)
+        labels.raise_faults(labels_path, found)
         sampling.check_rows(labels_path, rows, store)
         is_deep = any(sizes[row.depth].has_16_bits for row in rows)
         for _ in range(num_workers):  # all at the same time
             pool.submit(_warm_up)
-        one = None if num_workers > 1 else store
-        batches = functools.partial(_batches, pool, one, image_size)
+        here = None if num_workers > 1 else store
+        batches = functools.partial(_batches, pool, here, image_size)
         with files.unfinished_folder(files.partial_of(output)) as folder:
             manifest = arrays.write_set(
                 *(rows, store, batches, folder),

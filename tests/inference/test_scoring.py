@@ -284,9 +284,8 @@ def test_errors_are_one_line_and_a_code(tmp_path, trained, labels_file, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give either --workdir RUN, or --labels FILE with --model PATH"),
+        ([], "give either --workdir RUN, or --labels FILE"),
         (["--workdir", "a", "--labels", "b"], "give either --workdir RUN, or --labels"),
-        (["--labels", "b"], "--labels needs --model PATH"),
         (
             ["--workdir", "a", "--batch-size", "0"],
             "--batch-size must be 1 or more. Rec",

@@ -289,7 +289,6 @@ def test_limits(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "give either --models DIR or --model-config FILE"),
         (["--models", "a", "--model-config", "b"], "give either --models DIR or"),
         (
             ["--models", "a", "--rest-port", "65536"],
