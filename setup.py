@@ -8,6 +8,8 @@ setup(
     package_dir={"maskdepth_tf.configs": "configs"},
     package_data={
         "maskdepth_tf.configs": ["**/*.yaml"],
-        "maskdepth_tf": [f"**/*.{kind}" for kind in "css csv html js md json h5".split()],
+        "maskdepth_tf": [
+            f"**/*.{kind}" for kind in "css csv html js md json h5".split()
+        ],
     },
 )

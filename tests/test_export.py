@@ -121,14 +121,14 @@ def test_pngs_of_a_mix_of_sizes(loaded):
         one = {"bg_bytes": BG[i : i + 1], "fg_bg_bytes": FG_BG[i : i + 1]}
         full = ask(loaded, "serving_full_size", **one)
         mask = open_png(outputs["mask_png_bytes"][i])
-        np.testing.assert_array_equal(mask, np.round(255 * full["mask"][0, ..., 0]))
-        np.testing.assert_array_equal(
-            open_png(outputs["depth_png_bytes"][i]),
-            np.round(65535 * full["depth"][0, ..., 0]),
-        )
+        depth = open_png(outputs["depth_png_bytes"][i])
+        # The network's sums differ by rounding in batches of other sizes.
+        assert np.abs(mask - 255 * full["mask"][0, ..., 0]).max() <= 1.5
+        assert np.abs(depth - 65535 * full["depth"][0, ..., 0]).max() <= 1.5
         cutout = open_png(outputs["cutout_png_bytes"][i])
         assert cutout.shape == (height, width, 4)
-        np.testing.assert_array_equal(cutout[..., :3], full["foreground"][0])
+        colours = full["foreground"][0].astype(int)
+        assert np.abs(cutout[..., :3] - colours).max() <= 1
         np.testing.assert_array_equal(cutout[..., 3], mask)
 
 

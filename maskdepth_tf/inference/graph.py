@@ -92,7 +92,7 @@ class Inference:
             foreground: uint8 [B, H, W, 3], `fg_bg` without what shows through edges.
             background_mismatch: float32 [B], as ever.
         """
-        height, width = tf.unstack(_only_size(fg_bg_bytes))
+        fg_bg_bytes = _of_one_size(fg_bg_bytes)
         outputs, found = self._encoded(bg_bytes, fg_bg_bytes)
         mask, foreground = tf.map_fn(
             lambda one: _refine(*one),
@@ -102,7 +102,7 @@ class Inference:
                 tf.TensorSpec([None, None, 3], tf.uint8),
             ),
         )
-        depth = answers.stretch(outputs["depth"], height, width)
+        depth = answers.stretch(outputs["depth"], *tf.unstack(tf.shape(mask)[1:3]))
         return outputs | {"mask": mask, "depth": depth, "foreground": foreground}
 
     def pngs(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
@@ -205,20 +205,26 @@ def _both(bg: str, fg_bg: str, spec: tf.TensorSpec) -> list[tf.TensorSpec]:
     return [tf.TensorSpec(spec.shape, spec.dtype, name) for name in (bg, fg_bg)]
 
 
-def _only_size(data) -> tf.Tensor:
-    """Encoded [B] -> int32 [2], the height and width that all of them have."""
-    sizes = tf.map_fn(
-        lambda one: tf.shape(preprocessing.decode_rgb(one))[:2],
-        data,
-        fn_output_signature=tf.TensorSpec([2], tf.int32),
-    )
-    tf.debugging.assert_equal(
-        sizes,
-        sizes[:1],
-        "serving_full_size: all fg_bg of a batch must have one size; send them one at "
-        "a time or use serving_png. Sizes (height, width), then the first:",
-    )
-    return sizes[0]
+def _of_one_size(data) -> tf.Tensor:
+    """Encoded [B], all of which must have one height and width."""
+
+    def checked():
+        sizes = tf.map_fn(
+            lambda one: tf.shape(preprocessing.decode_rgb(one))[:2],
+            data,
+            fn_output_signature=tf.TensorSpec([2], tf.int32),
+        )
+        text = "serving_full_size: all fg_bg of a batch must have one size; send them "
+        text += (
+            "one at a time or use serving_png. Sizes (height, width), then the first:"
+        )
+        with tf.control_dependencies(
+            [tf.debugging.assert_equal(sizes, sizes[:1], text)]
+        ):
+            return tf.identity(data)
+
+    # One alone need not be decoded once more.
+    return tf.cond(tf.size(data) > 1, checked, lambda: data)
 
 
 def _refine(bg_bytes, fg_bg_bytes, *found) -> tuple[tf.Tensor, tf.Tensor]:
