@@ -259,11 +259,15 @@ def fit(networks, make, count, path):
 
     from maskdepth_tf.inference import matting
 
-    find = tf.function(matting.find_edges, autograph=False, reduce_retracing=True)
+    def traced():
+        return tf.function(matting.find_edges, autograph=False, reduce_retracing=True)
+
+    finds = [traced() for _ in networks]  # their squares differ
     features, truths = [], []
     for number in range(count):
         bg, picture, truth = make(number)
-        edges = find(networks[number // 2 % len(networks)].pair(bg, picture))
+        which = number // 2 % len(networks)
+        edges = finds[which](networks[which].pair(bg, picture))
         draws = np.random.default_rng(number)
         chosen = draws.permutation(len(edges.flat))[:FIT_PIXELS]
         features.append(edges.features.numpy()[chosen])
