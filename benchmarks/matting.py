@@ -30,8 +30,8 @@ SIZE = (960, 1280)
 FIT_SIZES = ((224, 224), (360, 480), (480, 640), (960, 1280))
 FIT_PIXELS = 3000
 """Pixels of one pair that are fitted on."""
-UNITS = 16
-EPOCHS = 12
+UNITS = 32
+EPOCHS = 20
 TWO_MEGAPIXELS = (1224, 1632)
 GUIDE = (21, 1e-4)
 """Window in pixels and softness of the guided filter."""

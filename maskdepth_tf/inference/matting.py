@@ -71,7 +71,7 @@ class Edges(NamedTuple):
         colour: Theirs in the picture, float32 [n, 3].
         behind: That of the background there, as the picture would show it, [n, 3].
         front: That of the sure foreground nearby, [n, 3].
-        features: What is known of each, [n, 10], see `_features`.
+        features: What is known of each, [n, 11], see `_features`.
     """
 
     flat: tf.Tensor
@@ -121,12 +121,13 @@ def find_edges(pair: Pair) -> Edges:
     logits = tf.concat([_logit(part) for part in (pair.mask, least, most)], axis=-1)
     around = _at(tf.concat([_foreground(pair), logits], axis=-1), places)
     front, spread, logits = tf.split(around, [3, 1, 3], axis=1)
-    features = _features(colour, behind, front, spread, logits)
+    enlarged = tf.math.log(size[0] * size[1] / has_edge.shape[0] ** 2) / 2
+    features = _features(colour, behind, front, spread, logits, enlarged)
     return Edges(flat, colour, behind, front, features)
 
 
-def _features(colour, behind, front, spread, logits) -> tf.Tensor:
-    """What the perceptron sees of pixels, all of about the same size: [n, 10].
+def _features(colour, behind, front, spread, logits, enlarged) -> tf.Tensor:
+    """What the perceptron sees of pixels, all of about the same size: [n, 11].
 
     Args:
         colour: [n, 3], of the picture.
@@ -134,6 +135,7 @@ def _features(colour, behind, front, spread, logits) -> tf.Tensor:
         front: [n, 3], of the foreground nearby.
         spread: [n, 1], its variance there.
         logits: [n, 3], the mask, and the least and the most around.
+        enlarged: Logarithm of the pixels on a side of a cell.
     """
     step, change = front - behind, colour - behind
     share = tf.reduce_sum(step * change, axis=1, keepdims=True)
@@ -155,13 +157,14 @@ def _features(colour, behind, front, spread, logits) -> tf.Tensor:
             *(tf.math.log1p(length) - 3 for length in lengths),
             share,
             tf.math.log(tones[0] / tones[1]),
+            tf.fill(tf.shape(share), enlarged - 1.0),
         ],
         axis=1,
     )
 
 
 def _perceptron(features) -> tf.Tensor:
-    """Features [n, 10] -> alpha [n, 1]."""
+    """Features [n, 11] -> alpha [n, 1]."""
     *hidden, last = [(tf.constant(w), tf.constant(b)) for w, b in _read_weights()]
     for kernel, bias in hidden:
         features = tf.nn.relu(tf.matmul(features, kernel) + bias)

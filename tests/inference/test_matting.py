@@ -69,7 +69,7 @@ def test_features_by_hand():
     colour = tf.constant([BEHIND + (FRONT - BEHIND) / 4])
     logits = tf.constant([[0.0, -2.0, 4.0]])
     found = matting._features(
-        colour, BEHIND[None], FRONT[None], tf.constant([[100.0]]), logits
+        colour, BEHIND[None], FRONT[None], tf.constant([[100.0]]), logits, 2.5
     )
     length = np.sqrt(40900)  # |F - B|^2 = 160^2 + 30^2 + 120^2
     share = 10225 / 40901
@@ -77,16 +77,16 @@ def test_features_by_hand():
     expected += np.log1p([length / 4, length * 3 / 4, 10, length]).tolist()
     expected += np.log1p([abs(0.25 - share) * length]).tolist()
     expected[3:] = [value - 3 for value in expected[3:]]
-    expected += [share, np.log((colour.numpy().mean() + 8) / (BEHIND.mean() + 8))]
+    expected += [share, np.log((colour.numpy().mean() + 8) / (BEHIND.mean() + 8)), 1.5]
     np.testing.assert_allclose(found[0], expected, atol=2e-5)
 
 
 def test_perceptron_by_hand(tmp_path, monkeypatch):
     path = tmp_path / "weights.json"
-    path.write_text(json.dumps([[[[1, -1]] * 10, [0, 1]], [[[2], [3]], [-1]]]))
+    path.write_text(json.dumps([[[[1, -1]] * 11, [0, 1]], [[[2], [3]], [-1]]]))
     monkeypatch.setattr(matting, "WEIGHTS", path)
-    # Units max(0, 10 x) and max(0, 1 - 10 x), x = 0.05: 2 / 2 + 3 / 2 - 1.
-    found = matting._perceptron(tf.fill([1, 10], 0.05))
+    # Units max(0, 11 x) and max(0, 1 - 11 x), 11 x = 1 / 2: 2 / 2 + 3 / 2 - 1.
+    found = matting._perceptron(tf.fill([1, 11], 0.5 / 11))
     assert float(found[0, 0]) == pytest.approx(1 / (1 + np.exp(-1.5)))
 
 
