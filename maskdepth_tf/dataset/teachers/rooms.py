@@ -31,6 +31,8 @@ BEFORE = 0.03
 """How far a figure stands before the nearest of what it hides, by the room's range."""
 CLOSE_UP = 0.3
 """The same of one that the lower border cuts: its foot is not in the picture."""
+MOST = 0.6
+"""Most that it stands before that, by the distance itself."""
 
 
 class Room(NamedTuple):
@@ -93,7 +95,9 @@ def put_in(distance: np.ndarray, mask: np.ndarray) -> np.ndarray:
         foot[: end - max(1, round(FOOT * height))] = False
         hidden = float(np.quantile(distance[figure], COVERED))
         nearest = min(float(np.median(distance[foot])), hidden)
-        composed[figure] = nearest - span * (CLOSE_UP if end == height else BEFORE)
+        before = span * (CLOSE_UP if end == height else BEFORE)
+        # Metres end at the camera.
+        composed[figure] = nearest - min(before, MOST * abs(nearest))
     return composed
 
 

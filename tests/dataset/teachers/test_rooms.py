@@ -107,6 +107,13 @@ def test_a_figure_that_the_border_cuts_stands_before_it(floor):
     assert found[50, 50] == pytest.approx(3.05 - 0.3 * 5, abs=0.1)
 
 
+def test_figures_stand_before_the_camera(floor):
+    mask = np.zeros((100, 100), np.uint8)
+    mask[20:, 40:60] = 255
+    found = rooms.put_in(floor - 2.5, mask)  # 0.5 m at the lower border
+    assert found[50, 50] == pytest.approx(0.4 * 0.55, abs=0.02)
+
+
 def test_every_figure_has_its_own_place_and_an_empty_room_is_the_room(floor):
     mask = np.zeros((100, 100), np.uint8)
     np.testing.assert_array_equal(rooms.put_in(floor, mask), floor)
