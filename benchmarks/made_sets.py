@@ -20,6 +20,7 @@ from PIL import Image
 from benchmarks.threads import thread_pool
 from maskdepth_tf import cli, files, streams, workers
 from maskdepth_tf.dataset import __main__ as dataset
+from maskdepth_tf.dataset.checking import sampling
 from maskdepth_tf.dataset.packing import shards
 from maskdepth_tf.dataset.teachers import loading
 from maskdepth_tf.images import preprocessing
@@ -116,6 +117,7 @@ DECODERS = (
         (preprocessing, f"read_{name}", functools.partial(_read, mode=mode))
         for name, mode in {"rgb": "RGB", "rgba": "RGBA", "mask": "L"}.items()
     ),
+    (sampling, "check_rows", lambda *_: None),
     (pipeline, "decoded_batches", _batches),
     (splits, "thumbnails", _thumbnails),
     (shards.Shards, "distance", _distance),

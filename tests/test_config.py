@@ -86,7 +86,9 @@ def test_shipped_file_in_a_folder():
 )
 def test_neither_a_file_nor_shipped(name, near, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    message = f"one of debug, fast, gpu, .*, losses/smooth_l1_dssim. Received: {name}. "
+    message = (
+        f"one of debug, fast, fine, gpu, .*, losses/smooth_l1_dssim. Received: {name}. "
+    )
     message += f"The nearest is: {near}$"
     with pytest.raises(UsageError, match=message):
         config.find(name)
@@ -210,7 +212,7 @@ def test_to_dict_is_plain():
             "data.split must be one of unseen, random. Received: unsen. "
             "The nearest is: unseen$",
         ),
-        ("model.preset=''", "model.preset must be one of fast, reference"),
+        ("model.preset=''", "model.preset must be one of fast, fine, reference"),
         ("training.epochs=0", "training.epochs must be 1 or more. Received: 0"),
         ("data.test_fraction=1", "must be 0.001 to 0.999. Received: 1.0"),
         ("optimizer.learning_rate=.nan", "1e-12 to 1000000.0. Received: nan"),

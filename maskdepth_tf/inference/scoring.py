@@ -51,7 +51,11 @@ def load_scorable(path: str | Path) -> Scorable:
 
 def _keras_scorable(model: keras.Model) -> Scorable:
     graph.check(model)
-    bare = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
+    bare = tf.function(
+        lambda inputs: model(inputs, training=False),
+        autograph=False,
+        reduce_retracing=True,  # last batches are smaller
+    )
 
     def outputs(inputs):
         bg, fg_bg = (tf.cast(inputs[name], tf.float32) for name in ("bg", "fg_bg"))
@@ -60,8 +64,8 @@ def _keras_scorable(model: keras.Model) -> Scorable:
         found = model({"bg": bg, "fg_bg": fg_bg}, training=False)
         return found | {"background_mismatch": mismatch}
 
-    size, run = model.inputs[0].shape[1], tf.function(outputs, autograph=False)
-    return Scorable(run, bare, size, num_parameters(model))
+    run = tf.function(outputs, autograph=False, reduce_retracing=True)
+    return Scorable(run, bare, model.inputs[0].shape[1], num_parameters(model))
 
 
 def num_parameters(model) -> int:

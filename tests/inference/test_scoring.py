@@ -105,7 +105,7 @@ def test_score_does_not_depend_on_batches():
         )
 
 
-def test_answers_are_stretched_to_what_is_scored():
+def test_answers_are_brought_to_the_size_that_is_scored():
     (inputs, targets), _ = scored_by_hand()
     large = {name: value.repeat(2, 1).repeat(2, 2) for name, value in inputs.items()}
     # Only the two lines beside the edge are between two values.
@@ -120,7 +120,8 @@ def test_answers_are_stretched_to_what_is_scored():
     scores = scoring.score(perfect((inputs, small)), dataset, shown)
     assert_scores(scores)
     assert (scores["examples"], scores["image_size"]) == (3, 32)
-    assert scores["mask"]["iou"] == pytest.approx(1, abs=1e-5)
+    # Pixels beside the edge are looked at again, of pictures that tell nothing of it.
+    assert scores["mask"]["iou"] == pytest.approx(1, abs=0.03)
     # Two of 32 lines are a quarter of the way to the other side's value, 0.5 away.
     assert scores["depth"]["mae"] == pytest.approx(2 / 32 * 0.125, abs=1e-6)
     # The rule sees the large pictures: a quarter of them has changed.
