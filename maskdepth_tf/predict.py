@@ -68,8 +68,8 @@ def main(argv: list[str] | None = None) -> int | None:
     seconds = time.perf_counter() - start
     where = f", written to {cli.printable(args.output)}" if done else ""
     print(
-        f"{len(done)} of {len(to_do)} pictures in {seconds:.1f} s "
-        f"({len(done) / seconds:.1f} pictures/s){where}"
+        f"{len(done)} of {len(to_do)} pictures in {seconds:.1f} s, with reading and "
+        f"writing ({len(done) / seconds:.1f} pictures/s){where}"
     )
     if done:
         overview = pairs.output_paths(args.output, done[0].name)["overview"]
@@ -154,7 +154,8 @@ def _report(pair, predictor, read_bg, folder) -> bool:
         print(f"error: {pair.fg_bg}: {error}", file=sys.stderr)
         return False
     name = cli.printable(pair.name)
-    print(f"{name}: mask covers {coverage:.1%}, {1000 * seconds:.0f} ms", flush=True)
+    took = f"answered in {1000 * seconds:.0f} ms"
+    print(f"{name}: mask covers {coverage:.1%}, {took}", flush=True)
     if corrected:
         print(f"{name}: {', '.join(corrected)}: corrected", flush=True)
     return True

@@ -102,8 +102,9 @@ def test_results(scene, capsys):
     assert pixels("out/a_overview.png").shape[2] == 3
     captured = capsys.readouterr()
     assert re.fullmatch(
-        r"a: mask covers 37\.5%, \d+ ms\n"
-        r"1 of 1 pictures in \d+\.\d s \(\d+\.\d pictures/s\), written to out\n"
+        r"a: mask covers 37\.5%, answered in \d+ ms\n"
+        r"1 of 1 pictures in \d+\.\d s, with reading and writing "
+        r"\(\d+\.\d pictures/s\), written to out\n"
         r"look at  out/a_overview\.png\n",
         captured.out,
     )
