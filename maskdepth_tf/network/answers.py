@@ -27,7 +27,14 @@ def of_outputs(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 def stretch(answer: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     """Answer [..., S, S, 1] -> float32 [..., H, W, 1], bilinear."""
-    return tf.image.resize(answer, (height, width), antialias=True)
+    size, side = tf.stack([height, width]), answer.shape[-2]
+
+    def resized(antialias):
+        return tf.image.resize(answer, size, antialias=antialias)
+
+    # Enlarging is the same with antialiasing (within 2e-7) and takes ten times as long.
+    is_larger = tf.reduce_all(size >= side)
+    return tf.cond(is_larger, lambda: resized(False), lambda: resized(True))
 
 
 def mask_pixels(mask: tf.Tensor) -> tf.Tensor:
