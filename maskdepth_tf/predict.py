@@ -19,6 +19,7 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -106,6 +107,7 @@ def read_picture(path: str) -> Picture:
 
 
 def remarks(
+    register: Callable,
     bg: np.ndarray,
     fg_bg: np.ndarray,
     bg_size: tuple[int, int],
@@ -114,12 +116,13 @@ def remarks(
     """What was corrected of a pair, and what the user should know of it.
 
     Args:
+        register: `registering.register`, or what does the same.
         bg: uint8 [S, S, 3], as the network takes it.
         fg_bg: uint8 [S, S, 3].
         bg_size: Height and width of the background in its file, in pixels.
         size: Those of the picture.
     """
-    from maskdepth_tf.registration import describing, registering
+    from maskdepth_tf.registration import describing
 
     doubts = []
     (bg_height, bg_width), (height, width) = bg_size, size
@@ -131,7 +134,7 @@ def remarks(
         )
     if np.array_equal(bg, fg_bg):
         return [], ["equal to its background: nothing is in front, expect no mask"]
-    registered = registering.register(
+    registered = register(
         *(pixels[np.newaxis].astype(np.float32) for pixels in (bg, fg_bg))
     )
     found = registered.bg[0].numpy()
@@ -185,7 +188,7 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[
         for picture, stream in zip((bg, fg_bg), streams.INPUTS, strict=True)
     )
     sizes = (picture.pixels.shape[:2] for picture in (bg, fg_bg))
-    corrected, doubts = remarks(*seen, *sizes)
+    corrected, doubts = remarks(predictor.register, *seen, *sizes)
     if bg.profile != fg_bg.profile:
         names = [profiles.name_of(p.profile) for p in (fg_bg, bg)]
         doubts.append(

@@ -13,6 +13,7 @@ from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import loading
 from maskdepth_tf.network import answers
+from maskdepth_tf.registration import registering
 from tests.support.made_rooms import made_room
 
 WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
@@ -37,7 +38,7 @@ def fake_answer(bg_bytes, fg_bg_bytes):
     }
 
 
-FAKE = loading.Predictor(fake_answer, SIZE)
+FAKE = loading.Predictor(fake_answer, SIZE, registering.register)
 
 
 @pytest.fixture
@@ -245,7 +246,7 @@ def test_names_that_are_no_text(scene, capsys):
 
 def remarks(bg, fg_bg):
     seen = (np.uint8(np.rint(preprocessing.resize(x, 64))) for x in (bg, fg_bg))
-    return predict.remarks(*seen, bg.shape[:2], fg_bg.shape[:2])
+    return predict.remarks(registering.register, *seen, bg.shape[:2], fg_bg.shape[:2])
 
 
 def test_remarks():
@@ -279,7 +280,7 @@ def test_other_shapes_are_told_and_other_sizes_are_not(sizes, is_told):
     room = made_room(0)[:64, :64]
     thing = room.copy()
     thing[20:50, 20:50] = (240, 20, 90)
-    _, doubts = predict.remarks(room, thing, *sizes)
+    _, doubts = predict.remarks(registering.register, room, thing, *sizes)
     assert any("both are stretched" in text for text in doubts) == is_told
 
 

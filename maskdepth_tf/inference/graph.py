@@ -41,6 +41,7 @@ class Inference:
 
     Attributes:
         network: The same as a graph.
+        register: `registering.register` as a graph.
         image_size: S.
     """
 
@@ -49,7 +50,7 @@ class Inference:
         # Traced once, and once in the graph, however many signatures call them.
         pixels = self.signatures()["serving_arrays"][1]
         self.network = tf.function(network, pixels, autograph=False)
-        self._register = tf.function(registering.register, pixels, autograph=False)
+        self.register = tf.function(registering.register, pixels, autograph=False)
 
     def pictures(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
         """Answers for encoded pictures of any size.
@@ -145,7 +146,7 @@ class Inference:
         }
 
     def _answer(self, bg, fg_bg) -> tuple[dict, registering.Registered]:
-        found = self._register(bg, fg_bg)
+        found = self.register(bg, fg_bg)
         return self.registered(found.bg, fg_bg), found
 
     def _encoded(self, bg_bytes, fg_bg_bytes) -> tuple[dict, tuple]:

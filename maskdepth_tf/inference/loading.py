@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.inference import graph
+from maskdepth_tf.registration import registering
 from maskdepth_tf.training import checkpoints
 
 
@@ -21,10 +22,12 @@ class Predictor:
         answer: From encoded pictures, B of `bg` and B of `fg_bg` of one size, to the
             answers of `graph.Inference.full_size`.
         image_size: Side of the network's square, in pixels.
+        register: `registering.register` for pictures of that size.
     """
 
     answer: Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
     image_size: int
+    register: Callable[[tf.Tensor, tf.Tensor], registering.Registered]
 
 
 NEEDED = {"serving_full_size", "serving_arrays", "serving_registered"}
@@ -51,14 +54,14 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
         pictures, arguments = model.signatures()["serving_full_size"]
         # Traced once for any batch.
         answer = tf.function(pictures, arguments, autograph=False)
-        return _predictor(answer, model.image_size)
+        return _predictor(answer, model.image_size, model.register)
     loaded = load_saved_model(folder)
     if "foreground" not in loaded.signatures["serving_full_size"].structured_outputs:
         raise StateError(f"{folder}: is of an older version; export the run again")
     # Holds on to all of it: a signature alone does not keep the variables it reads.
     answer = lambda **data: loaded.signatures["serving_full_size"](**data)  # noqa: E731
     _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
-    return _predictor(answer, inputs["bg"].shape[1])
+    return _predictor(answer, inputs["bg"].shape[1], registering.register)
 
 
 def find_saved_model(path: str | os.PathLike) -> str | None:
@@ -81,7 +84,7 @@ def version_numbers(model_dir: str | os.PathLike) -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
-def _predictor(function, image_size) -> Predictor:
+def _predictor(function, image_size, register) -> Predictor:
     def predict(bg_bytes, fg_bg_bytes):
         outputs = function(
             bg_bytes=tf.constant(bg_bytes, tf.string),
@@ -92,7 +95,7 @@ def _predictor(function, image_size) -> Predictor:
     # The first call takes a second to set up; no picture should have to wait for it.
     pixel = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
     predict([pixel], [pixel])
-    return Predictor(predict, image_size)
+    return Predictor(predict, image_size, register)
 
 
 def load_saved_model(folder: str) -> Any:
