@@ -17,6 +17,7 @@ same.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,42 +49,46 @@ def score(
         the `PARTS`; empty if no row's depth is known.
     """
     metres = _metres(found)
-    rows: list[tuple] = []
-    for start in range(0, len(ids), batch_size):
-        batch = ids[start : start + batch_size]
-        inputs, targets = pipeline.split_example(found.load(batch))
-        answers = model.outputs(inputs)["depth"].numpy()
-        for row, truth, mask, answer in zip(
-            batch,
-            targets["depth"].numpy(),
-            targets["mask"].numpy(),
-            answers,
-            strict=True,
-        ):
-            if np.ptp(truth) > 0:
-                rows.append((found.rows[row].depth, truth, mask >= 0.5, answer))
-    if not rows:
+    has_metres = all(found.rows[row].depth in metres for row in ids)
+    values: dict = {name: defaultdict(list) for name in ("network", "mean_map")}
+
+    def add(name, row, answer, truth, mask) -> None:
+        if has_metres:
+            near, far = metres[found.rows[row].depth]
+            truth = near + (far - near) * truth
+        for part, figures in _figures(answer, truth, mask >= 0.5).items():
+            values[name][part].append(figures)
+
+    total, count = 0.0, 0
+    for row, truth, mask, answer in _known(found, ids, batch_size, model.outputs):
+        add("network", row, answer, truth, mask)
+        total, count = total + truth.astype(np.float64), count + 1
+    if not count:
         return {}
-    has_metres = all(path in metres for path, *_ in rows)
-    mean_map = np.mean([truth for _, truth, *_ in rows], axis=0)
-    result: dict = {"units": "m" if has_metres else None}
-    for name in ("network", "mean_map"):
-        values = defaultdict(list)
-        for path, truth, is_front, answer in rows:
-            if has_metres:
-                near, far = metres[path]
-                truth = near + (far - near) * truth
-            guess = answer if name == "network" else mean_map
-            for part, figures in _figures(guess, truth, is_front).items():
-                values[part].append(figures)
-        result[name] = {
-            part: dict(
-                zip(FIGURES, np.mean(values[part], axis=0).tolist(), strict=True)
-            )
+    # Once more, as the mean is not known before: all maps would not fit into memory.
+    for row, truth, mask, _ in _known(found, ids, batch_size):
+        add("mean_map", row, total / count, truth, mask)
+    figures = {
+        name: {
+            part: dict(zip(FIGURES, np.mean(own[part], axis=0).tolist(), strict=True))
             for part in PARTS
-            if values[part]
+            if own[part]
         }
-    return result
+        for name, own in values.items()
+    }
+    return {"units": "m" if has_metres else None} | figures
+
+
+def _known(found, ids, batch_size, outputs=None) -> Iterator[tuple]:
+    """Row, depth, mask and answer of the rows whose depth is known, one by one."""
+    for start in range(0, len(ids), batch_size):
+        rows = ids[start : start + batch_size]
+        inputs, targets = pipeline.split_example(found.load(rows))
+        truths, masks = targets["depth"].numpy(), targets["mask"].numpy()
+        answers = outputs(inputs)["depth"].numpy() if outputs else truths
+        for row, truth, mask, answer in zip(rows, truths, masks, answers, strict=True):
+            if np.ptp(truth) > 0:
+                yield row, truth, mask, answer
 
 
 def table(figures: dict) -> str:
