@@ -53,13 +53,16 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
         model = graph.of_model(checkpoints.load_model(path))
         pictures, arguments = model.signatures()["serving_full_size"]
         # Traced once for any batch.
-        answer = tf.function(pictures, arguments, autograph=False)
-        return _predictor(answer, model.image_size, model.register)
+        traced = tf.function(pictures, arguments, autograph=False)
+        return _predictor(traced, model.image_size, model.register)
     loaded = load_saved_model(folder)
     if "foreground" not in loaded.signatures["serving_full_size"].structured_outputs:
         raise StateError(f"{folder}: is of an older version; export the run again")
+
     # Holds on to all of it: a signature alone does not keep the variables it reads.
-    answer = lambda **data: loaded.signatures["serving_full_size"](**data)  # noqa: E731
+    def answer(**data):
+        return loaded.signatures["serving_full_size"](**data)
+
     _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
     return _predictor(answer, inputs["bg"].shape[1], registering.register)
 

@@ -64,9 +64,10 @@ def look(teacher: loading.Teacher, picture: np.ndarray) -> Room:
     taper = _taper(side)
     total, weight, agreements = whole.copy(), np.ones_like(whole), []
     for down, right in itertools.product((0, 1), repeat=2):
-        part = _both_ways(teacher, _corner(picture, down, right, PART))
+        sides = [round(PART * length) for length in picture.shape[:2]]
+        part = _both_ways(teacher, picture[_corner(picture.shape, down, right, *sides)])
         part = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
-        place = _corner_slices(whole.shape, down, right, side)
+        place = _corner(whole.shape, down, right, side, side)
         agreement, fitted = _fit(part, whole[place])
         agreements.append(agreement)
         total[place] += taper * fitted
@@ -103,20 +104,15 @@ def put_in(distance: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _both_ways(teacher, picture) -> np.ndarray:
     """Mean of the answers to a picture and to its mirror image: [S, S]."""
+    picture = np.ascontiguousarray(picture)
     mirrored = loading.estimate(teacher, np.ascontiguousarray(picture[:, ::-1]))
     return (loading.estimate(teacher, picture) + mirrored[:, ::-1]) / 2
 
 
-def _corner(picture, down, right, share) -> np.ndarray:
-    """The part of a picture in one of its corners."""
-    height, width = (round(share * side) for side in picture.shape[:2])
-    top, left = down * (len(picture) - height), right * (picture.shape[1] - width)
-    return np.ascontiguousarray(picture[top : top + height, left : left + width])
-
-
-def _corner_slices(shape, down, right, side) -> tuple[slice, slice]:
-    top, left = down * (shape[0] - side), right * (shape[1] - side)
-    return slice(top, top + side), slice(left, left + side)
+def _corner(shape, down, right, height, width) -> tuple[slice, slice]:
+    """Rows and columns of a part that lies in one of the corners."""
+    top, left = down * (shape[0] - height), right * (shape[1] - width)
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _taper(side) -> np.ndarray:
