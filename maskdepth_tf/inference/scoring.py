@@ -16,6 +16,7 @@ from maskdepth_tf.inference import graph, loading, matting
 from maskdepth_tf.input import examples, pipeline
 from maskdepth_tf.network import answers, baseline, losses, metric_list, metrics
 from maskdepth_tf.registration import registering
+from maskdepth_tf.reports.page import number_text
 from maskdepth_tf.training import batches, checkpoints
 
 
@@ -103,10 +104,13 @@ class Scores:
                 for metric in group:
                     metric.update_state(targets[output], outputs[output])
 
-    def result(self) -> dict[str, dict[str, float]]:
-        """The figures of each output, by name."""
+    def result(self) -> dict[str, dict[str, float | None]]:
+        """The figures of each output, by name; None where no example counted."""
         return {
-            output: {metric.name: float(metric.result()) for metric in group}
+            output: {
+                metric.name: float(metric.result()) if float(metric.count) else None
+                for metric in group
+            }
             for output, group in self._metrics.items()
         }
 
@@ -269,7 +273,7 @@ def table(scores: dict) -> str:
             parts = (figures[output], figures["baseline"][output])
             labels = (f"{side} ({figures['examples']:,})", "  no learning")
             for label, part in zip(labels, parts, strict=True):
-                rows.append((label, [f"{part[metric.name]:.4f}" for metric in group]))
+                rows.append((label, [number_text(part[m.name]) for m in group]))
         lines = []
         for name, cells in rows:
             padded = (f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))

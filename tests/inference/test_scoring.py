@@ -129,6 +129,16 @@ def test_answers_are_brought_to_the_size_that_is_scored():
     assert scores["baseline"]["mask"]["dice_hard"] == pytest.approx(rule, abs=1e-5)
 
 
+def test_depths_that_nobody_knows_have_no_figures():
+    (inputs, targets), _ = scored_by_hand()
+    targets = targets | {"depth": np.full_like(targets["depth"], 0.5)}
+    dataset = tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(2)
+    scores = scoring.score(perfect((inputs, targets)), dataset)
+    assert set(scores["depth"].values()) == {None}
+    assert set(scores["baseline"]["depth"].values()) == {None}
+    assert scoring.table(scores).splitlines()[-1].split()[-1] == "–"
+
+
 def test_table():
     arrays, dataset = scored_by_hand()
     scores = scoring.score(perfect(arrays), dataset)
