@@ -22,6 +22,8 @@ _RUN = b"\xaa" * 4096
 _ONES = _RUN + b"".join(bytes([0xFF, 0xD0 + n]) + _RUN for n in range(8))
 _HEAD = 14  # bytes, of four components
 _COEFFICIENTS = 64
+# Files have a few; bytes that a client makes up could have millions, each a string.
+_MOST_ENDS, _MOST_SCANS = 16, 1000
 
 
 def lacks_end(data: bytes) -> bool:
@@ -44,8 +46,8 @@ def mended(data: tf.Tensor, decode: Callable) -> tf.Tensor:
         data: Scalar string that begins as a JPEG.
         decode: From such a string to its pixels.
     """
-    parts = tf.strings.split([data], _END).values
-    scans = tf.strings.split(parts[-1:], _SCAN).values[1:]
+    parts = tf.strings.split([data], _END, _MOST_ENDS).values
+    scans = tf.strings.split(parts[-1:], _SCAN, _MOST_SCANS).values[1:]
     # Half a marker, or half of what stands for 255 in the data.
     is_half = tf.strings.substr(data, -1, 1) == b"\xff"
     length = tf.strings.length(data) - tf.cast(is_half, tf.int32)
