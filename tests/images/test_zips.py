@@ -13,6 +13,7 @@ import pytest
 
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images.zips import Zip
+from tests.support import open_files
 from tests.support import pictures as samples
 from tests.support.zip_files import make
 
@@ -207,10 +208,12 @@ class TestRead:
 
     def test_the_file_is_closed(self, path):
         make(path, GOOD)
-        before = len(os.listdir("/proc/self/fd"))
-        for _ in range(20):
-            Zip(path)
-        assert len(os.listdir("/proc/self/fd")) == before
+        with path.open("rb"):
+            assert open_files.below(path.parent) == [str(path)]
+        archive = Zip(path)
+        assert archive.find("good.txt") is not None
+        del archive
+        assert open_files.below(path.parent) == []
 
 
 def bomb_lying(path):
