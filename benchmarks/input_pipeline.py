@@ -37,6 +37,7 @@ SWITCHES = {
     "light": ("camera.light_probability",),
     "blur": ("camera.blur_probability",),
     "noise": ("camera.noise_probability",),
+    "compression": ("camera.compression_probability",),
 }
 """What is changed -> keys of the configuration, 1 unless they say otherwise."""
 NONE = ("flip_probability", "grey_probability", "contrast_range", "gain_range")

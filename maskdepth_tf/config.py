@@ -137,6 +137,10 @@ class Camera:
         0.0, "Share of examples with noise in both pictures.", 0, 1
     )
     noise_range: float = field(8.0, "Greatest deviation of noise, of 255.", 0, 100)
+    compression_probability: float = field(
+        0.0, "Share of examples whose pictures went through JPEG once more.", 0, 1
+    )
+    quality_minimum: int = field(10, "Least quality of these JPEGs.", 1, 95)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,10 @@ class Column(enum.IntEnum):
     """Of six: right, down, width, height, distance and direction."""
     IS_CAMOUFLAGED = 110
     CAMOUFLAGE = 111
-    END = 112
+    IS_COMPRESSED = 112
+    COMPRESSION = 113
+    """Of two, one a picture."""
+    END = 115
     """How many there are."""
 
 

@@ -60,5 +60,7 @@ def test_columns_are_those_of_the_draws_of_recorded_trainings():
         "THING": 104,
         "IS_CAMOUFLAGED": 110,
         "CAMOUFLAGE": 111,
-        "END": 112,
+        "IS_COMPRESSED": 112,
+        "COMPRESSION": 113,
+        "END": 115,
     }

@@ -1,8 +1,8 @@
 """What a camera does to one of two pictures alone, as stateless augmentation.
 
 The background and the picture are not taken at once: the camera moves a little, its
-exposure and white balance change, one of the two is out of focus, both have noise. As
-in `augmentation`, all that is random arrives as `draws`.
+exposure and white balance change, one of the two is out of focus, both have noise and
+are compressed. As in `augmentation`, all that is random arrives as `draws`.
 
 Shapes: B batch, S side of the square pictures in pixels.
 """
@@ -14,6 +14,9 @@ import tensorflow as tf
 from maskdepth_tf.draws import Column
 from maskdepth_tf.input.augmentation import Augment, Streams, chosen, to_uint8
 from maskdepth_tf.registration import geometry
+
+MOST_QUALITY = 95
+"""Of the JPEGs that pictures are made into; above it nothing is seen of them."""
 
 
 def move(
@@ -101,6 +104,31 @@ def noise(
     return [image + scale * drawn[:, i] for i, image in enumerate(images)]
 
 
+def compress(image: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+    """Gives each picture the traces of JPEG.
+
+    Args:
+        image: float32 [B, S, S, 3], 0 to 255.
+        quality: int32 [B], 1 to 100; 0 leaves a picture as it is.
+
+    Returns:
+        float32 [B, S, S, 3], of whole numbers where it was compressed.
+    """
+
+    def one(row):
+        pixels, own = row
+        return tf.cond(
+            own > 0,
+            lambda: tf.cast(
+                tf.image.adjust_jpeg_quality(to_uint8(pixels), own), tf.float32
+            ),
+            lambda: pixels,
+        )
+
+    shape = tf.TensorSpec(image.shape[1:], tf.float32)
+    return tf.map_fn(one, (image, quality), fn_output_signature=shape)
+
+
 def make_disturbance(
     move_probability: float = 0.0,
     shift_range: float = 0.03,
@@ -114,6 +142,8 @@ def make_disturbance(
     blur_probability: float = 0.0,
     noise_probability: float = 0.0,
     noise_range: float = 8.0,
+    compression_probability: float = 0.0,
+    quality_minimum: int = 10,
 ) -> Augment:
     """Puts disturbances together; the defaults change nothing.
 
@@ -122,7 +152,6 @@ def make_disturbance(
     Returns:
         A function from a batch and its draws, as `augmentation.example_draws`.
     """
-    turn_range = math.radians(turn_range)
 
     def disturb(batch: Streams, draws: tf.Tensor) -> Streams:
         bg, fg_bg = (tf.cast(batch[name], tf.float32) for name in ("bg", "fg_bg"))
@@ -131,7 +160,7 @@ def make_disturbance(
             on = chosen(draws, Column.IS_MOVED, move_probability)
             shift = shift_range * signed[:, Column.MOVE : Column.MOVE + 2]
             zoom = zoom_range * signed[:, Column.MOVE + 2]
-            turn = turn_range * signed[:, Column.MOVE + 3]
+            turn = math.radians(turn_range) * signed[:, Column.MOVE + 3]
             bg = move(bg, on[:, tf.newaxis] * shift, on * zoom, on * turn)
         if light_probability:
             on = chosen(draws, Column.IS_LIT, light_probability)
@@ -151,6 +180,12 @@ def make_disturbance(
             sigma = on * noise_range * draws[:, Column.NOISE] ** 2
             seed = draws[:, Column.NOISE_SEED : Column.NOISE_SEED + 2]
             bg, fg_bg = noise([bg, fg_bg], sigma, tf.bitcast(seed, tf.int32))
+        if compression_probability:
+            on = chosen(draws, Column.IS_COMPRESSED, compression_probability)
+            share = draws[:, Column.COMPRESSION : Column.COMPRESSION + 2]
+            quality = quality_minimum + (MOST_QUALITY - quality_minimum) * share
+            quality = tf.unstack(tf.cast(on[:, tf.newaxis] * quality, tf.int32), 2, 1)
+            bg, fg_bg = map(compress, (bg, fg_bg), quality)
         return batch | {"bg": to_uint8(bg), "fg_bg": to_uint8(fg_bg)}
 
     return disturb

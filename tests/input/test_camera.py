@@ -14,6 +14,7 @@ ALL = {
     "light_probability": 1.0,
     "blur_probability": 1.0,
     "noise_probability": 1.0,
+    "compression_probability": 1.0,
 }
 
 
@@ -75,7 +76,7 @@ def test_shares(name):
     assert 0.2 < either.mean() < 0.36
     if name == "move_probability":
         assert not changed[1].any()
-    elif name == "noise_probability":
+    elif name in ("noise_probability", "compression_probability"):
         assert np.mean(changed[0] == changed[1]) > 0.9
     else:
         assert not np.logical_and(*changed).any()
@@ -137,6 +138,33 @@ def test_noise_has_its_deviation():
     assert abs(np.mean(first[0]) - 100) < 0.3
     assert np.abs(np.corrcoef(np.ravel(first[0]), np.ravel(second[0]))[0, 1]) < 0.03
     np.testing.assert_array_equal(first[1], flat[1])
+
+
+def test_compression_is_that_of_a_jpeg():
+    pictures = tf.constant(rooms(3, 32))
+    found = camera.compress(pictures, tf.constant([0, 15, 80])).numpy()
+    np.testing.assert_array_equal(found[0], pictures[0])
+    for row, quality in ((1, 15), (2, 80)):
+        pixels = tf.cast(pictures[row], tf.uint8)
+        data = tf.io.encode_jpeg(pixels, quality=quality)
+        np.testing.assert_array_equal(found[row], tf.io.decode_jpeg(data))
+    worse, better = (np.abs(found[i] - pictures[i]).mean() for i in (1, 2))
+    assert worse > 2 * better > 0
+
+
+def test_qualities_are_in_their_range(monkeypatch):
+    seen = []
+    monkeypatch.setattr(camera, "compress", lambda x, quality: seen.append(quality))
+    monkeypatch.setattr(camera, "to_uint8", lambda pixels: pixels)
+    disturb = camera.make_disturbance(compression_probability=0.5, quality_minimum=40)
+    disturb(batch_of(400, 16), draws_of(400))
+    for quality in map(np.asarray, seen):
+        assert set(np.unique(quality[quality < 40])) == {0}
+        assert 0.35 < np.mean(quality > 0) < 0.65
+        assert quality.max() in (93, 94)
+        assert quality[quality > 0].min() in (40, 41)
+    assert len(seen) == 2
+    assert (seen[0].numpy() != seen[1].numpy()).any()
 
 
 def test_the_columns_are_all_there():
