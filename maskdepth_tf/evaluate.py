@@ -70,13 +70,13 @@ def _depths(args: argparse.Namespace) -> dict[str, dict]:
 def _disturbed(args: argparse.Namespace) -> dict[str, float]:
     """Measures and prints what disturbed pictures spoil; no figure of a packed set."""
     from maskdepth_tf.disturbing import measuring
-    from maskdepth_tf.input import packed
+    from maskdepth_tf.input import packed, splits
 
     if packed.is_packed(robustness.labels_of(args)):
         print("\ndisturbed: left out, a packed set has no pictures in their own size")
         return {}
     model, found, ids = robustness.open_rows(args)
-    ids = measuring.spread(ids, measuring.QUICK_ROWS)
+    ids = splits.spread(ids, measuring.QUICK_ROWS)
     clean = measuring.mean_at_severity(model, found, ids, 0)
     disturbed = measuring.mean_at_severity(model, found, ids)
     print(

@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int | None:
     _check(parser, args)
     startup.load_tensorflow()
     from maskdepth_tf.disturbing import answering, measuring, table, yardsticks
-    from maskdepth_tf.input import examples, packed
+    from maskdepth_tf.input import examples, packed, splits
     from maskdepth_tf.reports import robustness_page
 
     labels = labels_of(args)
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int | None:
             "Received: a packed set"
         )
     model, found, ids = open_rows(args)
-    ids = measuring.spread(ids, args.rows)
+    ids = splits.spread(ids, args.rows)
     hand_held = args.hand_held and examples.open_examples(
         args.hand_held, image_size=model.image_size, memory_gb=0.0, foregrounds=False
     )

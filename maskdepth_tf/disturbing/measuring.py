@@ -23,12 +23,6 @@ QUICK_ROWS = 100
 """Most rows that it looks at: enough for two digits, in seconds."""
 
 
-def spread(ids: np.ndarray, count: int) -> np.ndarray:
-    """Takes `count` rows, or all if they are fewer, evenly from all over `ids`."""
-    count = min(count, len(ids))
-    return ids[np.arange(count) * len(ids) // count]
-
-
 def measure(
     model: Scorable,
     examples: Examples,

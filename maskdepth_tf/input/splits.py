@@ -37,6 +37,15 @@ pictures differ in about half of theirs."""
 _ROWS_AT_ONCE = 1000
 
 
+def spread(ids: np.ndarray, count: int) -> np.ndarray:
+    """Takes `count` rows, or all if they are fewer, evenly from all over `ids`.
+
+    Neighbours often share a picture.
+    """
+    count = min(count, len(ids))
+    return ids[np.arange(count) * len(ids) // count]
+
+
 def random_split(rows: Sequence[Row], test_fraction: float, seed: int) -> Split:
     """Shuffles rows into two sides.
 

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 
-import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf import config
@@ -105,7 +104,7 @@ class TrainingData:
     def picture_batch(self) -> tuple[dict, dict]:
         """Inputs and targets of the `training.pictures` test rows that are drawn."""
         count = self.settings.training.pictures
-        ids, load = spread(self.split["test"], count), self.load_registered
+        ids, load = splits.spread(self.split["test"], count), self.load_registered
         return next(iter(pipeline.make_evaluation_dataset(load, ids, batch_size=count)))
 
 
@@ -131,8 +130,3 @@ def open_set(data: config.Data) -> Examples:
         memory_gb=0 if data.services else data.memory_gb,
         foregrounds=data.split == "unseen",
     )
-
-
-def spread(ids: np.ndarray, count: int) -> np.ndarray:
-    """Takes `count` rows from all over a split: neighbours often share a picture."""
-    return ids[:: max(1, len(ids) // count)][:count]

@@ -82,10 +82,3 @@ def test_mean_at_severity_is_that_of_the_cells(found, measured):
     assert second == pytest.approx(np.mean(cells))
     clean = measuring.mean_at_severity(MODEL, found, ids, 0)
     assert clean == pytest.approx(measured[0]["clean"]["network"]["iou"])
-
-
-def test_rows_are_spread():
-    ids = np.arange(10, 310)
-    assert measuring.spread(ids, 3).tolist() == [10, 110, 210]
-    assert len(set(measuring.spread(ids, 200).tolist())) == 200
-    assert measuring.spread(ids, 1000).tolist() == ids.tolist()

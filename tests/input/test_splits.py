@@ -51,6 +51,13 @@ def thumbnail(seed):
     return rng.integers(0, 256, (splits.HASH_SIDE, splits.HASH_SIDE + 1), dtype="uint8")
 
 
+def test_rows_are_spread():
+    ids = np.arange(10, 310)
+    assert splits.spread(ids, 3).tolist() == [10, 110, 210]
+    assert len(set(splits.spread(ids, 200).tolist())) == 200
+    assert splits.spread(ids, 1000).tolist() == ids.tolist()
+
+
 @pytest.mark.parametrize(("rows", "fraction"), [(10, 0.3), (101, 0.5), (7, 0.2)])
 def test_random_split(rows, fraction):
     split = splits.random_split(plain(rows), fraction, 0)

@@ -275,12 +275,6 @@ def test_cores_are_divided_for_the_fast_network(labels_file, monkeypatch):
     assert os.environ[key] == "3"
 
 
-def test_shown_examples_are_from_all_over_the_split():
-    spread = batches.spread(np.arange(100), 4)
-    assert spread.tolist() == [0, 25, 50, 75]
-    assert batches.spread(np.arange(3), 4).tolist() == [0, 1, 2]
-
-
 @pytest.mark.parametrize("name", ["run", "a b", "ü", "😀", "1", "x: y", "#"])
 def test_name_of_the_run_folder(name, monkeypatch):
     monkeypatch.setattr(train, "QUICKSTART", train.QUICKSTART.parent / "debug.yaml")
