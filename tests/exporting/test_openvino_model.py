@@ -4,14 +4,13 @@ import dataclasses
 import io
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from maskdepth_tf import export, files, serve
+from maskdepth_tf import files, serve
 from maskdepth_tf.errors import StateError, UsageError
 from maskdepth_tf.exporting import formats, openvino_model
 from maskdepth_tf.exporting.openvino_model import OpenVinoModel
@@ -19,27 +18,39 @@ from maskdepth_tf.network import model
 from maskdepth_tf.serving import server
 from maskdepth_tf.serving.models import Spec
 from maskdepth_tf.serving.saved_model import SavedModel
+from maskdepth_tf.training import checkpoints
 from tests.support import servers
 from tests.support.exported import SIGNATURES, SIZE, inputs
 
 FORMATS = ["openvino", "openvino_bfloat16"]
 
 
-def make_version(folder, seed):
-    keras.utils.set_random_seed(seed)
-    net = model.resnet_unet(SIZE, widths=(8, 8), patch_size=2)
-    return Path(export.export_model(net, folder, other_formats=FORMATS))
+def write_formats(net, version):
+    (version / formats.FOLDER).mkdir()
+    for kind in FORMATS:
+        path = version / formats.FOLDER / formats.FORMATS[kind].file
+        formats.FORMATS[kind].write(net, str(path), {})
 
 
 @pytest.fixture(scope="module")
-def version(tmp_path_factory):
-    return make_version(tmp_path_factory.mktemp("models") / "office", 0)
+def version(exported, tmp_path_factory):
+    """The export with its network in both formats, and without warm-up requests."""
+    run_dir, folder = exported
+    copy = tmp_path_factory.mktemp("models") / "office" / "1"
+    shutil.copytree(folder, copy)
+    shutil.rmtree(copy / "assets.extra")
+    (copy / files.MANIFEST).unlink()
+    write_formats(checkpoints.load_model(run_dir), copy)
+    return copy
 
 
 @pytest.fixture(scope="module")
-def other_version(tmp_path_factory):
-    """Of the same shape, with other weights."""
-    return make_version(tmp_path_factory.mktemp("other"), 1)
+def other_formats(tmp_path_factory):
+    """Both formats of a network of the same shape, with other weights."""
+    keras.utils.set_random_seed(1)
+    folder = tmp_path_factory.mktemp("other")
+    write_formats(model.resnet_unet(SIZE, widths=(8, 8), patch_size=2), folder)
+    return folder / formats.FOLDER
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +131,9 @@ def test_without_its_file(exported, kind):
 @pytest.mark.parametrize(
     ("kind", "most"), list(zip(FORMATS, ("0.0001", "0.02"), strict=True))
 )
-def test_another_networks_file(version, other_version, tmp_path, kind, most):
+def test_another_networks_file(version, other_formats, tmp_path, kind, most):
     copy = shutil.copytree(version, tmp_path / "1")
-    (copy / files.MANIFEST).unlink()
-    for path in (other_version / formats.FOLDER).iterdir():
+    for path in other_formats.iterdir():
         shutil.copy(path, copy / formats.FOLDER)
     with pytest.raises(StateError, match=f"must equal the SavedModel's within {most}"):
         OpenVinoModel(str(copy), kind)
