@@ -71,17 +71,22 @@ def light(
 def soften(image: tf.Tensor, softness: tf.Tensor) -> tf.Tensor:
     """Mixes a picture with its blur, by [B] from 0 to 1.
 
-    At 1 it is as blurred as by a Gaussian of 1 pixel.
+    At 1 it is as blurred as by a Gaussian of 1 pixel, or a sixtieth of the side if
+    that is more: out of focus is so at every size.
     """
-    around = tf.pad(image, [[0, 0], [2, 2], [2, 2], [0, 0]], "SYMMETRIC")
-    for axis in (1, 2):
-        parts = [
-            tf.gather(around, range(i, i + image.shape[1]), axis=axis) for i in range(5)
-        ]
-        ends, inner, middle = parts[0] + parts[4], parts[1] + parts[3], parts[2]
-        around = (ends + 4 * inner + 6 * middle) / 16
+    size, blurred = image.shape[1], image
+    for step in (2**i for i in range(max(1, size.bit_length() - 6))):
+        margin = [2 * step, 2 * step]
+        blurred = tf.pad(blurred, [[0, 0], margin, margin, [0, 0]], "SYMMETRIC")
+        for axis in (1, 2):
+            parts = [
+                tf.gather(blurred, range(i, i + size), axis=axis)
+                for i in range(0, 5 * step, step)
+            ]
+            ends, inner, middle = parts[0] + parts[4], parts[1] + parts[3], parts[2]
+            blurred = (ends + 4 * inner + 6 * middle) / 16
     share = softness[:, tf.newaxis, tf.newaxis, tf.newaxis]
-    return image + share * (around - image)
+    return image + share * (blurred - image)
 
 
 def noise(

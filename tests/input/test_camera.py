@@ -130,6 +130,19 @@ def test_softening_by_hand():
     np.testing.assert_array_equal(camera.soften(tf.constant(image), tf.zeros(1)), image)
 
 
+@pytest.mark.parametrize(("side", "variance"), [(32, 1), (64, 1), (128, 5), (256, 21)])
+def test_blur_grows_with_the_picture(side, variance):
+    """By 1 pixel, 1 and 2, and so on: a Gaussian's variances add up."""
+    image = np.zeros((1, side, side, 3), np.float32)
+    image[0, side // 2, side // 2] = 1000
+    found = camera.soften(tf.constant(image), tf.ones(1)).numpy()[0, ..., 0]
+    across = np.arange(side) - side // 2
+    for axis in (0, 1):
+        line = found.sum(axis=axis)
+        assert line.sum() == pytest.approx(1000, rel=1e-4)
+        assert (line * across**2).sum() / 1000 == pytest.approx(variance, rel=1e-3)
+
+
 def test_noise_has_its_deviation():
     flat = tf.fill([2, 64, 64, 3], 100.0)
     seed = tf.constant([[1, 2], [3, 4]])
