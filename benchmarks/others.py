@@ -68,13 +68,14 @@ def classical(bg, fg_bg):
 
 def network_of(workdir):
     """The run's network as `predict` asks it: from a pair to its alpha, [H, W]."""
+    from maskdepth_tf.images.pictures import Picture
     from maskdepth_tf.inference import loading
 
     predictor = loading.load_predictor(workdir)
 
     def answer(bg, fg_bg):
-        data = [encoding.encode_png(pixels, 1) for pixels in (bg, fg_bg)]
-        return predictor.answer(data[:1], data[1:])["mask"][0, ..., 0]
+        pair = (Picture(encoding.encode_png(x, 1), x) for x in (bg, fg_bg))
+        return predictor.answer(*pair).mask[..., 0]
 
     return answer
 

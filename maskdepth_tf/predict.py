@@ -18,31 +18,14 @@ import functools
 import os
 import sys
 import time
-import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 
-from maskdepth_tf import cli, startup, streams
+from maskdepth_tf import cli, startup
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import headers, pairs
 from maskdepth_tf.training import presets
-
-
-class Picture(NamedTuple):
-    """A picture as its file holds it and as it looks.
-
-    Attributes:
-        data: Encoded bytes.
-        pixels: uint8 [H, W, 3].
-        profile: Colour profile, as `profiles.keepable` has it.
-    """
-
-    data: bytes
-    pixels: np.ndarray
-    profile: bytes
 
 
 def main(argv: list[str] | None = None) -> int | None:
@@ -90,57 +73,42 @@ def make_parser() -> cli.Parser:
     return parser
 
 
-def read_picture(path: str) -> Picture:
-    """Reads a picture whole.
+def read_picture(path: str):
+    """Reads a picture whole, and says what was seen.
 
     Raises:
         DataError: If it is missing, damaged or over a limit; names the file.
     """
-    from maskdepth_tf.images import preprocessing, profiles
+    from maskdepth_tf.images import pictures
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        data, pixels = preprocessing.read(path), preprocessing.read_rgb(path)
-    for text in sorted({str(warning.message) for warning in caught}):
+    picture, texts = pictures.read(path)
+    for text in texts:
         _warn(text)
-    return Picture(data, pixels, profiles.keepable(headers.profile_of(data, path)))
+    return picture
 
 
-def remarks(
-    register: Callable,
-    bg: np.ndarray,
-    fg_bg: np.ndarray,
-    bg_size: tuple[int, int],
-    size: tuple[int, int],
-) -> tuple[list, list]:
+def remarks(answer, bg_size: tuple[int, int]) -> tuple[list, list]:
     """What was corrected of a pair, and what the user should know of it.
 
     Args:
-        register: `registering.register`, or what does the same.
-        bg: uint8 [S, S, 3], as the network takes it.
-        fg_bg: uint8 [S, S, 3].
+        answer: What is known of the pair, `loading.Answer`.
         bg_size: Height and width of the background in its file, in pixels.
-        size: Those of the picture.
     """
     from maskdepth_tf.registration import describing
 
     doubts = []
-    (bg_height, bg_width), (height, width) = bg_size, size
+    (bg_height, bg_width), (height, width, _) = bg_size, answer.foreground.shape
     # A pixel more or less is what halving an odd side leaves.
     if abs(bg_height * width - bg_width * height) > max(bg_width, width):
         doubts.append(
             f"the background is {bg_width}x{bg_height}, the picture {width}x{height}; "
             "both are stretched to the network's square"
         )
-    if np.array_equal(bg, fg_bg):
+    if np.array_equal(answer.seen_bg, answer.seen):
         return [], ["equal to its background: nothing is in front, expect no mask"]
-    registered = register(
-        *(pixels[np.newaxis].astype(np.float32) for pixels in (bg, fg_bg))
-    )
-    found = registered.bg[0].numpy()
-    doubts += describing.doubts(found, fg_bg)
-    corrected = describing.movement(registered.warp[0].numpy(), width, height)
-    return corrected + describing.light(bg, found), doubts
+    doubts += describing.doubts(answer.registered, answer.seen)
+    corrected = describing.movement(answer.warp, width, height)
+    return corrected + describing.light(answer.seen_bg, answer.registered), doubts
 
 
 def _report(pair, predictor, read_bg, folder) -> bool:
@@ -171,24 +139,16 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[
         Share of the picture under the mask, seconds the network took, and what was
         corrected.
     """
-    import tensorflow as tf
-
-    from maskdepth_tf.images import encoding, preprocessing, profiles
+    from maskdepth_tf.images import encoding, profiles
     from maskdepth_tf.network import answers
     from maskdepth_tf.reports import overview
 
     bg, fg_bg = read_bg(pair.bg), read_picture(pair.fg_bg)
     start = time.perf_counter()
     # One at a time: no result depends on which others are in the folder.
-    answer = predictor.answer([bg.data], [fg_bg.data])
+    answer = predictor.answer(bg, fg_bg)
     seconds = time.perf_counter() - start
-    side = predictor.image_size
-    seen = (
-        preprocessing.load(tf.constant(picture.data), stream, side).numpy()
-        for picture, stream in zip((bg, fg_bg), streams.INPUTS, strict=True)
-    )
-    sizes = (picture.pixels.shape[:2] for picture in (bg, fg_bg))
-    corrected, doubts = remarks(predictor.register, *seen, *sizes)
+    corrected, doubts = remarks(answer, bg.pixels.shape[:2])
     if bg.profile != fg_bg.profile:
         names = [profiles.name_of(p.profile) for p in (fg_bg, bg)]
         doubts.append(
@@ -197,9 +157,8 @@ def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[
         )
     for text in doubts:
         _warn(f"{pair.fg_bg}: {text}")
-    mask, depth = answer["mask"][0], answer["depth"][0]
+    mask, depth, foreground = answer.mask, answer.depth, answer.foreground
     alpha = answers.mask_pixels(mask)
-    foreground = answer["foreground"][0]
     shown = (bg.pixels, fg_bg.pixels, foreground, mask[..., 0], depth[..., 0])
     pictures = {
         "mask": alpha.numpy(),

@@ -11,6 +11,8 @@ from PIL import Image
 
 from maskdepth_tf import __version__, cli, export, files, predict
 from maskdepth_tf.errors import DiskFullError, StateError, UsageError
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images.pictures import Picture
 from maskdepth_tf.inference import graph, loading
 from maskdepth_tf.inference.scoring import load_scorable
 from maskdepth_tf.network import answers, metrics, model
@@ -93,14 +95,19 @@ def test_evaluation_equals_serving(exported, loaded):
 
 
 def test_full_size_is_what_predict_has(exported, loaded):
-    outputs = ask(loaded, "serving_full_size")
-    expected = loading.load_predictor(exported[0]).answer(BG, OF_ONE_SIZE)
-    assert expected["mask"].shape == (3, 60, 40, 1)
-    assert expected["foreground"].shape == (3, 60, 40, 3)
-    assert set(outputs) == {"mask", "depth", "foreground", "background_mismatch"}
-    for name in outputs:
-        assert outputs[name].dtype == expected[name].dtype
-        np.testing.assert_array_equal(outputs[name], expected[name])
+    answer = loading.load_predictor(exported[0]).answer
+    for bg, fg_bg in zip(BG, OF_ONE_SIZE, strict=True):
+        one = {"bg_bytes": [bg], "fg_bg_bytes": [fg_bg]}
+        outputs = ask(loaded, "serving_full_size", **one)
+        assert set(outputs) == {"mask", "depth", "foreground", "background_mismatch"}
+        pixels = (preprocessing.decode_rgb(data).numpy() for data in (bg, fg_bg))
+        expected = answer(*map(Picture, (bg, fg_bg), pixels))
+        assert expected.mask.shape == (60, 40, 1)
+        assert expected.foreground.shape == (60, 40, 3)
+        for name in ("mask", "depth", "foreground"):
+            found = outputs[name][0]
+            assert found.dtype == getattr(expected, name).dtype
+            np.testing.assert_array_equal(found, getattr(expected, name))
 
 
 def test_depth_of_full_size_is_stretched(loaded, predictor):

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from maskdepth_tf import cli, files, predict
 from maskdepth_tf.errors import DataError, StateError
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import pictures, preprocessing
 from maskdepth_tf.inference import loading
 from maskdepth_tf.network import answers
 from maskdepth_tf.registration import registering
@@ -19,26 +18,33 @@ from tests.support.made_rooms import made_room
 WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
 
 
-def fake_answer(bg_bytes, fg_bg_bytes):
+def seen(pixels, side=SIZE):
+    return np.uint8(np.rint(preprocessing.resize(pixels, side)))
+
+
+def fake_answer(bg, fg_bg):
     """The mask is where the pictures differ; depth falls from top to bottom."""
-    picture = preprocessing.decode_rgb(tf.constant(fg_bg_bytes[0])).numpy()
-    bg, fg_bg = (
-        preprocessing.resize(preprocessing.decode_rgb(tf.constant(data[0])), SIZE)
-        for data in (bg_bytes, fg_bg_bytes)
-    )
-    mask = np.max(np.abs(bg - fg_bg), axis=2) > 50
+    small = [seen(picture.pixels) for picture in (bg, fg_bg)]
+    mask = np.max(np.abs(small[0] - small[1].astype(float)), axis=2) > 50
     depth = np.repeat(np.linspace(1, 0, SIZE)[:, np.newaxis], SIZE, axis=1)
-    small = {"mask": mask, "depth": depth}
-    size = picture.shape[:2]
-    return {"foreground": picture[np.newaxis]} | {
-        name: answers.stretch(
+    size = fg_bg.pixels.shape[:2]
+    mask, depth = (
+        answers.stretch(
             value.astype(np.float32)[np.newaxis, ..., np.newaxis], *size
-        ).numpy()
-        for name, value in small.items()
-    }
+        ).numpy()[0]
+        for value in (mask, depth)
+    )
+    return answer_of(*small, fg_bg.pixels, mask, depth)
 
 
-FAKE = loading.Predictor(fake_answer, SIZE, registering.register)
+def answer_of(small_bg, small, foreground, mask=None, depth=None):
+    floats = (x[np.newaxis].astype(np.float32) for x in (small_bg, small))
+    found = registering.register(*floats)
+    parts = (small_bg, small, found.bg[0].numpy(), found.warp[0].numpy())
+    return loading.Answer(mask, depth, foreground, *parts)
+
+
+FAKE = loading.Predictor(fake_answer, SIZE)
 
 
 @pytest.fixture
@@ -245,8 +251,8 @@ def test_names_that_are_no_text(scene, capsys):
 
 
 def remarks(bg, fg_bg):
-    seen = (np.uint8(np.rint(preprocessing.resize(x, 64))) for x in (bg, fg_bg))
-    return predict.remarks(registering.register, *seen, bg.shape[:2], fg_bg.shape[:2])
+    answer = answer_of(seen(bg, 64), seen(fg_bg, 64), fg_bg)
+    return predict.remarks(answer, bg.shape[:2])
 
 
 def test_remarks():
@@ -280,7 +286,9 @@ def test_other_shapes_are_told_and_other_sizes_are_not(sizes, is_told):
     room = made_room(0)[:64, :64]
     thing = room.copy()
     thing[20:50, 20:50] = (240, 20, 90)
-    _, doubts = predict.remarks(registering.register, room, thing, *sizes)
+    bg_size, size = sizes
+    answer = answer_of(room, thing, np.zeros((*size, 3), np.uint8))
+    _, doubts = predict.remarks(answer, bg_size)
     assert any("both are stretched" in text for text in doubts) == is_told
 
 
@@ -292,9 +300,8 @@ def test_what_a_whole_run_leaves_predicts_the_same(trained, part, tmp_path):
     argv = ["--model", str(trained / part), "--output", str(tmp_path / "out")]
     argv += ["--bg", str(tmp_path / "bg.png"), "--fg-bg", str(tmp_path / "fg_bg.png")]
     assert cli.run(predict.main, argv) == 0
-    data = [(tmp_path / f"{name}.png").read_bytes() for name in ("bg", "fg_bg")]
-    expected = loading.load_predictor(trained).answer(data[:1], data[1:])
-    mask = expected["mask"][0, ..., 0]
+    pair = [pictures.read(tmp_path / f"{name}.png")[0] for name in ("bg", "fg_bg")]
+    mask = loading.load_predictor(trained).answer(*pair).mask[..., 0]
     assert np.isfinite(mask).all()
     np.testing.assert_array_equal(
         pixels(tmp_path / "out" / "fg_bg_mask.png"), np.round(255 * mask)

@@ -106,6 +106,43 @@ class Inference:
         depth = answers.stretch(outputs["depth"], *tf.unstack(tf.shape(mask)[1:3]))
         return outputs | {"mask": mask, "depth": depth, "foreground": foreground}
 
+    def pair(
+        self,
+        seen_bg: tf.Tensor,
+        seen: tf.Tensor,
+        bg: tf.Tensor,
+        fg_bg: tf.Tensor,
+    ) -> dict:
+        """Answers as `full_size` does, for one pair that is decoded.
+
+        Args:
+            seen_bg: uint8 [S, S, 3], what `preprocessing.load` makes of the background.
+            seen: uint8 [S, S, 3], what it makes of the picture.
+            bg: uint8 [H', W', 3].
+            fg_bg: uint8 [H, W, 3].
+
+        Returns:
+            mask, depth: float32 [H, W, 1].
+            foreground: uint8 [H, W, 3].
+            registered: float32 [S, S, 3], the background, brought onto the picture.
+            warp: float32 [6], how, see `registering.register`.
+        """
+        small_bg, small = (
+            tf.cast(pixels[tf.newaxis], tf.float32) for pixels in (seen_bg, seen)
+        )
+        outputs, found = self._answer(small_bg, small)
+        parts = (small, outputs["mask"], found.warp, *found.light)
+        first = (part[0] for part in parts)
+        mask, foreground = matting.refine(matting.Pair(bg, fg_bg, *first))
+        size = tf.unstack(tf.shape(mask)[:2])
+        return {
+            "mask": mask,
+            "depth": answers.stretch(outputs["depth"], *size)[0],
+            "foreground": foreground,
+            "registered": found.bg[0],
+            "warp": found.warp[0],
+        }
+
     def pngs(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
         """Answers as the files that `predict` writes, each as large as its `fg_bg`.
 

@@ -1,33 +1,55 @@
 """Loads trained networks: run folders, `.keras` files, SavedModels."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from maskdepth_tf import streams
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images.pictures import Picture
 from maskdepth_tf.inference import graph
 from maskdepth_tf.registration import registering
 from maskdepth_tf.training import checkpoints
 
 
-@dataclass(frozen=True)
-class Predictor:
-    """A trained network, ready for encoded pictures.
+class Answer(NamedTuple):
+    """What is known of a pair.
 
     Attributes:
-        answer: From encoded pictures, B of `bg` and B of `fg_bg` of one size, to the
-            answers of `graph.Inference.full_size`.
-        image_size: Side of the network's square, in pixels.
-        register: `registering.register` for pictures of that size.
+        mask: float32 [H, W, 1], probability of foreground; H and W the picture's.
+        depth: float32 [H, W, 1], 0 near and 1 far.
+        foreground: uint8 [H, W, 3], the picture without what shows through edges.
+        seen_bg: uint8 [S, S, 3], the background as the network takes it.
+        seen: uint8 [S, S, 3], the picture as the network takes it.
+        registered: float32 [S, S, 3], the background, brought onto the picture.
+        warp: float32 [6], how, see `registering.register`.
     """
 
-    answer: Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
+    mask: np.ndarray
+    depth: np.ndarray
+    foreground: np.ndarray
+    seen_bg: np.ndarray
+    seen: np.ndarray
+    registered: np.ndarray
+    warp: np.ndarray
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network, ready for pictures.
+
+    Attributes:
+        answer: From a background and a picture to what is known of them.
+        image_size: Side of the network's square, in pixels.
+    """
+
+    answer: Callable[[Picture, Picture], Answer]
     image_size: int
-    register: Callable[[tf.Tensor, tf.Tensor], registering.Registered]
 
 
 NEEDED = {"serving_full_size", "serving_arrays", "serving_registered"}
@@ -35,36 +57,67 @@ NEEDED = {"serving_full_size", "serving_arrays", "serving_registered"}
 
 
 def load_predictor(path: str | os.PathLike) -> Predictor:
-    """Loads a trained network, ready for encoded pictures.
+    """Loads a trained network, ready for pictures.
 
     Args:
         path: Run folder, `.keras` file, preset, SavedModel, or model folder with
             numbered SavedModels, of which the newest is taken.
 
-    Returns:
-        The network. Its answers raise `tf.errors.OpError` on bytes that are no
-        picture; `preprocessing.read_rgb` finds out before and names the file.
-
     Raises:
         StateError: If there is no such model, or it is damaged.
     """
     folder = find_saved_model(path)
-    if folder is None:
-        model = graph.of_model(checkpoints.load_model(path))
-        pictures, arguments = model.signatures()["serving_full_size"]
-        # Traced once for any batch.
-        traced = tf.function(pictures, arguments, autograph=False)
-        return _predictor(traced, model.image_size, model.register)
+    ask, image_size = _of_keras(path) if folder is None else _of_saved_model(folder)
+
+    def answer(bg: Picture, fg_bg: Picture) -> Answer:
+        seen = [
+            preprocessing.load(tf.constant(picture.data), stream, image_size)
+            for picture, stream in zip((bg, fg_bg), streams.INPUTS, strict=True)
+        ]
+        outputs = ask(bg, fg_bg, *seen)
+        outputs |= dict(zip(("seen_bg", "seen"), seen, strict=True))
+        return Answer(*(outputs[name].numpy() for name in Answer._fields))
+
+    # The first call takes a second to set up; no picture should have to wait for it.
+    pixel = np.zeros((1, 1, 3), np.uint8)
+    black = Picture(tf.io.encode_png(pixel).numpy(), pixel)
+    answer(black, black)
+    return Predictor(answer, image_size)
+
+
+def _of_keras(path) -> tuple[Callable[..., dict], int]:
+    model = graph.of_model(checkpoints.load_model(path))
+    side = model.image_size
+    seen, pixels = (
+        tf.TensorSpec(shape, tf.uint8) for shape in ([side, side, 3], [None, None, 3])
+    )
+    traced = tf.function(model.pair, [seen, seen, pixels, pixels], autograph=False)
+
+    def ask(bg, fg_bg, seen_bg, seen):
+        return traced(seen_bg, seen, bg.pixels, fg_bg.pixels)
+
+    return ask, side
+
+
+def _of_saved_model(folder) -> tuple[Callable[..., dict], int]:
     loaded = load_saved_model(folder)
     if "foreground" not in loaded.signatures["serving_full_size"].structured_outputs:
         raise StateError(f"{folder}: is of an older version; export the run again")
 
     # Holds on to all of it: a signature alone does not keep the variables it reads.
-    def answer(**data):
-        return loaded.signatures["serving_full_size"](**data)
+    def ask(bg, fg_bg, seen_bg, seen):
+        outputs = loaded.signatures["serving_full_size"](
+            bg_bytes=tf.constant([bg.data]), fg_bg_bytes=tf.constant([fg_bg.data])
+        )
+        # Its signatures do not say what they did to the background.
+        found = registering.register(
+            *(tf.cast(pixels[tf.newaxis], tf.float32) for pixels in (seen_bg, seen))
+        )
+        outputs |= {"registered": found.bg, "warp": found.warp}
+        return {name: value[0] for name, value in outputs.items()}
 
     _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
-    return _predictor(answer, inputs["bg"].shape[1], registering.register)
+    return ask, inputs["bg"].shape[1]
 
 
 def find_saved_model(path: str | os.PathLike) -> str | None:
@@ -85,20 +138,6 @@ def version_numbers(model_dir: str | os.PathLike) -> list[int]:
     """Numbers that name something in a model folder, ascending."""
     names = os.listdir(model_dir)
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
-
-
-def _predictor(function, image_size, register) -> Predictor:
-    def predict(bg_bytes, fg_bg_bytes):
-        outputs = function(
-            bg_bytes=tf.constant(bg_bytes, tf.string),
-            fg_bg_bytes=tf.constant(fg_bg_bytes, tf.string),
-        )
-        return {name: value.numpy() for name, value in outputs.items()}
-
-    # The first call takes a second to set up; no picture should have to wait for it.
-    pixel = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
-    predict([pixel], [pixel])
-    return Predictor(predict, image_size, register)
 
 
 def load_saved_model(folder: str) -> Any:

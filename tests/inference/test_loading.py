@@ -4,18 +4,24 @@ import pytest
 import tensorflow as tf
 
 from maskdepth_tf.errors import StateError
+from maskdepth_tf.images.pictures import Picture
 from maskdepth_tf.inference import graph, loading
 from maskdepth_tf.network import model
 
 
 def test_equal_pictures_give_numbers(tmp_path):
     model.resnet_unet(8, widths=(2,)).save(tmp_path / "best.keras")
-    data = tf.io.encode_png(np.full((9, 9, 3), 77, np.uint8)).numpy()
+    pixels = np.full((9, 11, 3), 77, np.uint8)
+    grey = Picture(tf.io.encode_png(pixels).numpy(), pixels)
     predictor = loading.load_predictor(tmp_path)
     assert predictor.image_size == 8
-    answers = predictor.answer([data], [data])
-    np.testing.assert_array_equal(answers.pop("foreground"), np.full((1, 9, 9, 3), 77))
-    for value in answers.values():
+    answer = predictor.answer(grey, grey)
+    np.testing.assert_array_equal(answer.foreground, pixels)
+    for value in (answer.seen_bg, answer.seen, answer.registered):
+        np.testing.assert_array_equal(value, pixels[:8, :8])
+    np.testing.assert_array_equal(answer.warp, [1, 0, 0, 0, 1, 0])
+    for value in (answer.mask, answer.depth):
+        assert value.shape == (9, 11, 1)
         assert np.isfinite(value).all()
         assert value.min() >= 0.0
         assert value.max() <= 1.0

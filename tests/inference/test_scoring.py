@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from maskdepth_tf import cli, config, evaluate, export
 from maskdepth_tf.errors import DataError, StateError, UsageError
+from maskdepth_tf.images import pictures
 from maskdepth_tf.inference import loading, scoring
 from maskdepth_tf.input import labels, pipeline
 from maskdepth_tf.network import metrics
@@ -229,16 +230,19 @@ def test_what_predict_writes_is_scored(trained, packed_dir, tmp_path):
     arguments = (str(trained), str(labels_file), None, 13)
     scores = scoring.evaluate_labels(*arguments, image_size=32)
     rows, root = labels.read(labels_file), labels_file.parent
-    bg, fg_bg = (
-        [(root / getattr(row, name)).read_bytes() for row in rows]
-        for name in ("bg", "fg_bg")
+    answer = loading.load_predictor(trained).answer
+    answered = [
+        answer(*(pictures.read(root / name)[0] for name in (row.bg, row.fg_bg)))
+        for row in rows
+    ]
+    mask, depth = (
+        np.stack([getattr(one, name) for one in answered]) for name in ("mask", "depth")
     )
-    answered = loading.load_predictor(trained).answer(bg, fg_bg)
     load = pipeline.load_files(rows, str(root), 32)
     _, targets = pipeline.split_example(load(np.arange(20)))
-    rmse = tf.reduce_mean(metrics.rmse(targets["depth"], answered["depth"]))
+    rmse = tf.reduce_mean(metrics.rmse(targets["depth"], depth))
     assert scores["depth"]["rmse"] == pytest.approx(float(rmse), abs=1e-6)
-    logits = metrics.to_logits(answered["mask"])
+    logits = metrics.to_logits(tf.constant(mask))
     soft = tf.reduce_mean(metrics.dice(targets["mask"], logits))
     assert scores["mask"]["dice"] == pytest.approx(float(soft), abs=1e-5)
     with pytest.raises(
