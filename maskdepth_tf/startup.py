@@ -7,21 +7,43 @@ import sys
 from collections.abc import Iterator
 
 
-def load_tensorflow() -> None:
+PLOTTING = "matplotlib"
+"""What Keras imports for drawings of its own: a seventh of what its start takes."""
+
+
+def load_tensorflow(with_plotting: bool = False) -> None:
     """Imports TensorFlow without its notes on the processor and missing GPUs.
 
     To be called by a command once its arguments are read: it takes seconds. With a
     `TF_CPP_MIN_LOG_LEVEL` below 3 in the environment nothing is held back.
+
+    Args:
+        with_plotting: Whether `keras.visualization` will work, which no command needs.
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Its libraries write to the descriptor before they read the level.
-    if level == "3" and "tensorflow" not in sys.modules:
-        with quietly():
-            importlib.import_module("tensorflow")
-    tensorflow = importlib.import_module("tensorflow")
+    quiet = level == "3" and "tensorflow" not in sys.modules
+    with (
+        quietly() if quiet else contextlib.nullcontext(),
+        contextlib.nullcontext() if with_plotting else _hidden(PLOTTING),
+    ):
+        tensorflow = importlib.import_module("tensorflow")
     # A GPU would multiply float32 with 10 bits of mantissa, too few for the small
     # variances of SSIM; those who want speed have mixed_bfloat16.
     tensorflow.config.experimental.enable_tensor_float_32_execution(False)
+
+
+@contextlib.contextmanager
+def _hidden(name) -> Iterator[None]:
+    """Makes a package look as if it were not installed, unless it is in use."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 @contextlib.contextmanager

@@ -70,7 +70,7 @@ def from_preset(name: str | os.PathLike) -> "keras.Model":
             f"a preset must be one of {known}, or a folder with {METADATA}. "
             f"Received: {name}"
         )
-    startup.load_tensorflow()
+    startup.load_tensorflow(with_plotting=True)
     import keras
 
     import maskdepth_tf.network.model  # noqa: F401  registers its layers
