@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 
-
 PLOTTING = "matplotlib"
 """What Keras imports for drawings of its own: a seventh of what its start takes."""
 
