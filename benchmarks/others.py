@@ -62,7 +62,7 @@ def classical(bg, fg_bg):
         "rule": lambda: yardsticks.apply_rule(bg, fg_bg),
         "ORB + tone + rule": orb,
         "MOG2": lambda: yardsticks.mixture(bg, bg)(fg_bg, fg_bg),
-        "GrabCut from the last but one": lambda: grab_cut(fg_bg, orb()),
+        "GrabCut, begun with ORB": lambda: grab_cut(fg_bg, orb()),
     }
 
 
