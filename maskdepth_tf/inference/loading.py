@@ -23,11 +23,14 @@ class Predictor:
             answers of `graph.Inference.full_size`.
         image_size: Side of the network's square, in pixels.
         register: `registering.register` for pictures of that size.
+        registered: From pictures of that size, float32 [B, S, S, 3] of `bg` and as many
+            of `fg_bg`, to the answers of `graph.Inference.registered`.
     """
 
     answer: Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
     image_size: int
     register: Callable[[tf.Tensor, tf.Tensor], registering.Registered]
+    registered: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 
 
 NEEDED = {"serving_full_size", "serving_arrays", "serving_registered"}
@@ -54,7 +57,10 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
         pictures, arguments = model.signatures()["serving_full_size"]
         # Traced once for any batch.
         traced = tf.function(pictures, arguments, autograph=False)
-        return _predictor(traced, model.image_size, model.register)
+        registered = tf.function(
+            model.registered, model.signatures()["serving_registered"][1], autograph=False
+        )
+        return _predictor(traced, model.image_size, model.register, registered)
     loaded = load_saved_model(folder)
     if "foreground" not in loaded.signatures["serving_full_size"].structured_outputs:
         raise StateError(f"{folder}: is of an older version; export the run again")
@@ -63,8 +69,12 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     def answer(**data):
         return loaded.signatures["serving_full_size"](**data)
 
+    def registered(bg, fg_bg):
+        return loaded.signatures["serving_registered"](bg=bg, fg_bg=fg_bg)
+
     _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
-    return _predictor(answer, inputs["bg"].shape[1], registering.register)
+    size = inputs["bg"].shape[1]
+    return _predictor(answer, size, registering.register, registered)
 
 
 def find_saved_model(path: str | os.PathLike) -> str | None:
@@ -87,7 +97,7 @@ def version_numbers(model_dir: str | os.PathLike) -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
-def _predictor(function, image_size, register) -> Predictor:
+def _predictor(function, image_size, register, registered) -> Predictor:
     def predict(bg_bytes, fg_bg_bytes):
         outputs = function(
             bg_bytes=tf.constant(bg_bytes, tf.string),
@@ -98,7 +108,7 @@ def _predictor(function, image_size, register) -> Predictor:
     # The first call takes a second to set up; no picture should have to wait for it.
     pixel = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
     predict([pixel], [pixel])
-    return Predictor(predict, image_size, register)
+    return Predictor(predict, image_size, register, registered)
 
 
 def load_saved_model(folder: str) -> Any:

@@ -36,7 +36,9 @@ class Registered(NamedTuple):
     light: light.Light
 
 
-def register(bg: tf.Tensor, fg_bg: tf.Tensor) -> Registered:
+def register(
+    bg: tf.Tensor, fg_bg: tf.Tensor, start: tf.Tensor | None = None
+) -> Registered:
     """Brings backgrounds onto their pictures.
 
     Where nothing is gained by it, a background stays as it is, bit by bit.
@@ -44,12 +46,13 @@ def register(bg: tf.Tensor, fg_bg: tf.Tensor) -> Registered:
     Args:
         bg: float32 [B, S, S, 3], whole numbers from 0 to 255.
         fg_bg: float32 [B, S, S, 3], the same.
+        start: [B, 6], warps of the frames before, in videos; see `geometry.estimate`.
     """
     size = bg.shape[1]
     # A client's NaN in one pair must not end the others'; the network sees its own.
     shown, fg_bg = fg_bg, _finite(fg_bg)
     bg = _finite(bg)
-    warp, agreement = geometry.estimate(bg, fg_bg)
+    warp, agreement = geometry.estimate(bg, fg_bg, start)
     moved = geometry.resample_sharply(bg, warp)
     change = light.estimate(moved, fg_bg, agreement)
     lit = _unclipped(light.apply(moved, change), moved, fg_bg)

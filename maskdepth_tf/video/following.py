@@ -1,0 +1,114 @@
+"""What a network answers frame after frame, with what it knows of the one before.
+
+Registration starts from the frame before (`registering.register`), so that a camera
+that stands still stays still and one that moves is followed.
+
+Shapes: H and W a frame's size, S the side of the network's square.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.inference import matting
+from maskdepth_tf.inference.loading import Predictor
+from maskdepth_tf.network import answers
+from maskdepth_tf.registration import registering
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of a frame.
+
+    Attributes:
+        pixels: uint8 [H, W, 3], the frame.
+        shown: float32 [1, S, S, 3], as the network saw it.
+        mask: float32 [S, S, 1], 0 to 1.
+        depth: float32 [S, S, 1], 0 near and 1 far.
+        mismatch: Share of the frame that does not fit the background.
+        registered: How the background was brought onto it.
+    """
+
+    pixels: np.ndarray
+    shown: tf.Tensor
+    mask: np.ndarray
+    depth: np.ndarray
+    mismatch: float
+    registered: registering.Registered
+
+
+class Follower:
+    """A network and the background of what it follows.
+
+    Args:
+        predictor: The network.
+        bg: uint8 [H', W', 3], the scene alone.
+    """
+
+    def __init__(self, predictor: Predictor, bg: np.ndarray) -> None:
+        self._predictor = predictor
+        side = predictor.image_size
+        self._see = tf.function(
+            lambda pixels: tf.round(preprocessing.resize(pixels, side))[tf.newaxis],
+            [tf.TensorSpec([None, None, 3], tf.uint8)],
+            autograph=False,
+        )
+        small = tf.TensorSpec([1, side, side, 3], tf.float32)
+        self._follow = tf.function(
+            registering.register,
+            [small, small, tf.TensorSpec([1, 6], tf.float32)],
+            autograph=False,
+        )
+        self._refine = tf.function(matting.refine, autograph=False)
+        self._stretch = tf.function(answers.stretch, autograph=False)
+        self._bg = tf.constant(bg)
+        self._seen_bg = self._see(self._bg)
+        self._warp: tf.Tensor | None = None
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """What it knows of the last frame; another that gets it goes on as this one."""
+        return {} if self._warp is None else {"warp": self._warp.numpy()}
+
+    @state.setter
+    def state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._warp = tf.constant(arrays["warp"]) if arrays else None
+
+    def answer(self, pixels: np.ndarray) -> Answer:
+        """Answers for the next frame, uint8 [H, W, 3]."""
+        shown = self._see(tf.constant(pixels))
+        if self._warp is None:
+            found = self._predictor.register(self._seen_bg, shown)
+        else:
+            found = self._follow(self._seen_bg, shown, self._warp)
+        self._warp = found.warp
+        outputs = self._predictor.registered(found.bg, shown)
+        mask, depth = (outputs[name][0].numpy() for name in ("mask", "depth"))
+        mismatch = float(outputs["background_mismatch"][0])
+        return Answer(pixels, shown, mask, depth, mismatch, found)
+
+    def refine(self, answer: Answer) -> tuple[np.ndarray, np.ndarray]:
+        """Alpha, float32 [H, W, 1], and colours, uint8 [H, W, 3]: `matting.refine`.
+
+        Answers of several frames may be refined at once, in threads.
+        """
+        found = answer.registered
+        pair = matting.Pair(
+            self._bg,
+            tf.constant(answer.pixels),
+            answer.shown[0],
+            tf.constant(answer.mask),
+            found.warp[0],
+            found.light.curves[0],
+            found.light.gain[0],
+        )
+        alpha, foreground = self._refine(pair)
+        return alpha.numpy(), foreground.numpy()
+
+    def stretch(self, answer: Answer) -> np.ndarray:
+        """Depth at the frame's size, float32 [H, W, 1]: `answers.stretch`."""
+        size = answer.pixels.shape[:2]
+        return self._stretch(tf.constant(answer.depth), *map(tf.constant, size)).numpy()
