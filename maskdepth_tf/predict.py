@@ -1,4 +1,4 @@
-"""Predicts masks, depths and cut-outs of pictures, at the pictures' own size.
+"""Predicts masks, depths and cut-outs of pictures and videos, at their own size.
 
 For each picture NAME it writes into the output folder:
 
@@ -11,6 +11,8 @@ For each picture NAME it writes into the output folder:
 Both pictures of a pair are stretched to the network's square. Its mask is made as sharp
 as the picture (`inference.matting`), its depth is stretched (bilinear). A pair that
 cannot be read is reported, and the others are predicted all the same.
+
+Of a video it makes another one, see `maskdepth_tf.video.targets`.
 """
 
 import errno
@@ -30,6 +32,9 @@ from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import headers, pairs
 from maskdepth_tf.training import presets
 
+ONTO = "#00b140"
+"""Behind foregrounds of videos, if nothing else is asked for: the green of screens."""
+
 
 class Picture(NamedTuple):
     """A picture as its file holds it and as it looks.
@@ -46,15 +51,55 @@ class Picture(NamedTuple):
 
 
 def main(argv: list[str] | None = None) -> int | None:
-    """Predicts all pairs that the arguments name; 3 if some could not be."""
-    args = make_parser().parse_args(argv)
+    """Predicts all that the arguments name; 3 if some pairs could not be."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    _check(parser, args)
+    if args.video:
+        _predict_video(args)
+        return 0
+    return _predict_pictures(args)
+
+
+def _check(parser, args) -> None:
+    """Refuses flags that do not go together."""
+    if bool(args.video) == bool(args.fg_bg):
+        parser.error("give either --fg-bg PATH, or --video FILE")
+    if args.fg_bg and not args.output:
+        parser.error("--output DIR must be given")
+    if args.video and not (args.output or args.depth):
+        parser.error("--output or --depth must be given")
+    if args.fg_bg and (args.depth or args.onto != ONTO):
+        parser.error("--depth and --onto must stand beside --video")
+
+
+def _predict_video(args) -> None:
+    from maskdepth_tf.video import probing
+
+    # Said at once, without TensorFlow.
+    probing.probe(args.video)
+    headers.check(args.bg)
+    _check_model(args.model)
+    startup.load_tensorflow()
+    from maskdepth_tf.video import making
+
+    flags = {"output": args.output, "depth": args.depth}
+    outputs = {flag: path for flag, path in flags.items() if path}
+    making.make(args.video, args.bg, outputs, args.onto, args.model, args.force)
+
+
+def _check_model(model) -> None:
+    if not presets.find(model).exists():
+        raise StateError(f"{model}: a trained model must be there, and is not")
+
+
+def _predict_pictures(args) -> int:
     to_do = pairs.find_pairs(args.bg, args.fg_bg)
     # Said at once, without TensorFlow, and before a folder is made.
     for path in (args.bg, args.fg_bg):
         if os.path.isfile(path):
             headers.check(path)
-    if not presets.find(args.model).exists():
-        raise StateError(f"{args.model}: a trained model must be there, and is not")
+    _check_model(args.model)
     pairs.prepare_output(args.output, (args.bg, args.fg_bg), to_do, args.force)
     startup.load_tensorflow()
     from maskdepth_tf.inference.loading import load_predictor
@@ -86,7 +131,21 @@ def make_parser() -> cli.Parser:
         "run folder, .keras file, SavedModel, or a preset that comes with the package"
     )
     parser.add("--model", "PATH", text, default=cli.PRESET)
-    cli.add_pairs(parser, "where to write the results")
+    room = "picture of the scene alone: one for all, or a folder of them"
+    parser.add("--bg", "PATH", room, required=True)
+    scene = "picture of the scene with something in front, or a folder of them"
+    parser.add("--fg-bg", "PATH", scene)
+    parser.add("--video", "FILE", "video of the scene with something in front")
+    text = "folder for the results; of a video a file: .mp4 puts the foreground --onto "
+    text += "something else, .mov (ProRes 4444) and .webm (VP9) cut it out, a folder "
+    text += "gets PNGs of it"
+    parser.add("--output", "PATH", text)
+    text = "of a video, its depth: .mkv has 16 bits, .mp4 colours, a folder gets "
+    text += "16-bit PNGs"
+    parser.add("--depth", "PATH", text)
+    text = "what .mp4 shows behind the foreground: a colour, a picture, or blur"
+    parser.add("--onto", "WHAT", text, default=ONTO)
+    parser.switch("--force", "replace earlier results")
     return parser
 
 

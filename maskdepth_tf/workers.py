@@ -201,14 +201,14 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def track(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def track(name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
     """Shows progress on stderr while the body runs, with rate and time left.
 
     In a terminal it is a bar; in a log, a line now and then and one at the end.
 
     Args:
         name: What is being done.
-        total: Items to do.
+        total: Items to do; None if nobody knows.
         unit: What an item is called, in the plural.
 
     Yields:
@@ -226,8 +226,10 @@ def track(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     done, rate = 0, 0.0
 
     def report() -> None:
-        left = f"{(total - done) / rate:.0f} s left" if rate else "no time known"
-        line = f"{name}: {done} of {total} {unit}, {rate:.0f}/s, {left}"
+        left, of = "no time known", "" if total is None else f" of {total}"
+        if rate and total is not None:
+            left = f"{max(0, total - done) / rate:.0f} s left"
+        line = f"{name}: {done}{of} {unit}, {rate:.0f}/s, {left}"
         print(line, file=sys.stderr, flush=True)
 
     def advance(count: int) -> None:

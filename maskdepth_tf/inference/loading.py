@@ -23,14 +23,11 @@ class Predictor:
             answers of `graph.Inference.full_size`.
         image_size: Side of the network's square, in pixels.
         register: `registering.register` for pictures of that size.
-        registered: From pictures of that size, float32 [B, S, S, 3] of `bg` and as many
-            of `fg_bg`, to the answers of `graph.Inference.registered`.
     """
 
     answer: Callable[[Sequence[bytes], Sequence[bytes]], dict[str, np.ndarray]]
     image_size: int
     register: Callable[[tf.Tensor, tf.Tensor], registering.Registered]
-    registered: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 
 
 NEEDED = {"serving_full_size", "serving_arrays", "serving_registered"}
@@ -57,10 +54,7 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
         pictures, arguments = model.signatures()["serving_full_size"]
         # Traced once for any batch.
         traced = tf.function(pictures, arguments, autograph=False)
-        registered = tf.function(
-            model.registered, model.signatures()["serving_registered"][1], autograph=False
-        )
-        return _predictor(traced, model.image_size, model.register, registered)
+        return _predictor(traced, model.image_size, model.register)
     loaded = load_saved_model(folder)
     if "foreground" not in loaded.signatures["serving_full_size"].structured_outputs:
         raise StateError(f"{folder}: is of an older version; export the run again")
@@ -69,12 +63,33 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     def answer(**data):
         return loaded.signatures["serving_full_size"](**data)
 
+    return _predictor(answer, _image_size(loaded), registering.register)
+
+
+def load_network(path: str | os.PathLike) -> tuple[Callable[..., dict], int]:
+    """Loads a trained network for backgrounds that fit already, and nothing more.
+
+    Args:
+        path: As `load_predictor` takes it.
+
+    Returns:
+        From `bg` and `fg_bg` to what `graph.Inference.registered` makes of them, and
+        the side of its square, in pixels.
+
+    Raises:
+        StateError: As `load_predictor`.
+    """
+    folder = find_saved_model(path)
+    if folder is None:
+        model = graph.of_model(checkpoints.load_model(path))
+        function, arguments = model.signatures()["serving_registered"]
+        return tf.function(function, arguments, autograph=False), model.image_size
+    loaded = load_saved_model(folder)
+
     def registered(bg, fg_bg):
         return loaded.signatures["serving_registered"](bg=bg, fg_bg=fg_bg)
 
-    _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
-    size = inputs["bg"].shape[1]
-    return _predictor(answer, size, registering.register, registered)
+    return registered, _image_size(loaded)
 
 
 def find_saved_model(path: str | os.PathLike) -> str | None:
@@ -97,7 +112,12 @@ def version_numbers(model_dir: str | os.PathLike) -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
-def _predictor(function, image_size, register, registered) -> Predictor:
+def _image_size(loaded) -> int:
+    _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
+    return inputs["bg"].shape[1]
+
+
+def _predictor(function, image_size, register) -> Predictor:
     def predict(bg_bytes, fg_bg_bytes):
         outputs = function(
             bg_bytes=tf.constant(bg_bytes, tf.string),
@@ -108,7 +128,7 @@ def _predictor(function, image_size, register, registered) -> Predictor:
     # The first call takes a second to set up; no picture should have to wait for it.
     pixel = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
     predict([pixel], [pixel])
-    return Predictor(predict, image_size, register, registered)
+    return Predictor(predict, image_size, register)
 
 
 def load_saved_model(folder: str) -> Any:

@@ -39,7 +39,6 @@ STARTS = 4
 """Shifts that are refined; the best of the results goes on."""
 LIMITS = (0.09, 0.09, 0.03, 0.03, 0.12, 0.12)
 """Greatest movements that are believed."""
-
 START_TOLERANCES = (1.0, 0.8, 0.6)
 TOLERANCES = (
     (0.5, 0.4, 0.4),
@@ -95,7 +94,8 @@ def estimate(
     """Estimates the warp from a picture to its background.
 
     Args:
-        bg, fg_bg: float32 [B, S, S, 3], 0 to 255.
+        bg: float32 [B, S, S, 3], 0 to 255.
+        fg_bg: float32 [B, S, S, 3], 0 to 255.
         start: [B, 6], the warp of the frame before; None looks everywhere.
 
     Returns:

@@ -8,11 +8,11 @@ own. A bounded number is on its way, so that memory does not grow with the video
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 
-from maskdepth_tf.video import decoding
+from maskdepth_tf.errors import DataError
 from maskdepth_tf.video.decoding import Decoder, Frame
 from maskdepth_tf.video.following import Follower
 from maskdepth_tf.video.segments import LENGTH, Segments
@@ -32,7 +32,7 @@ def convert(
     made: Segments,
     advance: Advance,
     length: int = LENGTH,
-) -> decoding.Look:
+) -> None:
     """Makes all segments of a video that are missing.
 
     Args:
@@ -43,11 +43,8 @@ def convert(
         advance: Told of each frame.
         length: Frames of a segment.
 
-    Returns:
-        How the video's pixels are to be shown.
-
     Raises:
-        DataError: If the video cannot be decoded, or an encoder fails.
+        DataError: If the video has no frames or cannot be decoded, or an encoder fails.
         OSError: If the disk is full.
     """
     if made.done:
@@ -64,7 +61,7 @@ def convert(
         part: _Part | None = None
         for frame in frames:
             if part is None:
-                part = _Part(targets, made, decoder.look, frame, cores)
+                part = _Part(targets, made, frame, cores)
                 stack.callback(part.close)
             part.add(frame, follower, drawing, advance)
             if part.num_frames == length:
@@ -75,7 +72,8 @@ def convert(
         _wait(ended)
         if part is not None:
             part.end(follower.state, advance)
-        return decoder.look
+    if not made.done:
+        raise DataError(f"{source}: expected a video, received no frame")
 
 
 def _wait(futures: list[Future]) -> None:
@@ -83,9 +81,9 @@ def _wait(futures: list[Future]) -> None:
         futures.pop().result()
 
 
-def _ahead(decoder: Decoder) -> Iterator[Frame]:
+def _ahead(decoder: Decoder) -> Generator[Frame]:
     """Frames of a decoder, a few of them read while others are worked on."""
-    frames = iter(decoder)
+    frames = decoder.frames()
     with ThreadPoolExecutor(1, "read") as reading:
         waiting = deque(reading.submit(next, frames, None) for _ in range(AHEAD))
         try:
@@ -102,7 +100,6 @@ class _Part:
     Args:
         targets: What is made.
         made: Where it goes.
-        look: Of the video.
         first: Its first frame.
         cores: That each encoder may use.
     """
@@ -111,16 +108,15 @@ class _Part:
         self,
         targets: Sequence[Target],
         made: Segments,
-        look: decoding.Look,
         first: Frame,
         cores: int,
     ) -> None:
-        self._targets, self._made = targets, made
+        self._targets, self._made, self._look = targets, made, first.look
         self._times: list[Fraction] = []
         self._drawn: deque[tuple[Frame, list[Future]]] = deque()
         self._folder = made.begin()
         self._writers = [
-            target.begin(self._folder, look, first.number, first.time, cores)
+            target.begin(self._folder, first.look, first.number, first.time, cores)
             for target in targets
         ]
 
@@ -143,7 +139,7 @@ class _Part:
             self._write(advance)
         for writer in self._writers:
             writer.end()
-        self._made.complete(self._folder, self._times, state)
+        self._made.complete(self._folder, self._times, self._look, state)
 
     def close(self) -> None:
         """Ends the encoders, wherever they are."""

@@ -3,8 +3,8 @@
 import os
 import queue
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -16,9 +16,7 @@ from maskdepth_tf.video import ffmpeg
 DEFAULT_RATE = Fraction(25)
 """Of videos that tell none, in frames a second."""
 _CLOCK = re.compile(r"config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)")
-_FRAME = re.compile(
-    r"n: *\d+ pts: *(\S+) .* fmt:(\S+) .*sar:(\d+)/(\d+) s:(\d+)x(\d+)"
-)
+_FRAME = re.compile(r"n: *\d+ pts: *(\S+) .*sar:(\d+)/(\d+) s:(\d+)x(\d+)")
 _COLOUR = re.compile(
     r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)"
 )
@@ -43,7 +41,18 @@ class Look:
     aspect: Fraction
     tick: Fraction
     rate: Fraction
-    colour: tuple[str, str, str, str]
+    colour: tuple[str, ...]
+
+    def to_json(self) -> dict:
+        """The same in JSON's types."""
+        fractions = {n: str(getattr(self, n)) for n in ("aspect", "tick", "rate")}
+        return asdict(self) | fractions
+
+    @classmethod
+    def of_json(cls, value: Mapping) -> "Look":
+        """Makes it of what `to_json` gave."""
+        fractions = {n: Fraction(value[n]) for n in ("aspect", "tick", "rate")}
+        return cls(**{**value, **fractions, "colour": tuple(value["colour"])})
 
 
 class Frame(NamedTuple):
@@ -53,11 +62,13 @@ class Frame(NamedTuple):
         number: From 0.
         time: When it is shown, in seconds after the file's beginning.
         pixels: uint8 [H, W, 3].
+        look: How they are to be shown; the same for all frames.
     """
 
     number: int
     time: Fraction
     pixels: np.ndarray
+    look: Look
 
 
 class Decoder:
@@ -70,20 +81,15 @@ class Decoder:
         choose: A filter of ffmpeg's that leaves frames out, as `select=...`.
 
     Attributes:
-        look: How its pixels are to be shown.
         num_damaged: Complaints of the decoder so far.
-
-    Raises:
-        DataError: If there is no frame.
     """
 
     def __init__(
         self, path: str | os.PathLike, first: int = 0, choose: str = "null"
     ) -> None:
         self._name, self._first = os.fspath(path), first
-        self._told: queue.Queue = queue.Queue()
+        self._told: queue.Queue[tuple[Fraction | None, Look] | None] = queue.Queue()
         self._clock = (Fraction(1), DEFAULT_RATE)
-        self._colour = ("unknown",) * 4
         self.num_damaged = 0
         begin = f"select=gte(n\\,{first})," if first else ""
         # The listener tells each frame's time before its pixels are in the pipe.
@@ -93,41 +99,35 @@ class Decoder:
         self._process = ffmpeg.Process(
             ["-nostdin", *arguments], path, writes=True, listen=self._hear
         )
-        self._next = self._read()
-        if self._next is None:
-            self._process.kill()
-            raise DataError(f"{self._name}: expected a video, received no frame")
-        self.look = self._look
 
-    def __iter__(self) -> Iterator[Frame]:
+    def frames(self) -> Generator[Frame]:
         """Gives the frames; the pixels of each are its own.
 
         Raises:
             DataError: If ffmpeg fails, or the frames' size changes on the way.
         """
-        number, last = self._first, Fraction(-1)
-        while self._next is not None:
-            (time, width, height), pixels = self._next
-            if (width, height) != (self.look.width, self.look.height):
+        number, last, look = self._first, Fraction(-1), None
+        while (read := self._read()) is not None:
+            time, now, pixels = read
+            look = look or now
+            if (now.width, now.height) != (look.width, look.height):
                 raise DataError(
                     f"{self._name}: all frames must have one size. Received: "
-                    f"{self.look.width}x{self.look.height}, then {width}x{height}"
+                    f"{look.width}x{look.height}, then {now.width}x{now.height}"
                 )
             # A time that is missing or not after the last one: a tick after it.
-            time = last + self.look.tick if time is None or time <= last else time
+            time = last + look.tick if time is None or time <= last else time
             last = max(time, Fraction(0))
-            yield Frame(number, last, pixels)
+            yield Frame(number, last, pixels, look)
             number += 1
-            self._next = self._read()
-        self._process.wait()
 
     def close(self) -> None:
         """Ends the decoder, wherever it is."""
         self._process.kill()
 
-    def _read(self):
-        """The next frame's time and size, and its pixels; None at the end."""
-        pipe = self._process.output
+    def _read(self) -> tuple[Fraction | None, Look, np.ndarray] | None:
+        """The next frame's time, look and pixels; None at the end."""
+        pipe = ffmpeg.pipe(self._process.output)
         first = pipe.read(1)
         if not first:
             self._process.wait()
@@ -135,19 +135,19 @@ class Decoder:
         told = self._told.get()
         if told is None:
             raise DataError(f"{self._name}: ffmpeg tells no times of its frames")
-        _, width, height = told
-        pixels = np.empty(height * width * 3, np.uint8)
+        time, look = told
+        pixels = np.empty(look.height * look.width * 3, np.uint8)
         pixels[0] = first[0]
-        view, count = memoryview(pixels), 1
+        view, count = memoryview(pixels), 1  # type: ignore[arg-type]
         while count < len(pixels):
-            read = pipe.readinto(view[count:])
-            if not read:
+            num_read = pipe.readinto(view[count:])
+            if not num_read:
                 self._process.wait()
                 raise DataError(f"{self._name}: ffmpeg ended within a frame")
-            count += read
-        return told, pixels.reshape(height, width, 3)
+            count += num_read
+        return time, look, pixels.reshape(look.height, look.width, 3)
 
-    def _hear(self, line) -> None:
+    def _hear(self, line: str | None) -> None:
         if line is None:
             self._told.put(None)
         elif clock := _CLOCK.search(line):
@@ -155,17 +155,15 @@ class Decoder:
             rate = Fraction(frames, seconds) if frames and seconds else DEFAULT_RATE
             self._clock = (Fraction(ticks, second), rate)
         elif frame := _FRAME.search(line):
-            pts, _, *numbers = frame.groups()
-            across, down, width, height = map(int, numbers)
-            tick, rate = self._clock
-            time = None if pts == "NOPTS" else int(pts) * tick
-            aspect = Fraction(across, down or 1)
-            self._size = (width, height, aspect, tick, rate)
-            self._pending = (time, width, height)
+            pts, *numbers = frame.groups()
+            tick, _ = self._clock
+            self._time = None if pts == "NOPTS" else int(pts) * tick
+            self._shape = tuple(map(int, numbers))
         elif colour := _COLOUR.search(line):
             # The last of what is said of a frame.
-            self._colour = colour.groups()
-            self._look = Look(*self._size, self._colour)
-            self._told.put(self._pending)
+            across, down, width, height = self._shape
+            aspect = Fraction(across, down or 1)
+            look = Look(width, height, aspect, *self._clock, colour.groups())
+            self._told.put((self._time, look))
         elif "rror while decoding" in line or "corrupt" in line:
             self.num_damaged += 1

@@ -108,7 +108,15 @@ class Encoder:
         self._origin = stamp(begin, kind, look, is_floor=True)
         self._tick = tick_of(kind, look)
         clock = max(look.tick, Fraction(1, MOST_TICKS))
-        arguments = ["-y", "-f", "matroska", "-i", "pipe:0", "-vf", _filters(kind, look)]
+        arguments = [
+            "-y",
+            "-f",
+            "matroska",
+            "-i",
+            "pipe:0",
+            "-vf",
+            _filters(kind, look),
+        ]
         arguments += [*kind.arguments, *_tags(look, kind), "-threads", str(threads)]
         arguments += ["-fps_mode", "passthrough", "-flags", "+bitexact"]
         arguments += ["-enc_time_base", f"{clock.numerator}/{clock.denominator}"]
@@ -124,7 +132,7 @@ class Encoder:
             time: When it is shown, in seconds after the video's beginning.
             pixels: [H, W, 3] or [H, W, 4], uint8, or [H, W], uint16.
         """
-        data = memoryview(np.ascontiguousarray(pixels)).cast("B")
+        data = np.ascontiguousarray(pixels).data.cast("B")
         begun = matroska.before(time - self._origin, len(data))
         self._process.write(begun, data)
 
@@ -144,9 +152,7 @@ def tick_of(kind: Format, look: Look) -> Fraction:
     return max(look.tick, Fraction(1, MOST_TICKS))
 
 
-def stamp(
-    time: Fraction, kind: Format, look: Look, is_floor: bool = False
-) -> Fraction:
+def stamp(time: Fraction, kind: Format, look: Look, is_floor: bool = False) -> Fraction:
     """A time as a file of this kind keeps it, the nearest or the one before."""
     tick = tick_of(kind, look)
     half = Fraction(0) if is_floor else Fraction(1, 2)

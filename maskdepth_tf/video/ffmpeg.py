@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterable
-from typing import IO
+from typing import IO, Any
 
 from maskdepth_tf.errors import DataError, StateError
 
@@ -81,7 +81,7 @@ class Process:
         """Writes into `input`; says what ffmpeg said if it has ended."""
         try:
             for part in parts:
-                _pipe(self.input).write(part)
+                pipe(self.input).write(part)
         except BrokenPipeError:
             self.wait()
             raise self._error() from None
@@ -108,15 +108,15 @@ class Process:
         self._process.kill()
         self._process.wait()
         self._listener.join()
-        for pipe in (self.input, self.output):
-            if pipe is not None:
+        for end in (self.input, self.output):
+            if end is not None:
                 try:
-                    pipe.close()
+                    end.close()
                 except BrokenPipeError:
                     pass
 
     def _hear(self) -> None:
-        for data in _pipe(self._process.stderr):
+        for data in pipe(self._process.stderr):
             line = data.decode("utf-8", "replace").rstrip()
             if self._listen is not None:
                 self._listen(line)
@@ -141,7 +141,8 @@ def run(arguments: Iterable[str], name: str | os.PathLike) -> None:
         process.kill()
 
 
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    if pipe is None:
+def pipe(end: IO[bytes] | None) -> Any:
+    """An end of a pipe that a process was started with."""
+    if end is None:
         raise RuntimeError("this process has no such pipe")
-    return pipe
+    return end

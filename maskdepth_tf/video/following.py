@@ -6,7 +6,7 @@ that stands still stays still and one that moves is followed.
 Shapes: H and W a frame's size, S the side of the network's square.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import matting
-from maskdepth_tf.inference.loading import Predictor
 from maskdepth_tf.network import answers
 from maskdepth_tf.registration import registering
 
@@ -44,13 +43,13 @@ class Follower:
     """A network and the background of what it follows.
 
     Args:
-        predictor: The network.
+        network: As `loading.load_network` gives it; so the next.
+        side: S.
         bg: uint8 [H', W', 3], the scene alone.
     """
 
-    def __init__(self, predictor: Predictor, bg: np.ndarray) -> None:
-        self._predictor = predictor
-        side = predictor.image_size
+    def __init__(self, network: Callable[..., dict], side: int, bg: np.ndarray) -> None:
+        self._network = network
         self._see = tf.function(
             lambda pixels: tf.round(preprocessing.resize(pixels, side))[tf.newaxis],
             [tf.TensorSpec([None, None, 3], tf.uint8)],
@@ -81,11 +80,12 @@ class Follower:
         """Answers for the next frame, uint8 [H, W, 3]."""
         shown = self._see(tf.constant(pixels))
         if self._warp is None:
-            found = self._predictor.register(self._seen_bg, shown)
+            # Once: as a graph it would take 80 MB.
+            found = registering.register(self._seen_bg, shown)
         else:
             found = self._follow(self._seen_bg, shown, self._warp)
         self._warp = found.warp
-        outputs = self._predictor.registered(found.bg, shown)
+        outputs = self._network(found.bg, shown)
         mask, depth = (outputs[name][0].numpy() for name in ("mask", "depth"))
         mismatch = float(outputs["background_mismatch"][0])
         return Answer(pixels, shown, mask, depth, mismatch, found)

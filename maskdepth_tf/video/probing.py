@@ -57,9 +57,7 @@ def probe(path: str | os.PathLike) -> Contents:
     return Contents(
         _seconds(text),
         _first_number(r"([0-9.]+k?) fps", pictures[0]),
-        tuple(
-            found[1] for s in streams if (found := re.search(r": Audio: (\w+)", s))
-        ),
+        tuple(found[1] for s in streams if (found := re.search(r": Audio: (\w+)", s))),
     )
 
 

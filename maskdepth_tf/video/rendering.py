@@ -88,7 +88,9 @@ def depth(follower: Follower, answer: Answer) -> np.ndarray:
 
 def depth_in_colour(follower: Follower, answer: Answer) -> np.ndarray:
     """Draws the relative depth in colours, uint8 [H, W, 3], as `sheet` does."""
-    return _COLOURS[np.rint((_DEPTHS - 1) * follower.stretch(answer)[..., 0]).astype(int)]
+    return _COLOURS[
+        np.rint((_DEPTHS - 1) * follower.stretch(answer)[..., 0]).astype(int)
+    ]
 
 
 _COLOURS = sheet.depth_to_color(np.linspace(0, 1, _DEPTHS)[np.newaxis])[0]

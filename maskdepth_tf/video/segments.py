@@ -5,7 +5,7 @@
       lock               held by the process that is at work
       00000/             frames 0 to 239, complete or not there
         output.mp4 ...   one file for each output
-        segment.json     the numbers and times of its frames
+        segment.json     the numbers and times of its frames, and how they look
         state.npz        what the next segment must know
 
 A segment is made in a folder of another name and then renamed. A process that is
@@ -27,6 +27,7 @@ import numpy as np
 
 from maskdepth_tf import files
 from maskdepth_tf.errors import LockedError, StateError
+from maskdepth_tf.video.decoding import Look
 
 LENGTH = 240
 """Frames of a segment."""
@@ -41,11 +42,13 @@ class Segment:
         folder: Where it is.
         first: Number of its first frame.
         times: Of its frames, in seconds.
+        look: Of the video.
     """
 
     folder: Path
     first: int
     times: tuple[Fraction, ...]
+    look: Look
 
     @property
     def end(self) -> int:
@@ -74,7 +77,8 @@ class Segments:
         while (path := folder / f"{len(self.done):05d}").is_dir():
             told = files.parse_json((path / "segment.json").read_bytes(), path)
             times = tuple(Fraction(time) for time in told["times"])
-            self.done.append(Segment(path, told["first"], times))
+            look = Look.of_json(told["look"])
+            self.done.append(Segment(path, told["first"], times, look))
 
     @property
     def num_frames(self) -> int:
@@ -88,16 +92,27 @@ class Segments:
         return folder
 
     def complete(
-        self, folder: Path, times: list[Fraction], state: Mapping[str, np.ndarray]
+        self,
+        folder: Path,
+        times: list[Fraction],
+        look: Look,
+        state: Mapping[str, np.ndarray],
     ) -> None:
-        """Takes a folder that `begin` made and all is in as the next segment."""
+        """Takes a folder that `begin` made and all is in as the next segment.
+
+        Args:
+            folder: It.
+            times: Of its frames, in seconds.
+            look: Of the video.
+            state: What the next segment must know.
+        """
         first = self.num_frames
-        told = {"first": first, "times": [str(time) for time in times]}
+        told = {"first": first, "times": list(map(str, times)), "look": look.to_json()}
         (folder / "segment.json").write_text(json.dumps(told), encoding="ascii")
         np.savez(folder / "state.npz", **state)  # type: ignore[arg-type]
         final = self.folder / f"{len(self.done):05d}"
         folder.rename(final)
-        self.done.append(Segment(final, first, tuple(times)))
+        self.done.append(Segment(final, first, tuple(times), look))
 
 
 @contextlib.contextmanager

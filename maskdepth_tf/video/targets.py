@@ -21,6 +21,7 @@ from typing import Protocol
 
 import numpy as np
 
+from maskdepth_tf import files
 from maskdepth_tf.errors import UsageError
 from maskdepth_tf.images import encoding as pictures
 from maskdepth_tf.video import encoding, rendering
@@ -94,7 +95,6 @@ class Target:
         folder: Path,
         source: str,
         sounds: tuple[str, ...],
-        look: Look,
     ) -> None:
         """Makes the whole of its segments, and puts it where it goes.
 
@@ -103,13 +103,13 @@ class Target:
             folder: Where they are.
             source: The video, whose sounds are kept.
             sounds: Their codecs.
-            look: Of the video.
         """
         if self.kind is None:
             _gather(segments, folder / f"{self.flag}-joined", self.flag, self.path)
             return
         name = f"{self.flag}{self.kind.suffix}"
         parts = [(f"{s.folder.name}/{name}", s.times[0]) for s in segments]
+        look = segments[-1].look
         joined = encoding.join(parts, folder, source, sounds, self.kind, look)
         os.replace(joined, self.path)
 
@@ -161,7 +161,7 @@ class _Pictures:
         self._folder, self._next = folder, first
 
     def write(self, time: Fraction, drawn: np.ndarray) -> None:
-        (self._folder / f"{self._next:08d}.png").write_bytes(drawn)
+        (self._folder / f"{self._next:08d}.png").write_bytes(drawn.data)
         self._next += 1
 
     def end(self) -> None:
@@ -172,15 +172,14 @@ class _Pictures:
 
 
 def _gather(segments, joined, flag, path) -> None:
-    """Moves the PNGs of all segments into one folder, and that to its place."""
-    joined.mkdir(exist_ok=True)
+    """Puts the PNGs of all segments into one folder, and that in its place."""
+    shutil.rmtree(joined, ignore_errors=True)
+    joined.mkdir()
     lines = ["# timestamp format v2"]
     for segment in segments:
-        # Those that are gone were moved by a process that was killed.
-        for picture in sorted((segment.folder / flag).iterdir()):
-            picture.rename(joined / picture.name)
+        # Linked, so that the segments are whole until all is in its place.
+        for picture in (segment.folder / flag).iterdir():
+            os.link(picture, joined / picture.name)
         lines += [f"{float(1000 * time):.6f}" for time in segment.times]
     (joined / TIMESTAMPS).write_text("\n".join(lines) + "\n", encoding="ascii")
-    if path.is_dir():
-        shutil.rmtree(path)
-    joined.rename(path)
+    files.replace_folder(joined, path)
