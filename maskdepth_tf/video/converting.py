@@ -13,9 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 
 from maskdepth_tf.errors import DataError
+from maskdepth_tf.video import segments
 from maskdepth_tf.video.decoding import Decoder, Frame
 from maskdepth_tf.video.following import Follower
-from maskdepth_tf.video.segments import LENGTH, Segments
+from maskdepth_tf.video.segments import Segments
 from maskdepth_tf.video.targets import Target
 
 AHEAD = 3
@@ -31,7 +32,6 @@ def convert(
     follower: Follower,
     made: Segments,
     advance: Advance,
-    length: int = LENGTH,
 ) -> None:
     """Makes all segments of a video that are missing.
 
@@ -41,7 +41,6 @@ def convert(
         follower: Answers for its frames.
         made: Where the segments go; some may be done.
         advance: Told of each frame.
-        length: Frames of a segment.
 
     Raises:
         DataError: If the video has no frames or cannot be decoded, or an encoder fails.
@@ -64,7 +63,7 @@ def convert(
                 part = _Part(targets, made, frame, cores)
                 stack.callback(part.close)
             part.add(frame, follower, drawing, advance)
-            if part.num_frames == length:
+            if part.num_frames == segments.LENGTH:
                 # Beside the next one, and never two at once.
                 _wait(ended)
                 ended.append(closing.submit(part.end, follower.state, advance))

@@ -104,10 +104,9 @@ class Encoder:
         begin: Fraction,
         threads: int,
     ) -> None:
-        # Times start near 0, by whole ticks of the file: joined, they are as before.
-        self._origin = stamp(begin, kind, look, is_floor=True)
-        self._tick = tick_of(kind, look)
-        clock = max(look.tick, Fraction(1, MOST_TICKS))
+        # Times start at 0 and are whole ticks of the file: joined, they are as before.
+        self._tick = tick = tick_of(kind, look)
+        self._begin = stamp(begin, tick)
         arguments = [
             "-y",
             "-f",
@@ -119,7 +118,7 @@ class Encoder:
         ]
         arguments += [*kind.arguments, *_tags(look, kind), "-threads", str(threads)]
         arguments += ["-fps_mode", "passthrough", "-flags", "+bitexact"]
-        arguments += ["-enc_time_base", f"{clock.numerator}/{clock.denominator}"]
+        arguments += ["-enc_time_base", f"{tick.numerator}/{tick.denominator}"]
         self._process = ffmpeg.Process([*arguments, f"file:{path}"], path, reads=True)
         self._process.write(
             matroska.header(look.width, look.height, kind.pixels, look.rate)
@@ -133,7 +132,7 @@ class Encoder:
             pixels: [H, W, 3] or [H, W, 4], uint8, or [H, W], uint16.
         """
         data = np.ascontiguousarray(pixels).data.cast("B")
-        begun = matroska.before(time - self._origin, len(data))
+        begun = matroska.before(stamp(time, self._tick) - self._begin, len(data))
         self._process.write(begun, data)
 
     def end(self) -> None:
@@ -152,11 +151,9 @@ def tick_of(kind: Format, look: Look) -> Fraction:
     return max(look.tick, Fraction(1, MOST_TICKS))
 
 
-def stamp(time: Fraction, kind: Format, look: Look, is_floor: bool = False) -> Fraction:
-    """A time as a file of this kind keeps it, the nearest or the one before."""
-    tick = tick_of(kind, look)
-    half = Fraction(0) if is_floor else Fraction(1, 2)
-    return ((time / tick + half) // 1) * tick
+def stamp(time: Fraction, tick: Fraction) -> Fraction:
+    """The nearest whole number of ticks, in seconds."""
+    return (time / tick + Fraction(1, 2)) // 1 * tick
 
 
 def join(
@@ -180,7 +177,8 @@ def join(
     Returns:
         The file.
     """
-    begins = [stamp(time, kind, look) for _, time in parts]
+    tick = tick_of(kind, look)
+    begins = [stamp(time, tick) for _, time in parts]
     # ffmpeg counts in microseconds here: of the sums, so that none of them drifts.
     offsets = [round((begin - begins[0]) * 10**6) for begin in begins]
     lines = ["ffconcat version 1.0"]
@@ -198,10 +196,12 @@ def join(
     for number in converted(sounds, kind):
         arguments += [f"-c:a:{number}", kind.converts]
     if kind.suffix in (".mp4", ".mov"):
-        clock = tick_of(kind, look)
-        if clock.numerator == 1:
-            arguments += ["-video_track_timescale", str(clock.denominator)]
+        if tick.numerator == 1:
+            arguments += ["-video_track_timescale", str(tick.denominator)]
         arguments += ["-movflags", "+faststart"]
+    else:
+        # Sounds may begin before 0, with what players skip; frames keep their times.
+        arguments += ["-avoid_negative_ts", "disabled"]
     ffmpeg.run([*arguments, f"file:{joined}"], joined)
     return joined
 

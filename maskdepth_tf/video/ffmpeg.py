@@ -108,7 +108,7 @@ class Process:
         self._process.kill()
         self._process.wait()
         self._listener.join()
-        for end in (self.input, self.output):
+        for end in (self.input, self.output, self._process.stderr):
             if end is not None:
                 try:
                     end.close()
