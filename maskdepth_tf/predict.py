@@ -31,6 +31,7 @@ from maskdepth_tf import cli, startup, streams
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import headers, pairs
 from maskdepth_tf.training import presets
+from maskdepth_tf.video import backgrounds, probing
 
 ONTO = "#00b140"
 """Behind foregrounds of videos, if nothing else is asked for: the green of screens."""
@@ -74,11 +75,10 @@ def _check(parser, args) -> None:
 
 
 def _predict_video(args) -> None:
-    from maskdepth_tf.video import probing
-
     # Said at once, without TensorFlow.
     probing.probe(args.video)
-    headers.check(args.bg)
+    if args.bg != backgrounds.AUTO:
+        headers.check(args.bg)
     _check_model(args.model)
     startup.load_tensorflow()
     from maskdepth_tf.video import making
@@ -131,7 +131,8 @@ def make_parser() -> cli.Parser:
         "run folder, .keras file, SavedModel, or a preset that comes with the package"
     )
     parser.add("--model", "PATH", text, default=cli.PRESET)
-    room = "picture of the scene alone: one for all, or a folder of them"
+    room = "picture of the scene alone: one for all, or a folder of them; of a video "
+    room += "also auto: found in it, where everybody leaves"
     parser.add("--bg", "PATH", room, required=True)
     scene = "picture of the scene with something in front, or a folder of them"
     parser.add("--fg-bg", "PATH", scene)

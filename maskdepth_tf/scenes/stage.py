@@ -232,7 +232,7 @@ class Stage:
         distance = float((middle - room.camera.position) @ forward)
         for number, step in enumerate(steps):
             way = 2 * room.camera.slope * distance * step * right * [1, 1, 0]
-            turn = shapes.turn_z(20 * np.sin(number / 8))
+            turn = shapes.turn_z(10 * np.sin(number / 12))
             about = shapes.moved(placed.model, -middle)
             scene = Scene(shapes.moved(about, middle + way, turn))
             noise = draws.standard_normal(self._noise.shape)

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from maskdepth_tf import __version__, cli, files, workers
 from maskdepth_tf.errors import UsageError
-from maskdepth_tf.images import preprocessing
+from maskdepth_tf.images import encoding, preprocessing
 from maskdepth_tf.inference import loading
 from maskdepth_tf.training import presets
-from maskdepth_tf.video import converting, probing, segments, targets
+from maskdepth_tf.video import backgrounds, converting, probing, segments, targets
 from maskdepth_tf.video.following import Follower
-
 
 def make(
     source: str,
@@ -27,7 +28,7 @@ def make(
 
     Args:
         source: The video.
-        bg: Picture of the scene alone.
+        bg: Picture of the scene alone, or `backgrounds.AUTO`.
         outputs: Paths by "output" and "depth"; one of them at least.
         onto: What stands behind the foreground, as `rendering.find_backdrop`.
         model: The network, as `loading.load_network`.
@@ -41,16 +42,18 @@ def make(
     folder = files.partial_of(wanted[0].path)
     for target in wanted:
         _check_free(target.path, source, force or folder.is_dir())
-    picture = preprocessing.read_rgb(bg)
+    picture = None if bg == backgrounds.AUTO else preprocessing.read_rgb(bg)
     settings = {
         "version": __version__,
         "video": _identity(source),
-        "background": _identity(bg),
+        "background": backgrounds.AUTO if picture is None else _identity(bg),
         "network": _identity(presets.find(model)),
         "onto": onto,
         **{name: os.path.abspath(path) for name, path in outputs.items()},
     }
     with segments.claim(folder, settings, force) as made:
+        if picture is None:
+            picture = _find_background(source, folder / "background.png")
         follower = Follower(*loading.load_network(model), picture)
         if made.num_frames:
             print(f"going on after {made.num_frames} frames", file=sys.stderr)
@@ -64,6 +67,13 @@ def make(
     shutil.rmtree(folder)
     for target in wanted:
         print(f"{num_frames} frames written to {cli.printable(target.path)}")
+
+
+def _find_background(source: str, path: Path) -> np.ndarray:
+    """The scene alone, found once in a video."""
+    if not path.exists():
+        encoding.write_image(path, backgrounds.find(source), compression=1)
+    return preprocessing.read_rgb(path)
 
 
 def _check_free(path: Path, source: str, may_replace: bool) -> None:
