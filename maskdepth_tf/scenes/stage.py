@@ -214,29 +214,31 @@ class Stage:
         return self._taken(placed, self._noise, draws)
 
     def walk(
-        self, figure: shapes.Model, draws: Draws, steps: Iterable[float]
+        self,
+        figure: shapes.Model,
+        draws: Draws,
+        steps: Iterable[tuple[float, float]],
     ) -> Iterator[Example]:
-        """Films a figure that goes across the picture, and sways as it goes.
+        """Films a figure that moves.
 
         Args:
             figure: It.
             draws: Source of randomness.
-            steps: Where it is in each frame, in shares of the picture's width to the
-                right of where it is placed.
+            steps: For each frame how far it has gone to the right, in shares of the
+                picture's width, and how far it has turned, in degrees.
         """
-        room, view = self._room, self._view
-        placed = place(figure, room, view, draws, is_real=True)
+        camera = self._room.camera
+        placed = place(figure, self._room, self._view, draws, is_real=True)
         low, high = shapes.bounds(placed.model)
         middle = (low + high) / 2 * [1, 1, 0]
-        right, _, forward = room.camera.axes
-        distance = float((middle - room.camera.position) @ forward)
-        for number, step in enumerate(steps):
-            way = 2 * room.camera.slope * distance * step * right * [1, 1, 0]
-            turn = shapes.turn_z(10 * np.sin(number / 12))
-            about = shapes.moved(placed.model, -middle)
-            scene = Scene(shapes.moved(about, middle + way, turn))
+        right, _, forward = camera.axes
+        across = 2 * camera.slope * float((middle - camera.position) @ forward) * right
+        centred = shapes.moved(placed.model, -middle)
+        for step, degrees in steps:
+            place_now = middle + step * across * [1, 1, 0]
+            model = shapes.moved(centred, place_now, shapes.turn_z(degrees))
             noise = draws.standard_normal(self._noise.shape)
-            yield self._taken(placed._replace(scene=scene), noise, draws)
+            yield self._taken(placed._replace(scene=Scene(model)), noise, draws)
 
     def _taken(self, placed, noise, draws) -> Example:
         """A picture of a figure in its place."""
