@@ -16,6 +16,7 @@ from maskdepth_tf.training import presets
 from maskdepth_tf.video import backgrounds, converting, probing, segments, targets
 from maskdepth_tf.video.following import Follower
 
+
 def make(
     source: str,
     bg: str,
@@ -54,7 +55,8 @@ def make(
     with segments.claim(folder, settings, force) as made:
         if picture is None:
             picture = _find_background(source, folder / "background.png")
-        follower = Follower(*loading.load_network(model), picture)
+        refines = "output" in outputs
+        follower = Follower(*loading.load_network(model), picture, refines)
         if made.num_frames:
             print(f"going on after {made.num_frames} frames", file=sys.stderr)
         total = contents.num_frames

@@ -78,7 +78,9 @@ def cutout(follower: Follower, answer: Answer) -> np.ndarray:
         near.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
     )
     foreground = foreground * seen[..., np.newaxis]
-    return answers.cutout(foreground, answers.mask_pixels(alpha)).numpy()
+    return answers.cutout(
+        foreground, answers.mask_pixels(alpha[..., np.newaxis])
+    ).numpy()
 
 
 def depth(follower: Follower, answer: Answer) -> np.ndarray:
