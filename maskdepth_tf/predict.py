@@ -85,7 +85,9 @@ def _predict_video(args) -> None:
 
     flags = {"output": args.output, "depth": args.depth}
     outputs = {flag: path for flag, path in flags.items() if path}
-    making.make(args.video, args.bg, outputs, args.onto, args.model, args.force)
+    making.make(
+        args.video, args.bg, outputs, args.onto, args.model, args.force, args.json
+    )
 
 
 def _check_model(model) -> None:
@@ -147,6 +149,7 @@ def make_parser() -> cli.Parser:
     text = "what .mp4 shows behind the foreground: a colour, a picture, or blur"
     parser.add("--onto", "WHAT", text, default=ONTO)
     parser.switch("--force", "replace earlier results")
+    parser.switch("--json", "tell progress and results as JSON, a line each")
     return parser
 
 

@@ -82,8 +82,12 @@ class Follower:
         self._stretch = tf.function(answers.stretch, autograph=False)
         self._bg = tf.constant(bg)
         self._seen_bg = self._see(self._bg)
-        self._warp: tf.Tensor | None = None
         self._refines = refines
+        self.forget()
+
+    def forget(self) -> None:
+        """Takes the next frame for the first one."""
+        self._warp: tf.Tensor | None = None
         self._alpha: Future | None = None
         self._steadier = Steadier()
 
