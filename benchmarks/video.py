@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from benchmarks.steadiness import film
-from maskdepth_tf.video import ffmpeg
+from maskdepth_tf.video.codecs import ffmpeg
 
 WIDTH, HEIGHT, RATE = 1280, 720, 30
 MADE = 30

@@ -15,8 +15,8 @@ from typing import IO
 import numpy as np
 
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.video import probing
-from maskdepth_tf.video.decoding import Decoder
+from maskdepth_tf.video.codecs import probing
+from maskdepth_tf.video.codecs.decoding import Decoder
 
 AUTO = "auto"
 """Stands for a background that is found in the video itself."""

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.video import segments
-from maskdepth_tf.video.decoding import Decoder, Frame
+from maskdepth_tf.video.codecs.decoding import Decoder, Frame
 from maskdepth_tf.video.following import Follower
 from maskdepth_tf.video.segments import Segments
 from maskdepth_tf.video.targets import Target

@@ -17,14 +17,8 @@ from maskdepth_tf.images import encoding as pictures
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import loading
 from maskdepth_tf.training import presets
-from maskdepth_tf.video import (
-    backgrounds,
-    converting,
-    encoding,
-    probing,
-    segments,
-    targets,
-)
+from maskdepth_tf.video import backgrounds, converting, segments, targets
+from maskdepth_tf.video.codecs import encoding, probing
 from maskdepth_tf.video.following import Follower
 
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from maskdepth_tf import files
 from maskdepth_tf.errors import LockedError, StateError
-from maskdepth_tf.video.decoding import Look
+from maskdepth_tf.video.codecs.decoding import Look
 
 LENGTH = 240
 """Frames of a segment."""

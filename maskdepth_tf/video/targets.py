@@ -24,8 +24,9 @@ import numpy as np
 from maskdepth_tf import files
 from maskdepth_tf.errors import UsageError
 from maskdepth_tf.images import encoding as pictures
-from maskdepth_tf.video import encoding, rendering
-from maskdepth_tf.video.decoding import Look
+from maskdepth_tf.video import rendering
+from maskdepth_tf.video.codecs import encoding
+from maskdepth_tf.video.codecs.decoding import Look
 from maskdepth_tf.video.following import Answer, Follower
 from maskdepth_tf.video.segments import Segment
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf.video import ffmpeg
+from maskdepth_tf.video.codecs import ffmpeg
 
 WIDTH, HEIGHT = 64, 48
 SIDE = 16

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from maskdepth_tf.video import ffmpeg, matroska
-from maskdepth_tf.video.decoding import Look
+from maskdepth_tf.video.codecs import ffmpeg, matroska
+from maskdepth_tf.video.codecs.decoding import Look
 
 MOST_TICKS = 10**6
 """Finest clock that is kept, in ticks a second: what joins files knows no finer one."""

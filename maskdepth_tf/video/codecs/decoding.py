@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.video import ffmpeg
+from maskdepth_tf.video.codecs import ffmpeg
 
 DEFAULT_RATE = Fraction(25)
 """Of videos that tell none, in frames a second."""

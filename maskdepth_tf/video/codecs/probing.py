@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 
 from maskdepth_tf.errors import DataError
-from maskdepth_tf.video import ffmpeg
+from maskdepth_tf.video.codecs import ffmpeg
 
 
 @dataclass(frozen=True)
