@@ -78,6 +78,7 @@ def _predict_video(args) -> None:
     if args.bg != backgrounds.AUTO:
         headers.check(args.bg)
     _check_model(args.model)
+    startup.use_one_core_each()
     startup.load_tensorflow()
     from maskdepth_tf.video import making
 
@@ -115,6 +116,8 @@ def _predict_pictures(args) -> int:
     pairs.prepare_output(
         args.output, (args.bg, args.fg_bg), to_do, args.force or args.resume
     )
+    if len(to_do) > 1:
+        startup.use_one_core_each()
     startup.load_tensorflow()
     from maskdepth_tf.inference import loading, predicting
 

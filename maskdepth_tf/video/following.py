@@ -7,6 +7,7 @@ that stands still stays still and one that moves is followed. Answers are steadi
 Shapes: H and W a frame's size, S the side of the network's square.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -67,19 +68,7 @@ class Follower:
         refines: bool = True,
     ) -> None:
         self._network = network
-        self._see = tf.function(
-            lambda pixels: tf.round(preprocessing.resize(pixels, side))[tf.newaxis],
-            [tf.TensorSpec([None, None, 3], tf.uint8)],
-            autograph=False,
-        )
-        small = tf.TensorSpec([1, side, side, 3], tf.float32)
-        self._follow = tf.function(
-            registering.register,
-            [small, small, tf.TensorSpec([1, 6], tf.float32)],
-            autograph=False,
-        )
-        self._refine = tf.function(matting.refine, autograph=False)
-        self._stretch = tf.function(answers.stretch, autograph=False)
+        self._see, self._follow, self._refine = _graphs(side)
         self._bg = tf.constant(bg)
         self._seen_bg = self._see(self._bg)
         self._refines = refines
@@ -174,4 +163,33 @@ class Follower:
     def stretch(self, answer: Answer) -> np.ndarray:
         """Depth at the frame's size, float32 [H, W, 1]: `answers.stretch`."""
         size = answer.pixels.shape[:2]
-        return self._stretch(tf.constant(answer.depth), *map(tf.constant, size)).numpy()
+        return _stretch(tf.constant(answer.depth), *map(tf.constant, size)).numpy()
+
+
+_stretch = tf.function(answers.stretch, autograph=False)
+
+
+@functools.cache
+def _graphs(side: int) -> tuple[Callable, Callable, Callable]:
+    """What a follower does again and again, for frames of any size.
+
+    Returns:
+        From uint8 [H, W, 3] to what the network sees; `registering.register`;
+        `matting.refine`.
+    """
+    pixels = tf.TensorSpec([None, None, 3], tf.uint8)
+
+    def spec(*shape: int) -> tf.TensorSpec:
+        return tf.TensorSpec(shape, tf.float32)
+
+    def see(frame: tf.Tensor) -> tf.Tensor:
+        return tf.round(preprocessing.resize(frame, side))[tf.newaxis]
+
+    square, mask = spec(side, side, 3), spec(side, side, 1)
+    small = spec(1, side, side, 3)
+    pair = matting.Pair(pixels, pixels, square, mask, spec(6), spec(3, 4), spec(5))
+    return (
+        tf.function(see, [pixels], autograph=False),
+        tf.function(registering.register, [small, small, spec(1, 6)], autograph=False),
+        tf.function(matting.refine, [pair], autograph=False),
+    )

@@ -5,6 +5,7 @@ They go into a window, or to a virtual camera that other programs take for a rea
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from maskdepth_tf import startup
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import loading
@@ -59,11 +61,8 @@ def run(number: int, bg: str, onto: str, model: str, is_virtual: bool) -> None:
         stack.callback(camera.release)
         frames = _frames(camera, number)
         first = next(frames)
-        screen: Screen = (
-            stack.enter_context(_virtual(first)) if is_virtual else _Window()
-        )
-        if isinstance(screen, _Window):
-            stack.callback(cv2.destroyAllWindows)
+        opened = _virtual(first) if is_virtual else _window()
+        screen = stack.enter_context(opened)
         show(frames, screen, lambda pixels: Follower(*network, pixels), draw, picture)
 
 
@@ -115,7 +114,8 @@ def open_camera(number: int) -> Any:
     Raises:
         DataError: If there is none of that number.
     """
-    camera = cv2.VideoCapture(number)
+    with startup.quietly():
+        camera = cv2.VideoCapture(number)
     # What waits would only be late.
     camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     if not camera.isOpened():
@@ -134,7 +134,7 @@ def check_screen() -> None:
     names = ("DISPLAY", "WAYLAND_DISPLAY")
     if sys.platform == "linux" and not any(os.environ.get(name) for name in names):
         raise StateError(f"--webcam needs a screen, and there is none; {hint}")
-    if "GUI:                           NONE" in cv2.getBuildInformation():
+    if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
         raise StateError(
             "--webcam needs the extra gui: pip uninstall opencv-python-headless, then "
             f"pip install 'maskdepth_tf[gui]'; {hint}"
@@ -163,14 +163,22 @@ def _with_text(pixels, text) -> np.ndarray:
 
 
 class _Window:
-    """A window of this computer's."""
-
     def show(self, picture: np.ndarray) -> int:
         cv2.imshow(TITLE, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         key = cv2.waitKey(1)
         if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
             return QUIT[0]
         return key
+
+
+@contextlib.contextmanager
+def _window() -> Iterator[Screen]:
+    """A window of this computer's."""
+    print("in the window: q ends, b takes the background anew")
+    try:
+        yield _Window()
+    finally:
+        cv2.destroyAllWindows()
 
 
 @contextlib.contextmanager
