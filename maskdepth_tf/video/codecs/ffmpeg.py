@@ -120,7 +120,7 @@ class Process:
             line = data.decode("utf-8", "replace").rstrip()
             if self._listen is not None:
                 self._listen(line)
-            if "showinfo" not in line:
+            if "showinfo" not in line and line != "Conversion failed!":
                 self._said.append(line)
         if self._listen is not None:
             self._listen(None)
