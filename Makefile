@@ -54,7 +54,7 @@ test: env beam
 
 lock: $(BIN)/uv
 	$(COMPILE) --extra dev --extra teacher --extra addons --extra serving \
-		--extra formats -o $(LOCK)
+		--extra formats --extra video -o $(LOCK)
 	$(COMPILE) --extra gpu -c $(LOCK) -o requirements/gpu.txt
 	$(COMPILE) --extra dev --extra teacher --extra beam -o $(BEAM_LOCK)
 

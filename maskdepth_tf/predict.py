@@ -1,4 +1,4 @@
-"""Predicts masks, depths and cut-outs of pictures, at the pictures' own size.
+"""Predicts masks, depths and cut-outs of pictures and videos, at their own size.
 
 For each picture NAME it writes into the output folder:
 
@@ -10,55 +10,243 @@ For each picture NAME it writes into the output folder:
 
 Both pictures of a pair are stretched to the network's square. Its mask is made as sharp
 as the picture (`inference.matting`), its depth is stretched (bilinear). A pair that
-cannot be read is reported, and the others are predicted all the same.
+cannot be read is reported, and the others are predicted all the same. Of a folder there
+is also `summary.html`: how all went, and what was unusual.
+
+Of a video it makes another one, see `maskdepth_tf.video.targets`.
 """
 
-import errno
-import functools
+import contextlib
+import json
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
-from maskdepth_tf import cli, startup
+from maskdepth_tf import cli, files, startup, workers
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import headers, pairs
 from maskdepth_tf.training import presets
+from maskdepth_tf.video import backgrounds
+from maskdepth_tf.video.codecs import probing
+
+MOST_LINES = 20
+"""Pictures of which each gets a line in a terminal; of more there is a bar."""
+SUMMARY = "summary.html"
+"""Page about all pictures of a folder."""
+ONTO = "#00b140"
+"""Behind foregrounds of videos, if nothing else is asked for: the green of screens."""
 
 
 def main(argv: list[str] | None = None) -> int | None:
-    """Predicts all pairs that the arguments name; 3 if some could not be."""
-    args = make_parser().parse_args(argv)
+    """Predicts all that the arguments name; 3 if some pairs could not be."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    _check(parser, args)
+    if args.video:
+        _predict_video(args)
+    elif args.webcam is not None:
+        _predict_live(args)
+    else:
+        return _predict_pictures(args)
+    return 0
+
+
+def _check(parser, args) -> None:
+    """Refuses flags that do not go together."""
+    is_live = args.webcam is not None
+    if bool(args.video) + bool(args.fg_bg) + is_live != 1:
+        parser.error("give one of --fg-bg PATH, --video FILE and --webcam")
+    if is_live and (args.output or args.depth):
+        parser.error("--output and --depth must not stand beside --webcam")
+    if args.virtual_camera and not is_live:
+        parser.error("--virtual-camera must stand beside --webcam")
+    if args.fg_bg and not args.output:
+        parser.error("--output DIR must be given")
+    if args.video and not (args.output or args.depth):
+        parser.error("--output or --depth must be given")
+    if args.resume and not args.fg_bg:
+        parser.error("--resume must stand beside --fg-bg; a video goes on by itself")
+    if args.fg_bg and (args.depth or args.onto != ONTO):
+        parser.error("--depth and --onto must not stand beside --fg-bg")
+
+
+def _predict_video(args) -> None:
+    # Said at once, without TensorFlow.
+    probing.probe(args.video)
+    if args.bg != backgrounds.AUTO:
+        headers.check(args.bg)
+    _check_model(args.model)
+    startup.use_one_core_each()
+    startup.load_tensorflow()
+    from maskdepth_tf.video import making
+
+    flags = {"output": args.output, "depth": args.depth}
+    outputs = {flag: path for flag, path in flags.items() if path}
+    making.make(
+        args.video, args.bg, outputs, args.onto, args.model, args.force, args.json
+    )
+
+
+def _predict_live(args) -> None:
+    if args.bg != backgrounds.AUTO:
+        headers.check(args.bg)
+    _check_model(args.model)
+    startup.load_tensorflow()
+    from maskdepth_tf.video import webcam
+
+    webcam.run(args.webcam, args.bg, args.onto, args.model, args.virtual_camera)
+
+
+def _check_model(model) -> None:
+    if not presets.find(model).exists():
+        raise StateError(f"{model}: a trained model must be there, and is not")
+
+
+def _predict_pictures(args) -> int:
     to_do = pairs.find_pairs(args.bg, args.fg_bg)
     # Said at once, without TensorFlow, and before a folder is made.
     for path in (args.bg, args.fg_bg):
         if os.path.isfile(path):
             headers.check(path)
-    if not presets.find(args.model).exists():
-        raise StateError(f"{args.model}: a trained model must be there, and is not")
-    pairs.prepare_output(args.output, (args.bg, args.fg_bg), to_do, args.force)
+    _check_model(args.model)
+    if args.resume:
+        to_do = _missing(to_do, args.output)
+    pairs.prepare_output(
+        args.output, (args.bg, args.fg_bg), to_do, args.force or args.resume
+    )
+    if len(to_do) > 1:
+        startup.use_one_core_each()
     startup.load_tensorflow()
-    from maskdepth_tf.inference.loading import load_predictor
+    from maskdepth_tf.images import pictures
+    from maskdepth_tf.inference import loading, predicting
 
     # A fixed background is read once, and if it is bad, that is said once.
-    read_bg = functools.lru_cache(maxsize=1)(read_picture)
-    if os.path.isfile(args.bg):
-        read_bg(args.bg)
-    predictor = load_predictor(args.model)
-    start = time.perf_counter()
-    done = [p for p in to_do if _report(p, predictor, read_bg, args.output)]
+    bg = pictures.read(args.bg) if os.path.isfile(args.bg) else None
+    for text in bg.warnings if bg else ():
+        _warn(text)
+    predictor = loading.load_predictor(args.model)
+
+    def predict(pair):
+        return predicting.predict(pair, predictor, bg, args.output)
+
+    start, done = time.perf_counter(), []
+    with _telling(args, len(to_do)) as tell:
+        for outcome in side_by_side(predict, to_do):
+            tell(outcome)
+            done.append(outcome)
     seconds = time.perf_counter() - start
-    where = f", written to {cli.printable(args.output)}" if done else ""
-    print(
-        f"{len(done)} of {len(to_do)} pictures in {seconds:.1f} s, with reading and "
-        f"writing ({len(done) / seconds:.1f} pictures/s){where}"
-    )
-    if done:
-        overview = pairs.output_paths(args.output, done[0].name)["overview"]
-        print(f"look at  {cli.printable(overview)}")
-    return 0 if len(done) == len(to_do) else DataError.exit_code
+    return _conclude(args, done, seconds)
+
+
+def _missing(to_do, folder) -> list[pairs.Pair]:
+    """Those of the pairs that lack a result."""
+    left = [
+        pair
+        for pair in to_do
+        if not all(map(os.path.exists, pairs.output_paths(folder, pair.name).values()))
+    ]
+    if len(left) < len(to_do):
+        print(f"{len(to_do) - len(left)} of {len(to_do)} are there", file=sys.stderr)
+    return left
+
+
+def side_by_side(work: Callable, pieces: list) -> Iterator:
+    """Does `work(piece)` in as many threads as there are cores; results in order.
+
+    After an error nothing more is begun.
+    """
+    count = min(os.cpu_count() or 1, max(1, len(pieces)))
+    with ThreadPoolExecutor(count) as threads:
+        pool = workers.Pool(threads)
+        yield from pool.in_order(lambda _, piece: work(piece), pieces)
+
+
+@contextlib.contextmanager
+def _telling(args, total) -> Iterator[Callable]:
+    """Gives what is told of each pair: JSON, a bar, or lines."""
+    if args.json:
+        yield _tell_in_json
+    elif total > MOST_LINES and sys.stderr.isatty():
+        with workers.track("pictures", total, "pictures") as advance:
+            yield lambda outcome: advance(1)
+    else:
+        yield _tell
+
+
+def _tell(outcome) -> None:
+    name = cli.printable(outcome.pair.name)
+    for text in outcome.doubts:
+        _warn(text)
+    if outcome.error:
+        print(f"error: {outcome.error}", file=sys.stderr)
+        return
+    took = f"answered in {1000 * outcome.seconds:.0f} ms"
+    print(f"{name}: mask covers {outcome.coverage:.1%}, {took}", flush=True)
+    if outcome.corrected:
+        print(f"{name}: {', '.join(outcome.corrected)}: corrected", flush=True)
+
+
+def _tell_in_json(outcome) -> None:
+    told = {
+        "event": "picture",
+        "name": cli.printable(outcome.pair.name),
+        "coverage": outcome.coverage,
+        "seconds": round(outcome.seconds, 4),
+        "corrected": outcome.corrected,
+        "warnings": outcome.doubts,
+        "error": outcome.error or None,
+    }
+    print(json.dumps(told), flush=True)
+
+
+def _conclude(args, outcomes, seconds) -> int:
+    """Says how all went and writes the summary; the exit code."""
+    done = [outcome for outcome in outcomes if not outcome.error]
+    summary = os.path.join(args.output, SUMMARY)
+    if len(outcomes) > 1:
+        files.write_atomically(summary, _summary(outcomes, seconds).encode())
+    shown = cli.printable(args.output)
+    rate = len(done) / seconds
+    if args.json:
+        told = {"event": "done", "done": len(done), "total": len(outcomes)}
+        print(json.dumps(told | {"rate": round(rate, 3), "path": shown}))
+    else:
+        where = f", written to {shown}" if done else ""
+        print(
+            f"{len(done)} of {len(outcomes)} pictures in {seconds:.1f} s, with reading "
+            f"and writing ({rate:.1f} pictures/s){where}"
+        )
+    if done and not args.json:
+        name = done[0].pair.name
+        overview = pairs.output_paths(args.output, name)["overview"]
+        look = summary if len(outcomes) > 1 else overview
+        print(f"look at  {cli.printable(look)}")
+    return 0 if len(done) == len(outcomes) else DataError.exit_code
+
+
+def _summary(outcomes, seconds) -> str:
+    from maskdepth_tf.reports import summary_page
+
+    rows = []
+    for outcome in outcomes:
+        path = pairs.output_paths("", outcome.pair.name)["overview"]
+        rows.append(
+            summary_page.Row(
+                cli.printable(outcome.pair.name),
+                outcome.coverage,
+                list(map(cli.printable, outcome.remarks)),
+                outcome.corrected,
+                None if outcome.error else path,
+                outcome.thumbnail,
+            )
+        )
+    return summary_page.render(rows, seconds)
+
+
+def _warn(text) -> None:
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def make_parser() -> cli.Parser:
@@ -69,124 +257,30 @@ def make_parser() -> cli.Parser:
         "run folder, .keras file, SavedModel, or a preset that comes with the package"
     )
     parser.add("--model", "PATH", text, default=cli.PRESET)
-    cli.add_pairs(parser, "where to write the results")
+    room = "picture of the scene alone: one for all, or a folder of them; of a video "
+    room += "and a webcam also auto: found there, when everybody leaves"
+    parser.add("--bg", "PATH", room, required=True)
+    scene = "picture of the scene with something in front, or a folder of them"
+    parser.add("--fg-bg", "PATH", scene)
+    parser.add("--video", "FILE", "video of the scene with something in front")
+    text = "show what a camera sees, cut out, in a window (number 0)"
+    number = cli.number(int, 0)
+    parser.add("--webcam", "N", text, nargs="?", const=0, type=number)
+    text = "show it to other programs as a camera instead"
+    parser.switch("--virtual-camera", text)
+    text = "folder for the results; of a video a file: .mp4 puts the foreground --onto "
+    text += "something else, .mov (ProRes 4444) and .webm (VP9) cut it out, a folder "
+    text += "gets PNGs of it"
+    parser.add("--output", "PATH", text)
+    text = "of a video, its depth: .mkv has 16 bits, .mp4 colours, a folder gets "
+    text += "16-bit PNGs"
+    parser.add("--depth", "PATH", text)
+    text = "what .mp4 shows behind the foreground: a colour, a picture, or blur"
+    parser.add("--onto", "WHAT", text, default=ONTO)
+    parser.switch("--force", "replace earlier results")
+    parser.switch("--resume", "go on with a folder: keep the results that are there")
+    parser.switch("--json", "tell progress and results as JSON, a line each")
     return parser
-
-
-def read_picture(path: str):
-    """Reads a picture whole, and says what was seen.
-
-    Raises:
-        DataError: If it is missing, damaged or over a limit; names the file.
-    """
-    from maskdepth_tf.images import pictures
-
-    picture, texts = pictures.read(path)
-    for text in texts:
-        _warn(text)
-    return picture
-
-
-def remarks(answer, bg_size: tuple[int, int]) -> tuple[list, list]:
-    """What was corrected of a pair, and what the user should know of it.
-
-    Args:
-        answer: What is known of the pair, `loading.Answer`.
-        bg_size: Height and width of the background in its file, in pixels.
-    """
-    from maskdepth_tf.registration import describing
-
-    doubts = []
-    (bg_height, bg_width), (height, width, _) = bg_size, answer.foreground.shape
-    # A pixel more or less is what halving an odd side leaves.
-    if abs(bg_height * width - bg_width * height) > max(bg_width, width):
-        doubts.append(
-            f"the background is {bg_width}x{bg_height}, the picture {width}x{height}; "
-            "both are stretched to the network's square"
-        )
-    if np.array_equal(answer.seen_bg, answer.seen):
-        return [], ["equal to its background: nothing is in front, expect no mask"]
-    doubts += describing.doubts(answer.registered, answer.seen)
-    corrected = describing.movement(answer.warp, width, height)
-    return corrected + describing.light(answer.seen_bg, answer.registered), doubts
-
-
-def _report(pair, predictor, read_bg, folder) -> bool:
-    """Predicts a pair and says how it went; whether it went well."""
-    try:
-        coverage, seconds, corrected = _predict_pair(pair, predictor, read_bg, folder)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return False
-    except OSError as error:
-        # No other picture will fit either.
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        print(f"error: {pair.fg_bg}: {error}", file=sys.stderr)
-        return False
-    name = cli.printable(pair.name)
-    took = f"answered in {1000 * seconds:.0f} ms"
-    print(f"{name}: mask covers {coverage:.1%}, {took}", flush=True)
-    if corrected:
-        print(f"{name}: {', '.join(corrected)}: corrected", flush=True)
-    return True
-
-
-def _predict_pair(pair, predictor, read_bg, folder) -> tuple[float, float, list[str]]:
-    """Writes the four results of a pair, each complete or not at all.
-
-    Returns:
-        Share of the picture under the mask, seconds the network took, and what was
-        corrected.
-    """
-    from maskdepth_tf.images import encoding, profiles
-    from maskdepth_tf.network import answers
-    from maskdepth_tf.reports import overview
-
-    bg, fg_bg = read_bg(pair.bg), read_picture(pair.fg_bg)
-    start = time.perf_counter()
-    # One at a time: no result depends on which others are in the folder.
-    answer = predictor.answer(bg, fg_bg)
-    seconds = time.perf_counter() - start
-    corrected, doubts = remarks(answer, bg.pixels.shape[:2])
-    if bg.profile != fg_bg.profile:
-        names = [profiles.name_of(p.profile) for p in (fg_bg, bg)]
-        doubts.append(
-            f"its colours are {names[0]}, those of its background {names[1]}: they "
-            "are compared as they are stored"
-        )
-    for text in doubts:
-        _warn(f"{pair.fg_bg}: {text}")
-    mask, depth, foreground = answer.mask, answer.depth, answer.foreground
-    alpha = answers.mask_pixels(mask)
-    shown = (bg.pixels, fg_bg.pixels, foreground, mask[..., 0], depth[..., 0])
-    pictures = {
-        "mask": alpha.numpy(),
-        "depth": answers.depth_pixels(depth).numpy(),
-        "cutout": answers.cutout(foreground, alpha).numpy(),
-        "overview": overview.draw(*shown),
-    }
-    paths = pairs.output_paths(folder, pair.name)
-    # Packing takes most of the time: level 1 a quarter of what level 6 does, for a
-    # sixth more bytes.
-    with ThreadPoolExecutor(len(pictures)) as threads:
-        written = [
-            threads.submit(
-                encoding.write_image,
-                paths[name],
-                pixels,
-                compression=1,
-                profile=fg_bg.profile if name == "cutout" else b"",
-            )
-            for name, pixels in pictures.items()
-        ]
-    for result in written:
-        result.result()
-    return float(np.mean(mask >= 0.5)), seconds, corrected
-
-
-def _warn(text) -> None:
-    print(f"warning: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

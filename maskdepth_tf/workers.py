@@ -7,6 +7,7 @@ once, before its first piece of work, and every piece of work gets it first.
 import collections
 import contextlib
 import functools
+import json
 import multiprocessing
 import os
 import signal
@@ -201,14 +202,14 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def track(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def track(name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
     """Shows progress on stderr while the body runs, with rate and time left.
 
     In a terminal it is a bar; in a log, a line now and then and one at the end.
 
     Args:
         name: What is being done.
-        total: Items to do.
+        total: Items to do; None if nobody knows.
         unit: What an item is called, in the plural.
 
     Yields:
@@ -226,8 +227,10 @@ def track(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     done, rate = 0, 0.0
 
     def report() -> None:
-        left = f"{(total - done) / rate:.0f} s left" if rate else "no time known"
-        line = f"{name}: {done} of {total} {unit}, {rate:.0f}/s, {left}"
+        left, of = "no time known", "" if total is None else f" of {total}"
+        if rate and total is not None:
+            left = f"{max(0, total - done) / rate:.0f} s left"
+        line = f"{name}: {done}{of} {unit}, {rate:.0f}/s, {left}"
         print(line, file=sys.stderr, flush=True)
 
     def advance(count: int) -> None:
@@ -246,3 +249,32 @@ def track(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
         yield advance
     if is_log:
         report()
+
+
+@contextlib.contextmanager
+def track_in_json(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Tells progress on stdout while the body runs, for machines, as `track` does.
+
+    A line about each second and one at the end: a JSON object with `event`, `done`,
+    `total`, `rate` (a second) and `seconds_left`; null is what nobody knows.
+    """
+    start = last = time.monotonic()
+    done = 0
+
+    def report() -> None:
+        rate = done / max(time.monotonic() - start, 1e-9)
+        left = None if total is None or not rate else max(0, total - done) / rate
+        told = {"event": name, "done": done, "total": total, "rate": round(rate, 3)}
+        told["seconds_left"] = left if left is None else round(left, 1)
+        print(json.dumps(told), flush=True)
+
+    def advance(count: int) -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if now - last >= 1:
+            last = now
+            report()
+
+    yield advance
+    report()

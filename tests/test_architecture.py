@@ -16,7 +16,7 @@ SHARED = "errors startup streams draws files workers schema config".split()
 """Modules at the top of the package that every part may know, lowest first."""
 
 ROOMS = "images registration network scenes input reports dataset training".split()
-ROOMS += "inference disturbing serving clients exporting".split()
+ROOMS += "inference video disturbing serving clients exporting".split()
 """Folders of the package, lowest first."""
 
 COMMANDS = "input_server list_runs robustness evaluate export predict serve".split()

@@ -13,11 +13,12 @@ import shutil
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from benchmarks import made_sets
 from maskdepth_tf import cli, train
 from maskdepth_tf.images import encoding
-from tests.support import documents
+from tests.support import documents, videos
 from tests.support.paths import ROOT
 from tests.support.training_runs import training_alone
 
@@ -53,6 +54,12 @@ def put_photos(folder, request):
         encoding.write_image(folder / f"{name}.jpg", pixels)
 
 
+def put_clip(folder, request):
+    with Image.open(folder / "with_me.jpg") as picture:
+        shown = [np.asarray(picture)] * 3
+    videos.make_clip(folder / "clip.mp4", shown)
+
+
 def put_sources(folder, request):
     made_sets.write_sources(folder, 4)
     (folder / "teacher.tflite").write_bytes(b"a network")
@@ -71,7 +78,7 @@ def put_run(name):
 
 
 GIVEN = {
-    "README.md": (put_photos, put_sources, put_run("quickstart")),
+    "README.md": (put_photos, put_clip, put_sources, put_run("quickstart")),
     "docs/data_sets.md": (put_sources, put_run("mine")),
     "docs/robustness.md": (put_set, put_run("quickstart")),
     "docs/training.md": (put_set,),

@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from PIL import Image
 from maskdepth_tf import cli, files, predict
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import pictures, preprocessing
-from maskdepth_tf.inference import loading
+from maskdepth_tf.inference import loading, predicting
 from maskdepth_tf.network import answers
 from maskdepth_tf.registration import registering
 from tests.support.made_rooms import made_room
@@ -139,7 +140,10 @@ def test_bad_pictures_are_named_and_the_others_predicted(scene, capsys):
     for name in bad:
         assert any(line.startswith(f"error: frames/{name}.png: ") for line in lines)
     assert f"1 of {len(bad) + 1} pictures in" in captured.out
-    assert {name.split("_")[0] for name in os.listdir("out")} == {"a"}
+    assert {name.split("_")[0] for name in os.listdir("out")} == {"a", "summary.html"}
+    page = Path("out/summary.html").read_text()
+    assert f"{len(bad)}</strong>" in page  # unusual
+    assert "frames/svg.png: expected" in page
 
 
 def test_bad_fixed_background_is_said_once(scene, capsys):
@@ -156,10 +160,8 @@ def test_bad_fixed_background_is_said_once(scene, capsys):
 def test_fixed_background_is_read_once(scene, monkeypatch):
     for name in "bcd":
         Image.fromarray(scene[1]).save(f"frames/{name}.png")
-    read, names = predict.read_picture, []
-    monkeypatch.setattr(
-        predict, "read_picture", lambda path: names.append(path) or read(path)
-    )
+    read, names = pictures.read, []
+    monkeypatch.setattr(pictures, "read", lambda path: names.append(path) or read(path))
     assert run() == 0
     assert names.count("room.png") == 1
     assert len(names) == 5
@@ -198,7 +200,52 @@ def test_a_result_that_cannot_be_written_is_named(scene, capsys):
     assert captured.err.startswith(f"error: frames/{'x' * 248}.png: ")
     assert "File name too long" in captured.err
     assert "1 of 2 pictures in" in captured.out
-    assert len(os.listdir("out")) == 4
+    assert len(os.listdir("out")) == 4 + 1  # and the summary
+
+
+def test_a_folder_goes_on_where_it_ended(scene, capsys, monkeypatch):
+    for name in "bcd":
+        Image.fromarray(scene[1]).save(f"frames/{name}.png")
+    assert run() == 0
+    kept = os.stat("out/a_mask.png").st_ino
+    expected = {name: Path("out", name).read_bytes() for name in os.listdir("out")}
+    os.remove("out/b_depth.png")
+    os.remove("out/d_mask.png")
+    capsys.readouterr()
+    assert run("--resume") == 0
+    captured = capsys.readouterr()
+    assert captured.err == "2 of 4 are there\n"
+    assert [line[:1] for line in captured.out.splitlines()[:2]] == ["b", "d"]
+    assert os.stat("out/a_mask.png").st_ino == kept
+    for name, data in expected.items():
+        if name != "summary.html":
+            assert Path("out", name).read_bytes() == data
+    assert run("--resume") == 0
+    assert "0 of 0 pictures" in capsys.readouterr().out
+
+
+def test_json(scene, capsys):
+    Image.fromarray(scene[0]).save("frames/b.png")
+    Path("frames/c.png").write_bytes(b"hello")
+    assert run("--json") == DataError.exit_code
+    captured = capsys.readouterr()
+    first, second, third, last = map(json.loads, captured.out.splitlines())
+    assert first.pop("seconds") >= 0
+    assert first == {
+        "event": "picture",
+        "name": "a",
+        "coverage": 0.375,
+        "corrected": [],
+        "warnings": [],
+        "error": None,
+    }
+    assert second["warnings"][0].startswith("frames/b.png: equal to its background")
+    assert third["coverage"] is None
+    assert third["error"].startswith("frames/c.png: expected a picture")
+    assert (last["event"], last["done"], last["total"]) == ("done", 2, 3)
+    page = Path("out/summary.html").read_text()
+    assert "the mask covers hardly anything" in page
+    assert 'href="b_overview.png"' in page
 
 
 def test_full_disk_ends_it(scene, capsys, monkeypatch):
@@ -252,7 +299,7 @@ def test_names_that_are_no_text(scene, capsys):
 
 def remarks(bg, fg_bg):
     answer = answer_of(seen(bg, 64), seen(fg_bg, 64), fg_bg)
-    return predict.remarks(answer, bg.shape[:2])
+    return predicting.remarks(answer, bg.shape[:2])
 
 
 def test_remarks():
@@ -288,7 +335,7 @@ def test_other_shapes_are_told_and_other_sizes_are_not(sizes, is_told):
     thing[20:50, 20:50] = (240, 20, 90)
     bg_size, size = sizes
     answer = answer_of(room, thing, np.zeros((*size, 3), np.uint8))
-    _, doubts = predict.remarks(answer, bg_size)
+    _, doubts = predicting.remarks(answer, bg_size)
     assert any("both are stretched" in text for text in doubts) == is_told
 
 
@@ -300,7 +347,7 @@ def test_what_a_whole_run_leaves_predicts_the_same(trained, part, tmp_path):
     argv = ["--model", str(trained / part), "--output", str(tmp_path / "out")]
     argv += ["--bg", str(tmp_path / "bg.png"), "--fg-bg", str(tmp_path / "fg_bg.png")]
     assert cli.run(predict.main, argv) == 0
-    pair = [pictures.read(tmp_path / f"{name}.png")[0] for name in ("bg", "fg_bg")]
+    pair = [pictures.read(tmp_path / f"{name}.png") for name in ("bg", "fg_bg")]
     mask = loading.load_predictor(trained).answer(*pair).mask[..., 0]
     assert np.isfinite(mask).all()
     np.testing.assert_array_equal(

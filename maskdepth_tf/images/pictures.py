@@ -1,12 +1,15 @@
-"""A picture that a user names: read whole, once, with what it should be told of."""
+"""A picture that a user names: read whole, once, with what was odd about it."""
 
 import os
+import threading
 import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from maskdepth_tf.images import headers, preprocessing, profiles
+
+_READING = threading.Lock()
 
 
 class Picture(NamedTuple):
@@ -16,26 +19,25 @@ class Picture(NamedTuple):
         data: Encoded bytes.
         pixels: uint8 [H, W, 3].
         profile: Colour profile, as `profiles.keepable` has it.
+        warnings: What was odd about the file.
     """
 
     data: bytes
     pixels: np.ndarray
     profile: bytes = b""
+    warnings: tuple[str, ...] = ()
 
 
-def read(path: str | os.PathLike) -> tuple[Picture, list[str]]:
+def read(path: str | os.PathLike) -> Picture:
     """Reads a picture.
-
-    Returns:
-        It, and what was seen while it was read, for the user.
 
     Raises:
         DataError: If it is missing, damaged or over a limit; names the file.
     """
-    with warnings.catch_warnings(record=True) as caught:
+    # What Python catches, it catches for all threads.
+    with _READING, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data = preprocessing.read(path)
-        pixels = preprocessing.read_rgb(path)
-    texts = sorted({str(warning.message) for warning in caught})
+        data, pixels = preprocessing.read(path), preprocessing.read_rgb(path)
+    odd = tuple(sorted({str(warning.message) for warning in caught}))
     profile = profiles.keepable(headers.profile_of(data, os.fspath(path)))
-    return Picture(data, pixels, profile), texts
+    return Picture(data, pixels, profile, odd)

@@ -116,8 +116,33 @@ def _of_saved_model(folder) -> tuple[Callable[..., dict], int]:
         outputs |= {"registered": found.bg, "warp": found.warp}
         return {name: value[0] for name, value in outputs.items()}
 
-    _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
-    return ask, inputs["bg"].shape[1]
+    return ask, _image_size(loaded)
+
+
+def load_network(path: str | os.PathLike) -> tuple[Callable[..., dict], int]:
+    """Loads a trained network for backgrounds that fit already, and nothing more.
+
+    Args:
+        path: As `load_predictor` takes it.
+
+    Returns:
+        From `bg` and `fg_bg` to what `graph.Inference.registered` makes of them, and
+        the side of its square, in pixels.
+
+    Raises:
+        StateError: As `load_predictor`.
+    """
+    folder = find_saved_model(path)
+    if folder is None:
+        model = graph.of_model(checkpoints.load_model(path))
+        function, arguments = model.signatures()["serving_registered"]
+        return tf.function(function, arguments, autograph=False), model.image_size
+    loaded = load_saved_model(folder)
+
+    def registered(bg, fg_bg):
+        return loaded.signatures["serving_registered"](bg=bg, fg_bg=fg_bg)
+
+    return registered, _image_size(loaded)
 
 
 def find_saved_model(path: str | os.PathLike) -> str | None:
@@ -138,6 +163,11 @@ def version_numbers(model_dir: str | os.PathLike) -> list[int]:
     """Numbers that name something in a model folder, ascending."""
     names = os.listdir(model_dir)
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+
+def _image_size(loaded) -> int:
+    _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
+    return inputs["bg"].shape[1]
 
 
 def load_saved_model(folder: str) -> Any:

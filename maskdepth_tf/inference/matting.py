@@ -198,7 +198,9 @@ def _foreground(pair) -> tf.Tensor:
     total = tf.concat([sure, sure * pair.shown, is_sure], axis=-1)[tf.newaxis]
     found = tf.concat([pair.shown, tf.fill(tf.shape(is_sure), SPREAD)], axis=-1)
     for window in reversed(NEARBY):
-        mean = tf.nn.avg_pool2d(total, window, 1, "SAME")[0]
+        # Along rows, then along columns: the same as both at once, and quicker.
+        mean = tf.nn.avg_pool2d(total, [1, window], 1, "SAME")
+        mean = tf.nn.avg_pool2d(mean, [window, 1], 1, "SAME")[0]
         colour, square, share = tf.split(mean, [3, 3, 1], axis=-1)
         share = tf.maximum(share, 1e-6)
         spread = tf.reduce_sum(

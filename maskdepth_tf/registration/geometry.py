@@ -29,7 +29,6 @@ CELLS = 64
 """Cells on a side, each compared at its steepest pixel."""
 MOST_SIDE = 128
 """Larger pictures are halved until they are no larger than this."""
-
 TURNS = ((0.0, 0.0), (-2.0, 0.0), (2.0, 0.0), (0.0, -0.035), (0.0, 0.035))
 """Turns, in degrees, and zooms that the search tries."""
 REACH = 0.0625
@@ -40,7 +39,6 @@ STARTS = 4
 """Shifts that are refined; the best of the results goes on."""
 LIMITS = (0.09, 0.09, 0.03, 0.03, 0.12, 0.12)
 """Greatest movements that are believed."""
-
 START_TOLERANCES = (1.0, 0.8, 0.6)
 TOLERANCES = (
     (0.5, 0.4, 0.4),
@@ -90,33 +88,35 @@ class Level(NamedTuple):
     jacobian: tf.Tensor
 
 
-def estimate(bg: tf.Tensor, fg_bg: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def estimate(
+    bg: tf.Tensor, fg_bg: tf.Tensor, start: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Estimates the warp from a picture to its background.
 
     Args:
         bg: float32 [B, S, S, 3], 0 to 255.
         fg_bg: float32 [B, S, S, 3], 0 to 255.
+        start: [B, 6], the warp of the frame before; None looks everywhere.
 
     Returns:
-        The warp, [B, 6]; that of a still camera unless another explains the pictures
-        better. And how surely each pixel shows the background, [B, s, s, 1] from 0 to
-        1, as its contrast agrees and is not nothing; s is S, halved while it is at
-        least `LEAST_SIDE`.
+        The warp, [B, 6]; `start`, or that of a still camera, unless another explains
+        more. And how surely each pixel shows the background, [B, s, s, 1] from 0 to 1,
+        as its contrast agrees; s is S, halved while it is at least `LEAST_SIDE`.
     """
     bg, fg_bg = (tf.convert_to_tensor(pixels, tf.float32) for pixels in (bg, fg_bg))
-    still = tf.tile(tf.constant([_STILL]), [tf.shape(bg)[0], 1])
     sides = _sides(bg.shape[1])
     bg, fg_bg = (pool(_luma(pixels), sides[-1]) for pixels in (bg, fg_bg))
+    known = tf.tile([_STILL], [tf.shape(bg)[0], 1]) if start is None else start
     if sides[-1] < LEAST_SIDE:
-        return still, tf.ones_like(bg)
+        return known, tf.ones_like(bg)
     first = level = _level(bg, fg_bg, sides[0])
-    warp = _refine(first, _search(first), TOLERANCES[0])
+    warp = _refine(first, _search(first) if start is None else start, TOLERANCES[0])
     for side, tolerances in zip(sides[1:], TOLERANCES[1:], strict=False):
         level = _level(bg, fg_bg, side)
         warp = _refine(level, warp, tolerances)
-    gains = _cost(level, warp) < (1 - GAIN) * _cost(level, still)
+    gains = _cost(level, warp) < (1 - GAIN) * _cost(level, known)
     believed = tf.reduce_all(tf.abs(_movement(warp)) <= LIMITS, axis=1)
-    warp = tf.where((gains & believed)[:, tf.newaxis], warp, still)
+    warp = tf.where((gains & believed)[:, tf.newaxis], warp, known)
     return warp, _agreement(first, warp)
 
 

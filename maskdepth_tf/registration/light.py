@@ -138,6 +138,13 @@ def same(count: tf.Tensor) -> Light:
     return Light(tf.tile([[_SAME] * 3], [count, 1, 1]), tf.zeros([count, 5]))
 
 
+def is_same(change: Light) -> tf.Tensor:
+    """Whether all of these are no change of light: bool."""
+    return tf.reduce_all(tf.equal(change.curves, _SAME)) & tf.reduce_all(
+        tf.equal(change.gain, 0.0)
+    )
+
+
 def _lit(tones, shape, light) -> tf.Tensor:
     """[B, 3, n] and what the gain's coefficients multiply -> [B, n, 3], 0 to 255."""
     tones = _sum(_curve_terms(tones), light.curves)

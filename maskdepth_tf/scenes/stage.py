@@ -1,6 +1,7 @@
 """Examples: a figure's place in a room, and the pictures of the two."""
 
 import copy
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ class Example(NamedTuple):
 class Placed(NamedTuple):
     """A figure in the room's coordinates, and whether it is lit as a cut-out."""
 
+    model: shapes.Model
     scene: Scene
     is_pasted: bool
     has_shadow: bool
@@ -100,11 +102,12 @@ def place(
         turn = shapes.turn_z(_turn(spot, room, draws))
         if not floats and collides(low, high, spot, turn, room):
             continue
-        scene = Scene(shapes.moved(figure, spot, turn, scale))
+        model = shapes.moved(figure, spot, turn, scale)
+        scene = Scene(model)
         score = visibility(scene, view)
         if score > best_score:
             pasted = is_pasted or floats
-            best = Placed(scene, pasted, has_shadow and not pasted)
+            best = Placed(model, scene, pasted, has_shadow and not pasted)
             best_score = score
         if score >= 1:
             break
@@ -207,13 +210,44 @@ class Stage:
         self, figure: shapes.Model, draws: Draws, is_real: bool = False
     ) -> Example:
         """Puts a figure into the room, where and how `draws` say; as `place`."""
+        placed = place(figure, self._room, self._view, draws, is_real)
+        return self._taken(placed, self._noise, draws)
+
+    def walk(
+        self,
+        figure: shapes.Model,
+        draws: Draws,
+        steps: Iterable[tuple[float, float]],
+    ) -> Iterator[Example]:
+        """Films a figure that moves.
+
+        Args:
+            figure: It.
+            draws: Source of randomness.
+            steps: For each frame how far it has gone to the right, in shares of the
+                picture's width, and how far it has turned, in degrees.
+        """
+        camera = self._room.camera
+        placed = place(figure, self._room, self._view, draws, is_real=True)
+        low, high = shapes.bounds(placed.model)
+        middle = (low + high) / 2 * [1, 1, 0]
+        right, _, forward = camera.axes
+        across = 2 * camera.slope * float((middle - camera.position) @ forward) * right
+        centred = shapes.moved(placed.model, -middle)
+        for step, degrees in steps:
+            place_now = middle + step * across * [1, 1, 0]
+            model = shapes.moved(centred, place_now, shapes.turn_z(degrees))
+            noise = draws.standard_normal(self._noise.shape)
+            yield self._taken(placed._replace(scene=Scene(model)), noise, draws)
+
+    def _taken(self, placed, noise, draws) -> Example:
+        """A picture of a figure in its place."""
         view = self._view
-        placed = place(figure, self._room, view, draws, is_real)
         layer = layers.render_figure(placed.scene, view, placed.is_pasted, draws)
         behind = self._radiance
         if placed.has_shadow:
             behind = layers.shadowed(placed.scene, view)
-        mask, noise = layer.mask[..., None], self._noise
+        mask = layer.mask[..., None]
         if placed.is_pasted:
             front = self._as_pasted(layer, draws)
         else:

@@ -232,7 +232,7 @@ def test_what_predict_writes_is_scored(trained, packed_dir, tmp_path):
     rows, root = labels.read(labels_file), labels_file.parent
     answer = loading.load_predictor(trained).answer
     answered = [
-        answer(*(pictures.read(root / name)[0] for name in (row.bg, row.fg_bg)))
+        answer(*(pictures.read(root / name) for name in (row.bg, row.fg_bg)))
         for row in rows
     ]
     mask, depth = (

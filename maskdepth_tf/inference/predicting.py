@@ -1,0 +1,167 @@
+"""A pair of pictures to the files of its results, and what was noticed on the way.
+
+Each result is complete or not there at all. Pairs are independent of each other: in
+threads they give the same files.
+"""
+
+import errno
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from maskdepth_tf.errors import DataError
+from maskdepth_tf.images import encoding, pairs, pictures, profiles
+from maskdepth_tf.images.pictures import Picture
+from maskdepth_tf.inference.loading import Answer, Predictor
+from maskdepth_tf.network import answers
+from maskdepth_tf.registration import describing
+from maskdepth_tf.reports import overview, sheet
+
+EMPTY, FULL = 0.001, 0.95
+"""Share of the picture below and above which a mask is unusual."""
+THUMBNAIL = 168
+"""Longer side of each picture of a thumbnail, in pixels."""
+
+
+@dataclass
+class Outcome:
+    """How a pair went.
+
+    Attributes:
+        pair: It.
+        coverage: Share of the picture under the mask; None if it could not be.
+        seconds: What the network took.
+        corrected: What was corrected.
+        doubts: What the user should know.
+        error: Why it could not be.
+        thumbnail: PNG of picture and cut-out, if anything is unusual.
+    """
+
+    pair: pairs.Pair
+    coverage: float | None = None
+    seconds: float = 0.0
+    corrected: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    error: str = ""
+    thumbnail: bytes = b""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What somebody should look at."""
+        found = [self.error] if self.error else list(self.doubts)
+        if self.coverage is not None and not EMPTY <= self.coverage <= FULL:
+            share = "hardly anything" if self.coverage < EMPTY else "nearly everything"
+            found.append(f"the mask covers {share}")
+        return found
+
+
+def remarks(answer: Answer, bg_size: tuple[int, int]) -> tuple[list, list]:
+    """What was corrected of a pair, and what the user should know of it.
+
+    Args:
+        answer: What is known of the pair.
+        bg_size: Height and width of the background in its file, in pixels.
+    """
+    doubts = []
+    (bg_height, bg_width), (height, width, _) = bg_size, answer.foreground.shape
+    # A pixel more or less is what halving an odd side leaves.
+    if abs(bg_height * width - bg_width * height) > max(bg_width, width):
+        doubts.append(
+            f"the background is {bg_width}x{bg_height}, the picture {width}x{height}; "
+            "both are stretched to the network's square"
+        )
+    if np.array_equal(answer.seen_bg, answer.seen):
+        return [], ["equal to its background: nothing is in front, expect no mask"]
+    doubts += describing.doubts(answer.registered, answer.seen)
+    corrected = describing.movement(answer.warp, width, height)
+    return corrected + describing.light(answer.seen_bg, answer.registered), doubts
+
+
+def predict(
+    pair: pairs.Pair, predictor: Predictor, bg: Picture | None, folder: str
+) -> Outcome:
+    """Writes the four results of a pair, each complete or not at all.
+
+    Args:
+        pair: It.
+        predictor: The network.
+        bg: Its background, if that is read already.
+        folder: Where the results go.
+
+    Returns:
+        How it went; also if a file cannot be read or written.
+
+    Raises:
+        OSError: If the disk is full: no other result will fit either.
+    """
+    outcome = Outcome(pair)
+    try:
+        if bg is None:
+            bg = pictures.read(pair.bg)
+            outcome.doubts += bg.warnings
+        fg_bg = pictures.read(pair.fg_bg)
+        outcome.doubts += fg_bg.warnings
+        _predict(outcome, predictor, bg, fg_bg, folder)
+    except DataError as error:
+        outcome.error = str(error)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        outcome.error = f"{pair.fg_bg}: {error}"
+    return outcome
+
+
+def _predict(outcome, predictor, bg, fg_bg, folder) -> None:
+    name, start = outcome.pair.fg_bg, time.perf_counter()
+    # One at a time: no result depends on which others are in the folder.
+    answer = predictor.answer(bg, fg_bg)
+    outcome.seconds = time.perf_counter() - start
+    outcome.corrected, doubts = remarks(answer, bg.pixels.shape[:2])
+    if bg.profile != fg_bg.profile:
+        names = [profiles.name_of(p.profile) for p in (fg_bg, bg)]
+        doubts.append(
+            f"its colours are {names[0]}, those of its background {names[1]}: they "
+            "are compared as they are stored"
+        )
+    outcome.doubts += [f"{name}: {text}" for text in doubts]
+    mask, depth, foreground = answer.mask, answer.depth, answer.foreground
+    alpha = answers.mask_pixels(mask)
+    _write(
+        {
+            "mask": alpha.numpy(),
+            "depth": answers.depth_pixels(depth).numpy(),
+            "cutout": answers.cutout(foreground, alpha).numpy(),
+            "overview": overview.draw(
+                bg.pixels, fg_bg.pixels, foreground, mask[..., 0], depth[..., 0]
+            ),
+        },
+        pairs.output_paths(folder, outcome.pair.name),
+        fg_bg.profile,
+    )
+    outcome.coverage = float(np.mean(mask >= 0.5))
+    if outcome.remarks:
+        cells = (
+            np.asarray(sheet.fit(fg_bg.pixels, THUMBNAIL)),
+            sheet.cut_out(foreground, mask[..., 0], THUMBNAIL),
+        )
+        outcome.thumbnail = encoding.encode_png(np.concatenate(cells, axis=1))
+
+
+def _write(pictures, paths, profile) -> None:
+    # Packing takes most of the time: level 1 a quarter of what level 6 does, for a
+    # sixth more bytes.
+    with ThreadPoolExecutor(len(pictures)) as threads:
+        written = [
+            threads.submit(
+                encoding.write_image,
+                paths[name],
+                pixels,
+                compression=1,
+                profile=profile if name == "cutout" else b"",
+            )
+            for name, pixels in pictures.items()
+        ]
+    for result in written:
+        result.result()

@@ -1,0 +1,195 @@
+"""What a network answers frame after frame, with what it knows of the one before.
+
+Registration starts from the frame before (`registering.register`), so that a camera
+that stands still stays still and one that moves is followed. Answers are steadied, see
+`steadying`.
+
+Shapes: H and W a frame's size, S the side of the network's square.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.inference import matting
+from maskdepth_tf.network import answers
+from maskdepth_tf.registration import registering
+from maskdepth_tf.video.steadying import Steadier
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of a frame.
+
+    Attributes:
+        pixels: uint8 [H, W, 3], the frame.
+        shown: float32 [1, S, S, 3], as the network saw it.
+        mask: float32 [S, S, 1], 0 to 1.
+        depth: float32 [S, S, 1], 0 near and 1 far.
+        mismatch: Share of the frame that does not fit the background.
+        registered: How the background was brought onto it.
+        kept: float32 [S, S], share of the alpha before that is kept.
+        before: Will hold the alpha before, float32 [H, W]; None if it is the first.
+        alpha: Will hold its own alpha.
+    """
+
+    pixels: np.ndarray
+    shown: tf.Tensor
+    mask: np.ndarray
+    depth: np.ndarray
+    mismatch: float
+    registered: registering.Registered
+    kept: np.ndarray
+    before: Future | None
+    alpha: Future = field(default_factory=Future)
+
+
+class Follower:
+    """A network and the background of what it follows.
+
+    Args:
+        network: As `loading.load_network` gives it; so the next.
+        side: S.
+        bg: uint8 [H', W', 3], the scene alone.
+        refines: Whether all answers will be refined, or none.
+    """
+
+    def __init__(
+        self,
+        network: Callable[..., dict],
+        side: int,
+        bg: np.ndarray,
+        refines: bool = True,
+    ) -> None:
+        self._network = network
+        self._see, self._follow, self._refine = _graphs(side)
+        self._bg = tf.constant(bg)
+        self._seen_bg = self._see(self._bg)
+        self._refines = refines
+        self.forget()
+
+    def forget(self) -> None:
+        """Takes the next frame for the first one."""
+        self._warp: tf.Tensor | None = None
+        self._alpha: Future | None = None
+        self._steadier = Steadier()
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """What it knows of the last frame; another that gets it goes on as this one.
+
+        Waits until that frame is refined.
+        """
+        if self._warp is None:
+            return {}
+        own = {"warp": self._warp.numpy()}
+        if self._alpha is not None:
+            own["alpha"] = self._alpha.result()
+        return {f"own_{name}": value for name, value in own.items()} | {
+            f"steady_{name}": value for name, value in self._steadier.state.items()
+        }
+
+    @state.setter
+    def state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._warp = tf.constant(arrays["own_warp"])
+        if "own_alpha" in arrays:
+            self._alpha = Future()
+            self._alpha.set_result(arrays["own_alpha"])
+        self._steadier.state = {
+            name.removeprefix("steady_"): value
+            for name, value in arrays.items()
+            if name.startswith("steady_")
+        }
+
+    def answer(self, pixels: np.ndarray) -> Answer:
+        """Answers for the next frame, uint8 [H, W, 3]."""
+        shown = self._see(tf.constant(pixels))
+        if self._warp is None:
+            # Once: as a graph it would take 80 MB.
+            found = registering.register(self._seen_bg, shown)
+        else:
+            found = self._follow(self._seen_bg, shown, self._warp)
+        self._warp = found.warp
+        outputs = self._network(found.bg, shown)
+        mask, depth = (outputs[name][0].numpy() for name in ("mask", "depth"))
+        mask, depth, kept = self._steadier.steady(
+            shown[0].numpy(), mask, depth, found.warp[0].numpy()
+        )
+        mismatch = float(outputs["background_mismatch"][0])
+        before = self._alpha
+        answer = Answer(pixels, shown, mask, depth, mismatch, found, kept, before)
+        self._alpha = answer.alpha if self._refines else None
+        return answer
+
+    def refine(self, answer: Answer) -> tuple[np.ndarray, np.ndarray]:
+        """Alpha, float32 [H, W], and colours, uint8 [H, W, 3], of the foreground.
+
+        Answers of several frames may be refined at once, in threads that begin them in
+        order: each waits for the one before.
+        """
+        try:
+            alpha, foreground = self._matted(answer)
+            if answer.before is not None:
+                height, width = alpha.shape
+                kept = cv2.resize(answer.kept, (width, height))
+                alpha += kept * (answer.before.result() - alpha)
+        except BaseException as error:
+            answer.alpha.set_exception(error)
+            raise
+        answer.alpha.set_result(alpha)
+        return alpha, foreground
+
+    def _matted(self, answer: Answer) -> tuple[np.ndarray, np.ndarray]:
+        found = answer.registered
+        pair = matting.Pair(
+            self._bg,
+            tf.constant(answer.pixels),
+            answer.shown[0],
+            tf.constant(answer.mask),
+            found.warp[0],
+            found.light.curves[0],
+            found.light.gain[0],
+        )
+        alpha, foreground = self._refine(pair)
+        # A copy: what is TensorFlow's cannot be written to.
+        return alpha.numpy()[..., 0].copy(), foreground.numpy()
+
+    def stretch(self, answer: Answer) -> np.ndarray:
+        """Depth at the frame's size, float32 [H, W, 1]: `answers.stretch`."""
+        size = answer.pixels.shape[:2]
+        return _stretch(tf.constant(answer.depth), *map(tf.constant, size)).numpy()
+
+
+_stretch = tf.function(answers.stretch, autograph=False)
+
+
+@functools.cache
+def _graphs(side: int) -> tuple[Callable, Callable, Callable]:
+    """What a follower does again and again, for frames of any size.
+
+    Returns:
+        From uint8 [H, W, 3] to what the network sees; `registering.register`;
+        `matting.refine`.
+    """
+    pixels = tf.TensorSpec([None, None, 3], tf.uint8)
+
+    def spec(*shape: int) -> tf.TensorSpec:
+        return tf.TensorSpec(shape, tf.float32)
+
+    def see(frame: tf.Tensor) -> tf.Tensor:
+        return tf.round(preprocessing.resize(frame, side))[tf.newaxis]
+
+    square, mask = spec(side, side, 3), spec(side, side, 1)
+    small = spec(1, side, side, 3)
+    pair = matting.Pair(pixels, pixels, square, mask, spec(6), spec(3, 4), spec(5))
+    return (
+        tf.function(see, [pixels], autograph=False),
+        tf.function(registering.register, [small, small, spec(1, 6)], autograph=False),
+        tf.function(matting.refine, [pair], autograph=False),
+    )

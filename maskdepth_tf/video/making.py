@@ -1,0 +1,132 @@
+"""What `predict --video` does, from checks to the files in their places."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from maskdepth_tf import __version__, cli, files, workers
+from maskdepth_tf.errors import UsageError
+from maskdepth_tf.images import encoding as pictures
+from maskdepth_tf.images import preprocessing
+from maskdepth_tf.inference import loading
+from maskdepth_tf.training import presets
+from maskdepth_tf.video import backgrounds, converting, segments, targets
+from maskdepth_tf.video.codecs import encoding, probing
+from maskdepth_tf.video.following import Follower
+
+
+def make(
+    source: str,
+    bg: str,
+    outputs: Mapping[str, str],
+    onto: str,
+    model: str,
+    force: bool,
+    in_json: bool = False,
+) -> None:
+    """Makes all that is asked for of a video; goes on where an earlier try ended.
+
+    Args:
+        source: The video.
+        bg: Picture of the scene alone, or `backgrounds.AUTO`.
+        outputs: Paths by "output" and "depth"; one of them at least.
+        onto: What stands behind the foreground, as `rendering.find_backdrop`.
+        model: The network, as `loading.load_network`.
+        force: Whether to replace what is there, and to begin anew.
+        in_json: Whether to tell progress and results in JSON, a line each.
+
+    Raises:
+        MaskDepthError: Of many kinds; nothing that was there is touched.
+    """
+    contents = probing.probe(source)
+    wanted = [targets.find(flag, path, onto) for flag, path in outputs.items()]
+    folder = files.partial_of(wanted[0].path)
+    for target in wanted:
+        _warn_of_sounds(target, contents.audio)
+        _check_free(target.path, source, force or folder.is_dir())
+    picture = None if bg == backgrounds.AUTO else preprocessing.read_rgb(bg)
+    settings = {
+        "version": __version__,
+        "video": _identity(source),
+        "background": backgrounds.AUTO if picture is None else _identity(bg),
+        "network": _identity(presets.find(model)),
+        "onto": onto,
+        **{name: os.path.abspath(path) for name, path in outputs.items()},
+    }
+    with segments.claim(folder, settings, force) as made:
+        if picture is None:
+            picture = _find_background(source, folder / "background.png")
+        refines = "output" in outputs
+        follower = Follower(*loading.load_network(model), picture, refines)
+        if made.num_frames:
+            print(f"going on after {made.num_frames} frames", file=sys.stderr)
+        begun, before = time.perf_counter(), made.num_frames
+        with _track(contents.num_frames, before, in_json) as advance:
+            converting.convert(source, wanted, follower, made, lambda _: advance(1))
+        rate = (made.num_frames - before) / (time.perf_counter() - begun)
+        for target in wanted:
+            target.join(made.done, folder, source, contents.audio)
+        num_frames = made.num_frames
+    shutil.rmtree(folder)
+    paths = [cli.printable(target.path) for target in wanted]
+    if in_json:
+        told = {"event": "done", "frames": num_frames, "rate": round(rate, 3)}
+        print(json.dumps(told | {"paths": paths}))
+    else:
+        print(f"{num_frames} frames ({rate:.1f}/s) written to {', '.join(paths)}")
+
+
+@contextlib.contextmanager
+def _track(total: int | None, before: int, in_json: bool) -> Iterator[Callable]:
+    """Progress of a video of which some frames are done already."""
+    left = None if total is None else max(0, total - before)
+    if in_json:
+        with workers.track_in_json("frames", left) as advance:
+            yield advance
+    else:
+        with workers.track("video", left, "frames") as advance:
+            yield advance
+
+
+def _find_background(source: str, path: Path) -> np.ndarray:
+    """The scene alone, found once in a video."""
+    if not path.exists():
+        pictures.write_image(path, backgrounds.find(source), compression=1)
+    return preprocessing.read_rgb(path)
+
+
+def _warn_of_sounds(target: targets.Target, sounds: tuple[str, ...]) -> None:
+    """Says which sounds will not be what they were."""
+    if target.kind is None:
+        if sounds:
+            print(f"{target.path}: has no sound, as it is pictures", file=sys.stderr)
+        return
+    for number in encoding.converted(sounds, target.kind):
+        print(
+            f"{target.path}: {target.kind.suffix} holds no {sounds[number]}: the sound "
+            f"becomes {target.kind.converts.removeprefix('lib')}",
+            file=sys.stderr,
+        )
+
+
+def _check_free(path: Path, source: str, may_replace: bool) -> None:
+    """Refuses to write over anything."""
+    if not path.exists():
+        return
+    if path.samefile(source):
+        raise UsageError(f"{path}: is read and would be replaced by a result")
+    if not may_replace:
+        raise UsageError(f"{path}: exists; --force replaces it")
+
+
+def _identity(path: str | os.PathLike) -> list:
+    """What tells a file from another that takes its place."""
+    found = os.stat(path)
+    return [os.path.abspath(path), found.st_size, found.st_mtime_ns]

@@ -1,0 +1,160 @@
+"""A video in the making: whole segments in a folder, to go on from at any time.
+
+    OUTPUT.partial/
+      settings.json      what is being made, of what
+      lock               held by the process that is at work
+      00000/             frames 0 to 239, complete or not there
+        output.mp4 ...   one file for each output
+        segment.json     the numbers and times of its frames, and how they look
+        state.npz        what the next segment must know
+
+A segment is made in a folder of another name and then renamed. A process that is
+killed loses at most the segment that it was at.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from maskdepth_tf import files
+from maskdepth_tf.errors import LockedError, StateError
+from maskdepth_tf.video.codecs.decoding import Look
+
+LENGTH = 240
+"""Frames of a segment."""
+_BEGUN = "begun-"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the video that is done.
+
+    Attributes:
+        folder: Where it is.
+        first: Number of its first frame.
+        times: Of its frames, in seconds.
+        look: Of the video.
+    """
+
+    folder: Path
+    first: int
+    times: tuple[Fraction, ...]
+    look: Look
+
+    @property
+    def end(self) -> int:
+        """Number of the frame after it."""
+        return self.first + len(self.times)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What the next segment must know."""
+        with np.load(self.folder / "state.npz", allow_pickle=False) as arrays:
+            return dict(arrays)
+
+
+class Segments:
+    """The segments of a video, in a folder that `claim` gave.
+
+    Attributes:
+        folder: That folder.
+        done: Those that are complete, in order.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.done: list[Segment] = []
+        for path in folder.glob(f"{_BEGUN}*"):
+            shutil.rmtree(path)
+        while (path := folder / f"{len(self.done):05d}").is_dir():
+            told = files.parse_json((path / "segment.json").read_bytes(), path)
+            times = tuple(Fraction(time) for time in told["times"])
+            look = Look.of_json(told["look"])
+            self.done.append(Segment(path, told["first"], times, look))
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that are done."""
+        return self.done[-1].end if self.done else 0
+
+    def begin(self) -> Path:
+        """Makes a folder for the next segment's files."""
+        folder = self.folder / f"{_BEGUN}{secrets.token_hex(8)}"
+        folder.mkdir()
+        return folder
+
+    def complete(
+        self,
+        folder: Path,
+        times: list[Fraction],
+        look: Look,
+        state: Mapping[str, np.ndarray],
+    ) -> None:
+        """Takes a folder that `begin` made and all is in as the next segment.
+
+        Args:
+            folder: It.
+            times: Of its frames, in seconds.
+            look: Of the video.
+            state: What the next segment must know.
+        """
+        first = self.num_frames
+        told = {"first": first, "times": list(map(str, times)), "look": look.to_json()}
+        (folder / "segment.json").write_text(json.dumps(told), encoding="ascii")
+        np.savez(folder / "state.npz", **state)  # type: ignore[arg-type]
+        final = self.folder / f"{len(self.done):05d}"
+        folder.rename(final)
+        self.done.append(Segment(final, first, tuple(times), look))
+
+
+@contextlib.contextmanager
+def claim(folder: Path, settings: dict, force: bool) -> Iterator[Segments]:
+    """Holds the folder of a video in the making for this process.
+
+    Args:
+        folder: Where its segments are or will be.
+        settings: What is made of what; what is there must have been begun with the
+            same.
+        force: Whether to begin anew if it was not.
+
+    Raises:
+        LockedError: If another process is at work there.
+        StateError: If it was begun with other settings.
+    """
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "ab") as lock:
+        try:
+            # The system lets go of it when the process ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(f"{folder}: another process is at work there") from None
+        path = folder / "settings.json"
+        if path.exists():
+            _check_same(path, settings, force)
+        if not path.exists():
+            files.write_json(path, settings)
+        yield Segments(folder)
+
+
+def _check_same(path, settings, force) -> None:
+    """Refuses other settings than those at `path`, or removes what they made."""
+    before = files.parse_json(path.read_bytes(), path)
+    names = [name for name in settings if before.get(name) != settings[name]]
+    if not names:
+        return
+    if not force:
+        raise StateError(
+            f"{path.parent}: was begun with another {names[0]}; --force begins anew"
+        )
+    os.unlink(path)
+    for entry in path.parent.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)

@@ -1,0 +1,175 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskdepth_tf import cli, predict
+from maskdepth_tf.inference import loading
+from maskdepth_tf.video import converting, segments
+from tests.support import videos
+from tests.support.videos import HEIGHT, SIDE, WIDTH
+
+COUNT = 13
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch):
+    """A clip with sound and uneven times, whose answers take no network."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(loading, "load_network", lambda path: (videos.network, SIDE))
+    monkeypatch.setattr(segments, "LENGTH", 5)
+    Image.fromarray(videos.room()).save("room.png")
+    videos.make_clip("in.mp4", videos.frames(COUNT))
+    return Path("in.mp4")
+
+
+def run(*arguments, video="in.mp4"):
+    return cli.run(predict.main, ["--video", video, "--bg", "room.png", *arguments])
+
+
+@pytest.mark.parametrize("output", ["out.mp4", "out.mov"])
+def test_times_and_sound_are_kept(clip, output):
+    assert run("--output", output) == 0
+    assert videos.times(output) == videos.times(clip) == videos.uneven(COUNT)
+    assert videos.sound(output) == videos.sound(clip)
+    assert not Path(f"{output}.partial").exists()
+
+
+def whole(times):
+    """Times as files that know whole milliseconds have them."""
+    return [pytest.approx(float(time), abs=0.0005001) for time in times]
+
+
+def test_composite(clip):
+    assert run("--output", "out.mp4", "--onto", "#204080") == 0
+    made = videos.pixels("out.mp4", "rgb24", (HEIGHT, WIDTH, 3))
+    assert len(made) == COUNT
+    for picture, frame in zip(made, videos.frames(COUNT), strict=True):
+        thing = frame[..., 0] == 230
+        away = np.abs(np.arange(WIDTH) - np.flatnonzero(thing[20]).mean()) > 20
+        off = np.abs(picture.astype(int) - (0x20, 0x40, 0x80))
+        assert np.percentile(off[:, away], 95) < 8
+        inner = picture[20:32, np.flatnonzero(thing[20])[5:11]]
+        assert np.abs(inner.astype(int) - (230, 20, 30)).mean() < 12
+
+
+def test_alpha(clip):
+    assert run("--output", "out.webm") == 0
+    assert videos.times("out.webm") == whole(videos.uneven(COUNT))
+    decoder = ("-c:v", "libvpx-vp9")  # which alone knows of alpha
+    made = videos.pixels("out.webm", "rgba", (HEIGHT, WIDTH, 4), decoder)
+    assert run("--output", "out.mov") == 0
+    exact = videos.pixels("out.mov", "rgba", (HEIGHT, WIDTH, 4))
+    assert run("--output", "out") == 0
+    names = [f"{number:08d}.png" for number in range(COUNT)]
+    assert sorted(os.listdir("out")) == [*names, "timestamps.txt"]
+    for number, name in enumerate(names):
+        with Image.open(f"out/{name}") as image:
+            alpha = np.asarray(image)[..., 3]
+        assert alpha.max() == 255
+        assert alpha.min() == 0
+        assert np.abs(exact[number, ..., 3].astype(int) - alpha).max() <= 1
+        assert np.abs(made[number, ..., 3].astype(int) - alpha).mean() < 4
+
+
+def test_depth(clip):
+    assert run("--depth", "depth.mkv") == 0
+    assert videos.times("depth.mkv") == whole(videos.uneven(COUNT))
+    assert videos.sound("depth.mkv") == videos.sound(clip)
+    made = videos.pixels("depth.mkv", "gray16le", (HEIGHT, WIDTH))
+    rows = (np.arange(HEIGHT) + 0.5) / HEIGHT * SIDE - 0.5
+    fall = 1 - np.clip(rows, 0, SIDE - 1) / (SIDE - 1)
+    off = np.abs(made - 65535 * fall[:, np.newaxis]).max(axis=(1, 2))
+    assert off[0] < 2
+    # Where the thing goes by, what was before is moved along with it.
+    assert off.max() < 0.05 * 65535
+    assert run("--depth", "depth") == 0
+    with Image.open("depth/00000004.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), made[4])
+    lines = Path("depth/timestamps.txt").read_text().splitlines()[1:]
+    assert [float(line) for line in lines] == [
+        pytest.approx(float(1000 * time)) for time in videos.uneven(COUNT)
+    ]
+    assert run("--depth", "depth.mp4") == 0
+    coloured = videos.pixels("depth.mp4", "rgb24", (HEIGHT, WIDTH, 3))
+    far, near = (coloured[4, row].astype(int).mean(0) for row in (1, -2))
+    assert far[2] > far[0] + 50  # blue
+    assert near[0] > near[2] + 50  # red
+
+
+def test_killed_and_begun_again(clip, monkeypatch, capsys):
+    outputs = ("--output", "out.mov", "--depth", "depth.mkv")
+    assert run(*outputs) == 0
+    expected = [videos.sums(name) for name in ("out.mov", "depth.mkv")]
+    whole = converting.convert
+
+    class Killed(Exception):
+        pass
+
+    for last in (4, 7):
+        for name in ("out.mov", "depth.mkv"):
+            os.remove(name)
+        written = []
+
+        def end_early(source, targets, follower, made, advance, last=last):
+            def count(frame):
+                advance(frame)
+                if frame.number == last:
+                    raise Killed
+
+            whole(source, targets, follower, made, count)
+
+        monkeypatch.setattr(converting, "convert", end_early)
+        with pytest.raises(Killed):
+            run(*outputs)
+        assert not os.path.exists("out.mov")
+        monkeypatch.setattr(converting, "convert", whole)
+        capsys.readouterr()
+        assert run(*outputs) == 0
+        assert ("going on after" in capsys.readouterr().err) == (last >= 5), written
+        assert [videos.sums(name) for name in ("out.mov", "depth.mkv")] == expected
+        assert videos.times("out.mov") == videos.uneven(COUNT)
+
+
+BAD = {
+    "exists": (("--output", "there.mp4"), "there.mp4: exists; --force replaces it"),
+    "suffix": (
+        ("--output", "out.avi"),
+        "--output must end in .mp4, .mov, .webm, or name a folder for PNGs. "
+        "Received: out.avi",
+    ),
+    "folder": (
+        ("--output", "no/out.mp4"),
+        "the folder of --output must be there. Received: no/out.mp4",
+    ),
+    "itself": (
+        ("--output", "in.mp4", "--force"),
+        "in.mp4: is read and would be replaced by a result",
+    ),
+    "colour": (
+        ("--output", "out.mp4", "--onto", "#12"),
+        "--onto must be a colour such as #00b140, a picture, or blur. Received: #12",
+    ),
+    "nothing": ((), "--output or --depth must be given"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(clip, case, capsys):
+    arguments, message = BAD[case]
+    Path("there.mp4").write_bytes(b"old")
+    assert run(*arguments) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+    assert sorted(os.listdir()) == ["in.mp4", "room.png", "there.mp4"]
+    assert Path("there.mp4").read_bytes() == b"old"
+
+
+def test_what_is_no_video(clip, capsys):
+    for name, data in {"text.mp4": b"hello", "empty.mp4": b""}.items():
+        Path(name).write_bytes(data)
+        assert run("--output", "out.mp4", video=name) == 3
+        assert capsys.readouterr().err.startswith(f"error: {name}: expected a video")
+    assert run("--output", "out.mp4", video="none.mp4") == 3
+    assert not os.path.exists("out.mp4.partial")
