@@ -9,7 +9,7 @@ setup(
     package_data={
         "maskdepth_tf.configs": ["**/*.yaml"],
         "maskdepth_tf": [
-            f"**/*.{kind}" for kind in "css csv html js md json h5".split()
+            f"**/*.{kind}" for kind in "css csv html js md json h5 svg txt wasm".split()
         ],
     },
 )
