@@ -5,7 +5,9 @@ of the frame, let the page take the background, and step back in. Two pictures o
 video file do as well.
 """
 
+import contextlib
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,8 +18,6 @@ from maskdepth_tf.browser import litert, page_server
 from maskdepth_tf.errors import StateError, UsageError
 
 if TYPE_CHECKING:
-    from http.server import ThreadingHTTPServer
-
     import keras
 
 PORT = 8510
@@ -31,27 +31,26 @@ def main(argv: list[str] | None = None) -> int | None:
             f"LiteRT.js, which runs the network in the page, is not there: "
             f"{', '.join(missing)}; fetch it: python -m maskdepth_tf.browser.litert"
         )
-    startup.load_tensorflow()
-    from maskdepth_tf.training import checkpoints
+    # A port that is taken is said at once: what follows takes seconds.
+    try:
+        server = page_server.PageServer(args.port)
+    except OSError as error:
+        text = f"--port must be free. Received: {args.port}: {error.strerror}"
+        raise UsageError(text) from None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with server, contextlib.suppress(KeyboardInterrupt):
+        startup.load_tensorflow()
+        from maskdepth_tf.training import checkpoints
 
-    server = make_server(checkpoints.load_model(args.model), args.port)
-    print(f"open  http://{page_server.HOST}:{server.server_port}/", flush=True)
-    print("Ctrl-C ends it", file=sys.stderr, flush=True)
-    with server:
+        provide(server, checkpoints.load_model(args.model))
+        print(f"open  http://{page_server.HOST}:{server.server_port}/", flush=True)
+        print("Ctrl-C ends it", file=sys.stderr, flush=True)
         server.serve_forever()
     return 0
 
 
-def make_server(model: "keras.Model", port: int = 0) -> "ThreadingHTTPServer":
-    """The page's server, which runs once its `serve_forever` is called.
-
-    Args:
-        model: The network, as `model.resnet_unet` builds it.
-        port: 0 for a free one.
-
-    Raises:
-        UsageError: If the port is taken.
-    """
+def provide(server: page_server.PageServer, model: "keras.Model") -> None:
+    """Gives a server the page and a network, as `model.resnet_unet` builds it."""
     from maskdepth_tf.browser import settings
     from maskdepth_tf.inference import graph
 
@@ -59,17 +58,13 @@ def make_server(model: "keras.Model", port: int = 0) -> "ThreadingHTTPServer":
 
     def answer(bg, fg_bg):
         found = inference.network(*(x[None].astype("float32") for x in (bg, fg_bg)))
-        return tuple(found[name][0].numpy() for name in ("mask", "depth"))
+        return found["mask"][0].numpy(), found["depth"][0].numpy()
 
     side = inference.image_size
     files = page_server.files_of_page()
     files["settings.json"] = page_server.settings_file(settings.of_network(side))
     files["network.tflite"] = page_server.pack("network.tflite", to_litert(model))
-    try:
-        return page_server.make(port, files, side, answer)
-    except OSError as error:
-        text = f"--port must be free. Received: {port}: {error.strerror}"
-        raise UsageError(text) from None
+    server.provide(files, side, answer)
 
 
 def to_litert(model: "keras.Model") -> bytes:

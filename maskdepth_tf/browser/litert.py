@@ -72,11 +72,12 @@ def fetch(folder: Path = FOLDER) -> None:
 
 def _registry() -> str:
     """Its address, with a slash at the end."""
-    npm = shutil.which("npm")
-    words = [npm, "config", "get", "registry"]
-    asked = npm and subprocess.run(words, capture_output=True, text=True).stdout.strip()
-    address = asked if asked and asked.startswith("http") else None
-    return (address or "https://registry.npmjs.org").rstrip("/") + "/"
+    address = "https://registry.npmjs.org"
+    if npm := shutil.which("npm"):
+        words = [npm, "config", "get", "registry"]
+        asked = subprocess.run(words, capture_output=True, text=True).stdout.strip()
+        address = asked if asked.startswith("http") else address
+    return address.rstrip("/") + "/"
 
 
 def _write(path, data) -> None:

@@ -1,10 +1,10 @@
 """Sends the page to this machine's browser, and answers where it can't run a network.
 
-    GET  /                 the page; its files beside it
-    GET  /settings.json    `settings.of_network`
-    GET  /network.tflite   the network
-    POST /answer           two pictures of S x S x 3 bytes, the registered background
-                           and the picture -> float32, mask and depth of S x S each
+GET  /                 the page; its files beside it
+GET  /settings.json    `settings.of_network`
+GET  /network.tflite   the network
+POST /answer           two pictures of S x S x 3 bytes, the registered background
+                       and the picture -> float32, mask and depth of S x S each
 """
 
 import gzip
@@ -12,6 +12,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -81,87 +82,102 @@ def files_of_page() -> dict[str, File]:
     }
 
 
-def make(
-    port: int, files: Mapping[str, File], side: int, answer: Answer
-) -> ThreadingHTTPServer:
-    """A server of this machine alone; to be run by `serve_forever`.
+class PageServer(ThreadingHTTPServer):
+    """A server of this machine alone, which runs in `serve_forever`.
+
+    Until then, who asks waits.
 
     Args:
         port: 0 for a free one.
-        files: What is sent, by path.
-        side: S, of the pictures of `/answer`, in pixels.
-        answer: Answers them; is called by one thread at a time.
 
     Raises:
         OSError: If the port is taken.
     """
-    lock, length = threading.Lock(), side * side * 3
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = SECONDS
+    daemon_threads = True
 
-        def do_GET(self):
-            name = self.path.partition("?")[0].removeprefix("/") or "index.html"
-            file = files.get(name)
-            if not self._is_here():
-                self._send(403)
-            elif file is None:
-                self._send(404)
-            elif self.headers.get("If-None-Match") == file.tag:
-                self._send(304, ETag=file.tag)
-            else:
-                headers = {"Content-Type": file.kind, "Content-Encoding": "gzip"}
-                self._send(200, file.packed, ETag=file.tag, **headers)
+    def __init__(self, port: int):
+        super().__init__((HOST, port), Handler)
+        self._lock = threading.Lock()
 
-        do_HEAD = do_GET
+    def provide(self, files: Mapping[str, File], side: int, answer: Answer) -> None:
+        """Tells it what to send.
 
-        def do_POST(self):
-            given = self.headers.get("Content-Length", "")
-            if not self._is_here() or self.path != "/answer":
-                self.close_connection = True
-                self._send(404 if self._is_here() else 403)
-                return
-            if given != str(2 * length):
-                self.close_connection = True
-                text = f"the body must be {2 * length} bytes. Received: {given}"
-                self._send(400, text.encode(), **{"Content-Type": TYPES[".txt"]})
-                return
-            data = np.frombuffer(self.rfile.read(2 * length), np.uint8)
-            if len(data) != 2 * length:
-                self.close_connection = True
-                return
-            bg, fg_bg = data.reshape(2, side, side, 3)
-            with lock:
-                found = answer(bg, fg_bg)
-            body = b"".join(part.astype("<f4").tobytes() for part in found)
-            self._send(200, body, **{"Content-Type": TYPES[".tflite"]})
+        Args:
+            files: By path.
+            side: S, of the pictures of `/answer`, in pixels.
+            answer: Answers them; is called by one thread at a time.
+        """
+        self.files, self.side, self._answer = files, side, answer
 
-        def _is_here(self) -> bool:
-            """Whether it was asked by a name of this machine: no other site's."""
-            name = self.headers.get("Host", "").rpartition(":")[0]
-            return (name or self.headers.get("Host", "")) in NAMES
+    def answer(self, body: bytes) -> bytes:
+        """What `/answer` answers."""
+        bg, fg_bg = np.frombuffer(body, np.uint8).reshape(2, self.side, self.side, 3)
+        with self._lock:
+            found = self._answer(bg, fg_bg)
+        return b"".join(part.astype("<f4").tobytes() for part in found)
 
-        def _send(self, status, body=b"", **headers):
-            self.send_response(status)
-            for key, value in (HEADERS | headers).items():
-                self.send_header(key, value)
-            if status != 304:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+    def handle_error(self, request, client_address):
+        """A browser that hangs up in the middle is no news."""
 
-        def log_message(self, *_):
-            """Requests are the page's own."""
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
+class Handler(BaseHTTPRequestHandler):
+    """Answers the requests of one connection."""
 
-        def handle_error(self, request, client_address):
-            """A browser that hangs up in the middle is no news."""
+    protocol_version = "HTTP/1.1"
+    timeout = SECONDS
+    server: PageServer
 
-    return Server((HOST, port), Handler)
+    def do_GET(self):
+        """Sends a file."""
+        name = self.path.partition("?")[0].removeprefix("/") or "index.html"
+        file = self.server.files.get(name)
+        if not self._is_asked_here():
+            self._send(403)
+        elif file is None:
+            self._send(404)
+        elif self.headers.get("If-None-Match") == file.tag:
+            self._send(304, ETag=file.tag)
+        else:
+            headers = {"Content-Type": file.kind, "Content-Encoding": "gzip"}
+            self._send(200, file.packed, ETag=file.tag, **headers)
+
+    do_HEAD = do_GET
+
+    def do_POST(self):
+        """Answers two pictures."""
+        length = 2 * self.server.side**2 * 3
+        given = self.headers.get("Content-Length", "none")
+        # What is refused is not read either, so that nothing else can follow it.
+        self.close_connection = True
+        if not self._is_asked_here():
+            self._send(403)
+        elif self.path != "/answer":
+            self._send(404)
+        elif given != str(length):
+            text = f"the body must have {length} bytes. Received: {given}\n"
+            self._send(400, text.encode(), **{"Content-Type": TYPES[".txt"]})
+        elif len(body := self.rfile.read(length)) == length:
+            self.close_connection = False
+            kind = {"Content-Type": "application/octet-stream"}
+            self._send(200, self.server.answer(body), **kind)
+
+    def _is_asked_here(self) -> bool:
+        """Whether by a name of this machine: no page from elsewhere asks so."""
+        return self.headers.get("Host", "").partition(":")[0] in NAMES
+
+    def _send(self, status, body=b"", **headers):
+        self.send_response(status)
+        for key, value in (HEADERS | headers).items():
+            self.send_header(key, value)
+        if status != HTTPStatus.NOT_MODIFIED:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Says nothing: all requests are the page's."""
 
 
 def settings_file(settings: dict) -> File:

@@ -266,7 +266,8 @@ class Page {
     answer.milliseconds.all = performance.now() - start;
     this.numbers.see(answer, this.width, this.height);
     this.setWarning(this.watch.see(answer, this.width, this.height));
-    const detail = { ...answer.milliseconds, mismatch: answer.mismatch };
+    const { milliseconds, coverage, mismatch, warp } = answer;
+    const detail = { ...milliseconds, coverage, mismatch, warp };
     document.dispatchEvent(new CustomEvent("maskdepth:frame", { detail }));
   }
 
