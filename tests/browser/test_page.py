@@ -94,10 +94,12 @@ def test_background_is_taken_and_nothing_is_in_front(browser, live_url, camera, 
         assert "Live" in page.inner_text("#announcement")
 
 
-def test_views_and_files_of_a_camera(browser, live_url, camera, room, occupied):
+@pytest.mark.parametrize("draw", ["processor", "webgl"])
+def test_views_and_files_of_a_camera(browser, live_url, camera, room, occupied, draw):
     camera(occupied)
-    with opened(browser, live_url) as page:
+    with opened(browser, live_url, f"?draw={draw}") as page:
         frame = live_before(page, room)
+        assert draw in page.inner_text("#drawn-by").lower()
         assert 0.1 < frame["coverage"] < 0.4
         seen = {}
         for name in ("overlay", "cutout", "depth", "relief", "frame"):
@@ -167,11 +169,11 @@ def predicted(bg, fg_bg):
     return found["mask"][0, ..., 0].numpy(), found["depth"][0, ..., 0].numpy()
 
 
-@pytest.mark.parametrize("query", ["", "?server"])
+@pytest.mark.parametrize("query", ["", "?server", "?draw=webgl"])
 def test_two_pictures_as_predict_has_them(browser, live_url, room, occupied, query):
     expected, far = predicted(room, occupied)
     with opened(browser, live_url, query) as page:
-        runtime = "server" if query else "browser"
+        runtime = "server" if query == "?server" else "browser"
         assert page.evaluate("document.body.dataset.ready") == runtime
         page.click("#choose-pictures")
         assert page.is_disabled("#compare")
@@ -183,22 +185,6 @@ def test_two_pictures_as_predict_has_them(browser, live_url, room, occupied, que
     assert iou(mask > 127, expected >= 0.5) > 0.99
     assert np.abs(mask / 255 - expected).mean() < 0.004
     assert np.abs(depth / 65535 - far).mean() < 0.01
-
-
-def test_without_webgl(browser, live_url, camera, room, occupied):
-    camera(occupied)
-    with opened(browser, live_url, "?canvas") as page:
-        live_before(page, room)
-        assert "Canvas 2D" in page.inner_text("#runtime")
-        seen = {}
-        for name in ("overlay", "cutout", "depth", "frame"):
-            view(page, name)
-            page.evaluate(FRAMES, 2)
-            seen[name] = shown(page)
-        for name in set(seen) - {"frame"}:
-            assert np.abs(seen[name] - seen["frame"]).mean() > 4, name
-        figure = np.abs(occupied.astype(int) - room).max(axis=2) > 0
-        assert iou(saved(page, "mask") > 127, figure) > 0.85
 
 
 def test_by_keyboard_alone(browser, live_url, camera, room, occupied):

@@ -35,7 +35,7 @@ class Page {
   constructor(settings) {
     const query = new URLSearchParams(location.search);
     this.settings = settings;
-    this.painter = this.makePainter(query.has("canvas"));
+    this.painter = this.makePainter(query.get("draw"));
     this.engine = new Engine(settings, { remote: query.has("server") });
     this.watch = new Watch(settings);
     this.numbers = new Numbers(settings, $);
@@ -44,17 +44,14 @@ class Page {
     this.backdrop = null; // the user's picture
     this.answer = null; // the one that is shown
     this.turn = 0; // answers to frames of an earlier turn are let go
-    this.orbit = new Orbit(
-      $("canvas"),
-      () => this.view === "relief",
-      () => this.draw(),
-    );
+    this.turnWith($("canvas"));
+    this.numbers.setPainter(this.painter.kind);
     this.listen();
     this.setView("overlay");
     this.setState("start");
     this.engine.ready.then(
       (runtime) => {
-        this.numbers.setRuntime(runtime, this.painter.kind);
+        this.numbers.setRuntime(runtime);
         this.say("Ready");
         document.body.dataset.ready = runtime;
       },
@@ -62,28 +59,41 @@ class Page {
     );
   }
 
-  makePainter(plain) {
+  // `?draw=webgl` and `?draw=processor` say how to draw; else the machine decides.
+  makePainter(wanted) {
     const { settings } = this;
     const canvas = $("canvas");
     canvas.addEventListener("webglcontextlost", () => this.replacePainter());
     try {
-      if (!plain) return new Painter(canvas, settings);
+      if (wanted !== "processor") return new Painter(canvas, settings, wanted === "webgl");
     } catch (error) {
-      console.info(`drawing without WebGL: ${error.message}`);
+      console.debug(`drawing by the processor: ${error.message}`);
     }
-    // One that gave WebGL, or failed to, may give nothing else.
-    const other = canvas.cloneNode();
-    canvas.replaceWith(other);
-    return new CanvasPainter(other, settings);
+    return this.makeCanvasPainter();
+  }
+
+  // A canvas that gave WebGL, or failed to, may give nothing else.
+  makeCanvasPainter() {
+    const canvas = $("canvas").cloneNode();
+    $("canvas").replaceWith(canvas);
+    return new CanvasPainter(canvas, this.settings);
   }
 
   replacePainter() {
-    const { width, height } = $("canvas");
-    const other = $("canvas").cloneNode();
-    $("canvas").replaceWith(other);
-    this.painter = new CanvasPainter(other, this.settings);
-    this.painter.resize(width, height);
+    const { background } = this;
     this.turn++;
+    this.painter = this.makeCanvasPainter();
+    this.painter.resize(this.width, this.height);
+    if (background) this.painter.setBackground(background);
+    this.putBackdrop();
+    this.turnWith($("canvas"));
+    this.numbers.setPainter(this.painter.kind);
+    if (this.state === "still") this.compare();
+  }
+
+  turnWith(canvas) {
+    const isActive = () => this.view === "relief";
+    this.orbit = new Orbit(canvas, isActive, () => this.draw());
   }
 
   // States
@@ -96,13 +106,9 @@ class Page {
     }
     const isShown = state === "live" || state === "still";
     $("legend").hidden = !(isShown && this.view === "depth");
-    $("relief-hint").hidden = !(isShown && this.view === "relief" && this.canTurn);
+    $("relief-hint").hidden = !(isShown && this.view === "relief");
     if (state !== "live") this.setWarning(null);
     this.describe();
-  }
-
-  get canTurn() {
-    return this.painter.kind === "WebGL2";
   }
 
   describe() {

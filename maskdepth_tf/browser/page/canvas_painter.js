@@ -1,124 +1,165 @@
-// Draws frames and answers without WebGL: masks are stretched, not sharpened.
+// Draws frames and answers by the processor, where no graphics card does it.
+
+import { Cutter } from "./cutter.js";
+import { drawRelief } from "./splats.js";
+
+const SIDE_OF_SQUARES = 16;
 
 export class CanvasPainter {
+  /**
+   * @param {HTMLCanvasElement} canvas What is drawn on.
+   * @param {object} settings The page's.
+   */
   constructor(canvas, settings) {
-    this.kind = "Canvas 2D";
+    this.kind = "the processor";
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.side = settings.image_size;
-    this.palette = settings.depth_colours;
-    const square = () => sheet(this.side, this.side);
-    this.layers = { mask: square(), depth: square() };
-    this.pixels = this.layers.mask.context.createImageData(this.side, this.side);
-    this.frame = sheet(1, 1);
+    this.cutter = new Cutter(settings.matting, this.side);
+    this.depths = sheet(this.side, this.side);
+    const image = this.depths.context.createImageData(this.side, this.side);
+    this.depthImage = image;
+    this.depthWords = new Uint32Array(image.data.buffer);
+    const bytes = Uint8Array.from(settings.depth_colours.flat());
+    this.palette = new Uint32Array(bytes.buffer);
     this.held = sheet(1, 1);
-    this.cut = sheet(1, 1);
+    this.behind = sheet(1, 1);
   }
 
+  /** Sets the size of frames, in pixels. */
   resize(width, height) {
-    const canvases = [this.canvas, this.frame.canvas, this.held.canvas, this.cut.canvas];
-    for (const canvas of canvases) {
-      if (canvas.width !== width) canvas.width = width;
-      if (canvas.height !== height) canvas.height = height;
+    const { canvas } = this;
+    if (canvas.width === width && canvas.height === height && this.image) return;
+    for (const one of [canvas, this.held.canvas, this.behind.canvas]) {
+      one.width = width;
+      one.height = height;
     }
+    this.cutter.resize(width, height);
+    this.image = this.context.createImageData(width, height);
+    this.words = new Uint32Array(this.image.data.buffer);
+    this.cut = new Uint8ClampedArray(4 * width * height);
+    this.squares = squares(width, height);
   }
 
+  /** Keeps a frame until its answer comes. */
   hold(source) {
-    this.stretch(this.held.context, source);
+    this.held.context.drawImage(source, 0, 0, this.canvas.width, this.canvas.height);
   }
 
+  /** The frame that is held is shown as it is. */
   showFrame() {
-    this.swap();
-    this.draw({ view: "frame" });
+    this.context.drawImage(this.held.canvas, 0, 0);
   }
 
-  setBackground() {} // sharpens edges elsewhere
+  setBackground(source) {
+    this.background = this.pixels(source);
+  }
 
+  /** What stands behind a cut-out. */
   setBackdrop(source) {
-    this.backdrop = source;
+    this.backdrop = new Uint32Array(this.pixels(source).buffer);
   }
 
-  setAnswer({ cells, depth }) {
-    this.swap();
-    this.fill(this.layers.mask, (bytes, i) => {
-      bytes[4 * i + 3] = 255 * cells[4 * i];
-    });
-    this.fill(this.layers.depth, (bytes, i) => {
-      const place = Math.round(depth[i] * (this.palette.length - 1));
-      bytes.set(this.palette[place], 4 * i);
-    });
-    const { context } = this.cut;
-    context.globalCompositeOperation = "copy";
-    this.stretch(context, this.layers.mask.canvas);
-    context.globalCompositeOperation = "source-in";
-    context.drawImage(this.frame.canvas, 0, 0);
+  /** Takes the answer to the frame that is held. */
+  setAnswer(answer) {
+    const { width, height } = this.canvas;
+    this.frame = this.held.context.getImageData(0, 0, width, height).data;
+    this.cut.set(this.frame);
+    this.cutter.cut(this.cut, this.background, answer);
+    this.depth = answer.depth;
   }
 
-  draw({ view, plain, isChecked, tint }) {
-    const { context, canvas } = this;
-    const { width, height } = canvas;
-    if (view === "depth" || view === "relief") {
-      this.stretch(context, this.layers.depth.canvas);
+  /** Draws a view of the last answer; as that of the other painter. */
+  draw(look) {
+    const { context, canvas, image, words } = this;
+    if (look.view === "depth") {
+      this.drawDepth();
       return;
     }
-    this.stretch(context, this.frame.canvas);
-    if (view === "overlay") {
-      context.fillStyle = "rgb(10 12 16 / 0.5)";
-      context.fillRect(0, 0, width, height);
-      context.drawImage(this.cut.canvas, 0, 0);
-      context.globalCompositeOperation = "source-atop";
-      this.tintCut(tint);
-      context.globalCompositeOperation = "source-over";
-    } else if (view === "cutout") {
-      if (isChecked) this.drawSquares();
-      else if (plain[3] > 0) {
-        context.fillStyle = css(plain);
-        context.fillRect(0, 0, width, height);
-      } else if (this.backdrop) this.stretch(context, this.backdrop);
-      context.drawImage(this.cut.canvas, 0, 0);
+    if (look.view === "frame") image.data.set(this.frame);
+    else if (look.view === "overlay") this.drawOverlay(look.tint);
+    else if (look.view === "cutout") this.drawCut(look);
+    else {
+      drawRelief(words, canvas, look.relief, this.depth, this.side, this.frame);
     }
+    context.putImageData(image, 0, 0);
   }
 
-  /** The cut-out, RGBA bytes from the first row on. */
+  /** The cut-out, RGBA bytes from the first row on, colours not multiplied by alpha. */
   readCut() {
-    const { canvas, context } = this.cut;
-    return new Uint8Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+    return new Uint8Array(this.cut);
   }
 
-  tintCut(tint) {
-    const { canvas, context } = this.held; // is drawn anew with the next frame
-    context.globalCompositeOperation = "copy";
-    context.drawImage(this.cut.canvas, 0, 0);
-    context.globalCompositeOperation = "source-in";
-    context.fillStyle = css([...tint, 0.38]);
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.globalCompositeOperation = "source-over";
-    this.context.drawImage(canvas, 0, 0);
-  }
-
-  drawSquares() {
-    const { context, canvas } = this;
-    const side = 16;
-    for (let y = 0; y < canvas.height; y += side) {
-      for (let x = 0; x < canvas.width; x += side) {
-        context.fillStyle = (x + y) % (2 * side) ? "#fafafa" : "#dbdbdb";
-        context.fillRect(x, y, side, side);
+  // Bytes are taken from whole words, by integers: a third of what floats take.
+  drawOverlay(tint) {
+    const frames = new Uint32Array(this.frame.buffer);
+    const cuts = new Uint32Array(this.cut.buffer);
+    const { words } = this;
+    const added = tint.map((value) => Math.round(255 * value * 0.38));
+    const bright = tint.map((value) => Math.round(255 * (0.45 * value + 0.55)));
+    for (let i = 0; i < words.length; i++) {
+      const word = frames[i];
+      const alpha = cuts[i] >>> 24;
+      const red = word & 255;
+      const green = (word >> 8) & 255;
+      const blue = (word >> 16) & 255;
+      if (alpha === 0) {
+        const grey = 36 * red + 70 * green + 13 * blue;
+        words[i] = pack((grey + 40 * red) >> 8, (grey + 40 * green) >> 8, (grey + 40 * blue) >> 8);
+      } else if (alpha === 255) {
+        words[i] = pack(
+          ((159 * red) >> 8) + added[0],
+          ((159 * green) >> 8) + added[1],
+          ((159 * blue) >> 8) + added[2],
+        );
+      } else {
+        const grey = 36 * red + 70 * green + 13 * blue;
+        const line = Math.min((4 * alpha * (255 - alpha)) / 65025, 1);
+        const mixed = [red, green, blue].map((value, c) => {
+          const dim = (grey + 40 * value) / 256;
+          const shown = dim + ((0.62 * value + added[c] - dim) * alpha) / 255;
+          return Math.round(shown + (bright[c] - shown) * line);
+        });
+        words[i] = pack(...mixed);
       }
     }
   }
 
-  fill({ canvas, context }, set) {
-    const { data } = this.pixels;
-    for (let i = 0; i < canvas.width * canvas.height; i++) set(data, i);
-    context.putImageData(this.pixels, 0, 0);
+  drawCut({ plain, isChecked }) {
+    const { words, cut, squares, backdrop } = this;
+    const fronts = new Uint32Array(cut.buffer);
+    const colour = plain[3] > 0 ? wordOf(plain) : null;
+    const data = this.image.data;
+    for (let i = 0; i < words.length; i++) {
+      const k = 4 * i;
+      const alpha = cut[k + 3];
+      if (alpha === 255) {
+        words[i] = fronts[i];
+        continue;
+      }
+      words[i] = isChecked ? squares[i] : (colour ?? backdrop[i]);
+      if (alpha === 0) continue;
+      const share = alpha / 255;
+      for (let c = k; c < k + 3; c++) data[c] += (cut[c] - data[c]) * share;
+    }
   }
 
-  stretch(context, source) {
-    context.drawImage(source, 0, 0, context.canvas.width, context.canvas.height);
+  drawDepth() {
+    const { depth, palette, depthWords, depths, context, canvas } = this;
+    const last = palette.length - 1;
+    for (let i = 0; i < depth.length; i++) {
+      depthWords[i] = palette[Math.round(Math.min(Math.max(depth[i], 0), 1) * last)];
+    }
+    depths.context.putImageData(this.depthImage, 0, 0);
+    context.imageSmoothingEnabled = true;
+    context.drawImage(depths.canvas, 0, 0, canvas.width, canvas.height);
   }
 
-  swap() {
-    [this.frame, this.held] = [this.held, this.frame];
+  // RGBA bytes of a picture, as large as frames are.
+  pixels(source) {
+    const { canvas, context } = this.behind;
+    context.drawImage(source, 0, 0, canvas.width, canvas.height);
+    return context.getImageData(0, 0, canvas.width, canvas.height).data;
   }
 }
 
@@ -129,7 +170,22 @@ function sheet(width, height) {
   return { canvas, context: canvas.getContext("2d", { willReadFrequently: true }) };
 }
 
-function css([red, green, blue, alpha]) {
-  const [r, g, b] = [red, green, blue].map((value) => Math.round(255 * value));
-  return `rgb(${r} ${g} ${b} / ${alpha})`;
+function pack(red, green, blue) {
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
+function wordOf([red, green, blue]) {
+  const bytes = Uint8Array.from([red, green, blue, 1], (value) => Math.round(255 * value));
+  return new Uint32Array(bytes.buffer)[0];
+}
+
+function squares(width, height) {
+  const [light, dark] = [0.98, 0.86].map((grey) => wordOf([grey, grey, grey]));
+  const words = new Uint32Array(width * height);
+  for (let i = 0; i < words.length; i++) {
+    const row = Math.floor(i / width / SIDE_OF_SQUARES);
+    const column = Math.floor((i % width) / SIDE_OF_SQUARES);
+    words[i] = (row + column) % 2 ? light : dark;
+  }
+  return words;
 }

@@ -16,6 +16,7 @@ export class Edges {
     this.cells = new Float32Array(4 * n);
     // Colour of the sure foreground around it, and its variance.
     this.near = new Float32Array(4 * n);
+    this.beside = new Uint8Array(n);
     // Sums over all cells above and to the left: of red, green, blue, squares, count.
     this.sums = new Float64Array(5 * (side + 1) * (side + 1));
   }
@@ -34,9 +35,10 @@ export class Edges {
       cells[k + 2] = most[i];
       cells[k + 3] = most[i] > low && least[i] < high ? 1 : 0;
     }
+    this.markBeside();
     for (let i = 0; i < mask.length; i++) {
       // Pixels are between cells: those beside one with an edge count too.
-      if (this.isBesideEdge(i)) this.lookAround(i, picture);
+      if (this.beside[i]) this.lookAround(i, picture);
       else near[4 * i + 3] = 0;
     }
     return { cells, near };
@@ -68,17 +70,19 @@ export class Edges {
     }
   }
 
-  isBesideEdge(i) {
-    const { side, cells } = this;
-    const column = i % side;
-    for (let down = -side; down <= side; down += side) {
-      for (let right = -1; right <= 1; right++) {
-        if (column + right < 0 || column + right >= side) continue;
-        const beside = i + down + right;
-        if (beside >= 0 && cells[4 * beside + 3] > 0) return true;
+  markBeside() {
+    const { side, cells, beside } = this;
+    beside.fill(0);
+    for (let row = 0, i = 0; row < side; row++) {
+      for (let column = 0; column < side; column++, i++) {
+        if (cells[4 * i + 3] === 0) continue;
+        const first = Math.max(column - 1, 0);
+        const last = Math.min(column + 1, side - 1);
+        for (let j = Math.max(row - 1, 0); j <= Math.min(row + 1, side - 1); j++) {
+          beside.fill(1, j * side + first, j * side + last + 1);
+        }
       }
     }
-    return false;
   }
 
   // The nearest window with enough of sure foreground tells its colour.
@@ -93,15 +97,16 @@ export class Edges {
       const low = Math.min(row + reach + 1, side) * wide;
       const left = Math.max(column - reach, 0);
       const right = Math.min(column + reach + 1, side);
-      const corners = [top + left, top + right, low + left, low + right];
-      const [a, b, c, d] = corners.map((corner) => 5 * corner);
-      const of = (k) => sums[d + k] - sums[b + k] - sums[c + k] + sums[a + k];
-      const count = of(4);
+      const a = 5 * (top + left);
+      const b = 5 * (top + right);
+      const c = 5 * (low + left);
+      const d = 5 * (low + right);
+      const count = sums[d + 4] - sums[b + 4] - sums[c + 4] + sums[a + 4];
       const size = ((low - top) / wide) * (right - left);
       if (count / size <= constants.ENOUGH) continue;
-      let variance = of(3) / count;
+      let variance = (sums[d + 3] - sums[b + 3] - sums[c + 3] + sums[a + 3]) / count;
       for (let k = 0; k < 3; k++) {
-        const mean = of(k) / count;
+        const mean = (sums[d + k] - sums[b + k] - sums[c + k] + sums[a + k]) / count;
         near[4 * i + k] = mean;
         variance -= mean * mean;
       }

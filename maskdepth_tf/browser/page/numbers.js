@@ -17,8 +17,12 @@ export class Numbers {
     this.written = -Infinity;
   }
 
-  setRuntime(runtime, painter) {
-    this.find("runtime").textContent = `${RUNTIMES[runtime]}, ${painter}`;
+  setRuntime(runtime) {
+    this.find("runtime").textContent = RUNTIMES[runtime];
+  }
+
+  setPainter(kind) {
+    this.find("drawn-by").textContent = kind;
   }
 
   see(answer, width, height) {

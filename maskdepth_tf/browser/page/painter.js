@@ -1,5 +1,6 @@
 // Draws frames and answers with WebGL2: the mask made sharp, views, the relief.
 
+import { matrixOf } from "./view_of_relief.js";
 import { cutShader, RELIEF, RELIEF_VERTEX, VERTEX, VIEW } from "./shaders.js";
 
 const VIEWS = { frame: 0, overlay: 1, cutout: 2, depth: 3 };
@@ -10,16 +11,20 @@ export class Painter {
   /**
    * @param {HTMLCanvasElement} canvas What is drawn on.
    * @param {object} settings The page's.
+   * @param {boolean} isForced Whether to draw with it even if no graphics card does it,
+   *   which takes ten times as long as the other painter.
    * @throws If there is no WebGL2.
    */
-  constructor(canvas, settings) {
+  constructor(canvas, settings, isForced) {
     const gl = canvas.getContext("webgl2", {
       alpha: false,
       antialias: false,
       preserveDrawingBuffer: true, // a picture of the page shows it too
+      failIfMajorPerformanceCaveat: !isForced,
     });
     if (!gl) throw new Error("no WebGL2");
-    this.kind = "WebGL2";
+    if (!isForced && isSoftware(gl)) throw new Error("WebGL2 by the processor");
+    this.kind = "the graphics card (WebGL2)";
     this.canvas = canvas;
     this.gl = gl;
     this.side = settings.image_size;
@@ -133,7 +138,7 @@ export class Painter {
     return pixels;
   }
 
-  drawRelief({ yaw, pitch, distance, back }) {
+  drawRelief({ back, ...eye }) {
     const { gl, reliever } = this;
     const { width, height } = this.canvas;
     this.use(reliever, ["frame", "depth"]);
@@ -144,7 +149,7 @@ export class Painter {
     const aspect = width / height;
     gl.uniform1f(reliever.at("aspect"), aspect);
     gl.uniform1f(reliever.at("strength"), 1);
-    gl.uniformMatrix4fv(reliever.at("camera"), false, orbit(yaw, pitch, distance, aspect));
+    gl.uniformMatrix4fv(reliever.at("camera"), false, matrixOf(eye, aspect));
     gl.bindVertexArray(this.grid);
     gl.drawElements(gl.TRIANGLES, this.numIndices, gl.UNSIGNED_INT, 0);
     gl.disable(gl.DEPTH_TEST);
@@ -219,25 +224,11 @@ export class Painter {
   }
 }
 
-// Where the eye is, as a matrix by columns.
-function orbit(yaw, pitch, distance, aspect) {
-  const [cy, sy] = [Math.cos(yaw), Math.sin(yaw)];
-  const [cp, sp] = [Math.cos(pitch), Math.sin(pitch)];
-  const focal = 2.4;
-  const [near, far] = [0.1, 20];
-  const rows = [
-    [cy, 0, sy, 0],
-    [sp * sy, cp, -sp * cy, 0],
-    [-cp * sy, sp, cp * cy, -distance],
-  ];
-  const scaled = [
-    rows[0].map((value) => (value * focal) / aspect),
-    rows[1].map((value) => value * focal),
-    rows[2].map((value) => (value * (far + near)) / (near - far)),
-    rows[2].map((value) => -value),
-  ];
-  scaled[2][3] += (2 * far * near) / (near - far);
-  return [0, 1, 2, 3].flatMap((column) => scaled.map((row) => row[column]));
+// Not all browsers heed `failIfMajorPerformanceCaveat`.
+function isSoftware(gl) {
+  const known = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = gl.getParameter(known ? known.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+  return /swiftshader|llvmpipe|softpipe|basic render/i.test(name);
 }
 
 function program(gl, vertex, fragment) {

@@ -1,0 +1,70 @@
+// The relief by the processor: each cell of the depth map a small square, nearest first.
+
+import { axesOf, FOCAL } from "./view_of_relief.js";
+
+const DETAIL = 2; // squares along each side of a cell
+let nearest = new Float32Array(0); // how far what each pixel shows is; used again
+
+/**
+ * Draws the relief.
+ *
+ * @param {Uint32Array} words The picture's pixels.
+ * @param {{width: number, height: number}} size Its size.
+ * @param {object} eye yaw, pitch, distance, and the colour `back` where nothing is.
+ * @param {Float32Array} depth Of side * side, 0 near and 1 far.
+ * @param {number} side
+ * @param {Uint8ClampedArray} frame RGBA bytes of the picture's size.
+ */
+export function drawRelief(words, { width, height }, eye, depth, side, frame) {
+  const colours = new Uint32Array(frame.buffer);
+  const [red, green, blue] = eye.back.map((value) => Math.round(255 * value));
+  words.fill(((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0);
+  if (nearest.length !== words.length) nearest = new Float32Array(words.length);
+  nearest.fill(Infinity);
+  const [right, up, back] = axesOf(eye);
+  const aspect = width / height;
+  const scale = (FOCAL * height) / 2;
+  const count = side * DETAIL;
+  const size = (2 * scale) / count;
+  for (let row = 0; row < count; row++) {
+    const v = (row + 0.5) / count;
+    const y = Math.floor(v * height) * width;
+    for (let column = 0; column < count; column++) {
+      const u = (column + 0.5) / count;
+      const far = smooth(depth, side, u, v);
+      const away = 1 + (far - 0.5);
+      const x3 = (u - 0.5) * 2 * aspect * away;
+      const y3 = (0.5 - v) * 2 * away;
+      const z3 = -1.2 * (far - 0.5);
+      const distance = eye.distance - (back[0] * x3 + back[1] * y3 + back[2] * z3);
+      if (distance < 0.2) continue;
+      const step = scale / distance;
+      const across = width / 2 + step * (right[0] * x3 + right[1] * y3 + right[2] * z3);
+      const down = height / 2 - step * (up[0] * x3 + up[1] * y3 + up[2] * z3);
+      // Wide enough that squares side by side leave nothing open.
+      const half = ((size * away) / distance) * 0.62;
+      const colour = colours[y + Math.floor(u * width)];
+      const last = Math.min(Math.ceil(down + half), height);
+      const end = Math.min(Math.ceil(across + half * aspect), width);
+      for (let j = Math.max(Math.floor(down - half), 0); j < last; j++) {
+        for (let i = Math.max(Math.floor(across - half * aspect), 0); i < end; i++) {
+          const place = j * width + i;
+          if (distance < nearest[place]) {
+            nearest[place] = distance;
+            words[place] = colour;
+          }
+        }
+      }
+    }
+  }
+}
+
+function smooth(depth, side, u, v) {
+  const x = Math.min(Math.max(u * side - 0.5, 0), side - 1.001);
+  const y = Math.min(Math.max(v * side - 0.5, 0), side - 1.001);
+  const [left, top] = [Math.floor(x), Math.floor(y)];
+  const i = top * side + left;
+  const upper = depth[i] + (depth[i + 1] - depth[i]) * (x - left);
+  const lower = depth[i + side] + (depth[i + side + 1] - depth[i + side]) * (x - left);
+  return upper + (lower - upper) * (y - top);
+}
