@@ -170,6 +170,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for key, value in (HEADERS | headers).items():
             self.send_header(key, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         if status != HTTPStatus.NOT_MODIFIED:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()

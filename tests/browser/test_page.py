@@ -2,6 +2,7 @@
 
 import contextlib
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,6 +20,16 @@ FRAMES = """(count) => new Promise((resolve) => {
   });
 })"""
 """Waits for so many answers and gives what is known of the last one."""
+
+
+WHILE_IN_FRONT = """() => new Promise((resolve) => {
+  document.addEventListener("maskdepth:frame", function see({ detail }) {
+    if (detail.coverage < 0.1) return;
+    document.removeEventListener("maskdepth:frame", see);
+    resolve();
+  });
+})"""
+"""Waits until something is in front."""
 
 
 @contextlib.contextmanager
@@ -162,16 +173,20 @@ def test_other_light_and_another_room_are_said(browser, live_url, camera, room):
         assert "does not fit" in page.inner_text("#warning-text")
 
 
-def predicted(bg, fg_bg):
+@pytest.fixture(scope="module")
+def predicted(room, occupied):
     """Mask and depth as `predict` has them."""
-    data = (tf.constant([encoding.encode_png(pixels)]) for pixels in (bg, fg_bg))
-    found = shipped().full_size(*data)
+    ask, arguments = shipped().signatures()["serving_full_size"]
+    data = [tf.constant([encoding.encode_png(pixels)]) for pixels in (room, occupied)]
+    found = tf.function(ask, arguments, autograph=False)(*data)
     return found["mask"][0, ..., 0].numpy(), found["depth"][0, ..., 0].numpy()
 
 
 @pytest.mark.parametrize("query", ["", "?server", "?draw=webgl"])
-def test_two_pictures_as_predict_has_them(browser, live_url, room, occupied, query):
-    expected, far = predicted(room, occupied)
+def test_two_pictures_as_predict_has_them(
+    browser, live_url, room, occupied, predicted, query
+):
+    expected, far = predicted
     with opened(browser, live_url, query) as page:
         runtime = "server" if query == "?server" else "browser"
         assert page.evaluate("document.body.dataset.ready") == runtime
@@ -240,6 +255,28 @@ def test_no_camera_and_a_broken_file(driver, live_url):
         page.click("#compare")
         page.wait_for_selector("#problem:not([hidden])")
         assert page.inner_text("#problem-title") == "That file cannot be read"
+
+
+def test_a_video_file(browser, live_url, room, occupied, tmp_path):
+    path = tmp_path / "film.webm"
+    size = room.shape[1::-1]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), 30, size)
+    for picture in [room] * 30 + [occupied] * 30:
+        writer.write(picture[..., ::-1])
+    writer.release()
+    with opened(browser, live_url) as page:
+        page.set_input_files("#video-file", path)
+        page.wait_for_selector("body[data-state=ready]")
+        assert page.inner_text("#source-text") == "film.webm"
+        give(page, "#background-file", room)
+        page.wait_for_selector("body[data-state=live]")
+        page.evaluate(WHILE_IN_FRONT)
+        # It is shown over and over, and may be taken anew from any place.
+        page.fill("#seek", "0")
+        page.click("#capture")
+        page.wait_for_selector("body[data-state=capturing]")
+        page.wait_for_selector("body[data-state=live]")
+        page.evaluate(FRAMES, 2)
 
 
 def test_a_refused_camera(browser, live_url):

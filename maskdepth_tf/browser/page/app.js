@@ -108,6 +108,9 @@ class Page {
     $("legend").hidden = !(isShown && this.view === "depth");
     $("relief-hint").hidden = !(isShown && this.view === "relief");
     if (state !== "live") this.setWarning(null);
+    // What was done is no longer what should be done next.
+    $("capture").classList.toggle("primary", state === "ready");
+    $("capture").textContent = state === "live" ? "Capture again" : "Capture the background";
     this.describe();
   }
 
@@ -230,6 +233,7 @@ class Page {
     this.height = Math.max(1, Math.round(height * scale));
     this.sourceSize = [width, height];
     this.painter.resize(this.width, this.height);
+    document.documentElement.style.setProperty("--aspect", this.width / this.height);
   }
 
   // Frames
@@ -469,11 +473,7 @@ class Page {
       event.target.value = "";
       if (file) this.openVideo(file);
     });
-    for (const id of ["picture-bg", "picture-fg"]) {
-      change(id, () => {
-        $("compare").disabled = !($("picture-bg").files[0] && $("picture-fg").files[0]);
-      });
-    }
+    for (const id of ["picture-bg", "picture-fg"]) this.listenForPicture($(id));
     $("pictures").addEventListener("submit", (event) => {
       event.preventDefault();
       this.compare();
@@ -503,6 +503,25 @@ class Page {
     }
   }
 
+  listenForPicture(input) {
+    const label = input.closest("label");
+    const show = () => {
+      const [file] = input.files;
+      label.querySelector("img")?.remove();
+      label.classList.toggle("chosen", Boolean(file));
+      label.querySelector("span").textContent = file?.name ?? "Choose a picture, or drop it here";
+      if (file) label.prepend(imageOf(file));
+      $("compare").disabled = !($("picture-bg").files[0] && $("picture-fg").files[0]);
+    };
+    input.addEventListener("change", show);
+    label.addEventListener("dragover", (event) => event.preventDefault());
+    label.addEventListener("drop", (event) => {
+      event.preventDefault();
+      input.files = event.dataTransfer.files;
+      show();
+    });
+  }
+
   // A file that cannot be read leaves all else as it is.
   async readInto(event, take) {
     const [file] = event.target.files;
@@ -515,6 +534,14 @@ class Page {
       this.say(`${title}. ${text}`, true);
     }
   }
+}
+
+function imageOf(file) {
+  const image = new Image();
+  image.alt = "";
+  image.src = URL.createObjectURL(file);
+  image.onload = image.onerror = () => URL.revokeObjectURL(image.src);
+  return image;
 }
 
 function drawn(source, width, height) {

@@ -33,8 +33,11 @@ export class Numbers {
     this.written = now;
     const { frames } = this;
     const seconds = (now - frames[0].now) / 1000;
-    this.write("rate", seconds ? ((frames.length - 1) / seconds).toFixed(0) : "–");
-    this.write("took", frames.at(-1).all ? `${this.mean("all")} ms` : "–");
+    const rate = seconds ? ((frames.length - 1) / seconds).toFixed(0) : "–";
+    const took = frames.at(-1).all ? `${this.mean("all")} ms` : "–";
+    this.write("rate", rate);
+    this.write("took", took);
+    this.write("pace", `${rate} frames a second, ${took}`);
     this.write("network-took", `${this.mean("network")} ms`);
     this.write("coverage", `${(100 * answer.coverage).toFixed(0)} %`);
     this.write("camera-did", movement(answer.warp, width, height, this.constants));

@@ -2,6 +2,7 @@
 
 import { axesOf, FOCAL } from "./view_of_relief.js";
 
+const STEEP = 0.16; // change of depth over two cells
 const DETAIL = 2; // squares along each side of a cell
 let nearest = new Float32Array(0); // how far what each pixel shows is; used again
 
@@ -26,11 +27,13 @@ export function drawRelief(words, { width, height }, eye, depth, side, frame) {
   const scale = (FOCAL * height) / 2;
   const count = side * DETAIL;
   const size = (2 * scale) / count;
+  const torn = tornOf(depth, side);
   for (let row = 0; row < count; row++) {
     const v = (row + 0.5) / count;
     const y = Math.floor(v * height) * width;
     for (let column = 0; column < count; column++) {
       const u = (column + 0.5) / count;
+      if (torn[Math.floor(v * side) * side + Math.floor(u * side)]) continue;
       const far = smooth(depth, side, u, v);
       const away = 1 + (far - 0.5);
       const x3 = (u - 0.5) * 2 * aspect * away;
@@ -57,6 +60,21 @@ export function drawRelief(words, { width, height }, eye, depth, side, frame) {
       }
     }
   }
+}
+
+// Steep steps are edges between things: what would close them was never seen.
+function tornOf(depth, side) {
+  const torn = new Uint8Array(depth.length);
+  for (let i = 0; i < torn.length; i++) {
+    const column = i % side;
+    const left = column ? i - 1 : i;
+    const right = column < side - 1 ? i + 1 : i;
+    const above = i >= side ? i - side : i;
+    const below = i < torn.length - side ? i + side : i;
+    const across = Math.abs(depth[right] - depth[left]);
+    torn[i] = Math.max(across, Math.abs(depth[below] - depth[above])) > STEEP ? 1 : 0;
+  }
+  return torn;
 }
 
 function smooth(depth, side, u, v) {
