@@ -344,7 +344,7 @@ class Page {
     $("background-text").textContent = "Taken. Capture again when the camera or the light changed.";
     this.turn++;
     this.setState("live");
-    this.say("Live: step back in", true);
+    this.say("Live", true);
   }
 
   async useBackgroundFile(file) {

@@ -152,25 +152,6 @@ export class Light {
   }
 }
 
-/** A picture's background in its light, 0 to 255. */
-export function applyLight(pixels, size, { curves, gain }, out) {
-  for (let row = 0, i = 0; row < size; row++) {
-    const y = 2 * ((row + 0.5) / size - 0.5);
-    for (let column = 0; column < size; column++) {
-      const x = 2 * ((column + 0.5) / size - 0.5);
-      const field =
-        1 + gain[0] * x + gain[1] * y + gain[2] * x * x + gain[3] * x * y + gain[4] * y * y;
-      for (let c = 0; c < 3; c++, i++) {
-        const tone = pixels[i] / 255;
-        const [a, b, d, e] = curves[c];
-        const lit = (a + b * Math.sqrt(tone) + d * tone + e * tone * tone) * field;
-        out[i] = 255 * Math.min(Math.max(lit, 0), 1);
-      }
-    }
-  }
-  return out;
-}
-
 function finish(normal, moved, prior, expected) {
   const n = moved.length;
   for (let k = 0; k < n; k++) {

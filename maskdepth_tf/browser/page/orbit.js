@@ -1,7 +1,9 @@
 // Turns the relief by mouse, touch, wheel and keys.
 
-const START = { yaw: 0.35, pitch: 0.18, distance: 3.4 };
-const LIMITS = { yaw: 1.2, pitch: 0.9, distance: [1.8, 7] };
+import { DISTANCE } from "./view_of_relief.js";
+
+const START = { yaw: 0.3, pitch: 0.12, distance: 1.1 * DISTANCE };
+const LIMITS = { yaw: 1.2, pitch: 0.9, distance: [1.4, 6] };
 const STEP = 0.08;
 
 export class Orbit {

@@ -1,6 +1,6 @@
 // Draws frames and answers with WebGL2: the mask made sharp, views, the relief.
 
-import { matrixOf } from "./view_of_relief.js";
+import { DISTANCE, matrixOf, STRENGTH } from "./view_of_relief.js";
 import { cutShader, RELIEF, RELIEF_VERTEX, VERTEX, VIEW } from "./shaders.js";
 
 const VIEWS = { frame: 0, overlay: 1, cutout: 2, depth: 3 };
@@ -148,7 +148,8 @@ export class Painter {
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     const aspect = width / height;
     gl.uniform1f(reliever.at("aspect"), aspect);
-    gl.uniform1f(reliever.at("strength"), 1);
+    gl.uniform1f(reliever.at("strength"), STRENGTH);
+    gl.uniform1f(reliever.at("distant"), DISTANCE);
     gl.uniformMatrix4fv(reliever.at("camera"), false, matrixOf(eye, aspect));
     gl.bindVertexArray(this.grid);
     gl.drawElements(gl.TRIANGLES, this.numIndices, gl.UNSIGNED_INT, 0);

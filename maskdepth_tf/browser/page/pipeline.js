@@ -6,6 +6,7 @@ import { Steady } from "./steady.js";
 
 // The camera is looked for in every sixth frame: it takes as long as the network.
 const CAMERA_EVERY = 6;
+const ABRUPT = 0.03; // growth of the residual from one frame to the next
 
 export class Pipeline {
   constructor(settings, network) {
@@ -19,6 +20,8 @@ export class Pipeline {
     this.mask = new Float32Array(side * side);
     this.depth = new Float32Array(side * side);
     this.frames = 0;
+    this.residual = 0; // of the last frame that was like the one before it
+    this.isDue = false;
   }
 
   /** Runs once, so that no frame waits for what is set up then. */
@@ -31,6 +34,8 @@ export class Pipeline {
     this.registration.setBackground(this.read(pixels));
     this.steady.reset();
     this.frames = 0;
+    this.residual = 0;
+    this.isDue = false;
   }
 
   /**
@@ -42,7 +47,7 @@ export class Pipeline {
   async answer(pixels, alone) {
     const start = performance.now();
     const picture = this.read(pixels);
-    const follow = alone || this.frames % CAMERA_EVERY === 0;
+    const follow = alone || this.isDue || this.frames % CAMERA_EVERY === 0;
     const { bg, warp, light, mismatch } = this.registration.register(picture, follow);
     const registered = performance.now();
     if (alone) this.steady.reset();
@@ -50,6 +55,9 @@ export class Pipeline {
     const answered = performance.now();
     const { mask, depth } = this.steady.smooth(this.mask, this.depth);
     const residual = this.registration.residual(picture, mask);
+    // Something happened: what the camera did should be known with the next frame.
+    this.isDue = !follow && residual > this.residual + ABRUPT;
+    if (!this.isDue) this.residual = residual;
     const { cells, near } = this.edges.find(mask, picture);
     this.frames++;
     return {

@@ -4,7 +4,7 @@
 // interleaved RGB of 0 to 255, Float32Array of size * size * 3.
 
 import { doubled, Geometry, insideOf, isStill, resample } from "./geometry.js";
-import { applyLight, Light, sameLight } from "./light.js";
+import { Light, sameLight } from "./light.js";
 
 const STILL = [1, 0, 0, 0, 1, 0];
 const SURELY_BEHIND = 0.1;
@@ -19,6 +19,7 @@ export class Registration {
     this.light = new Light(settings.light, size);
     this.lit = new Float32Array(size * size * 3);
     this.registered = new Float32Array(size * size * 3);
+    this.roots = new Float32Array(size * size * 3); // of the tones of `moved`
   }
 
   /** Takes the background; the camera then counts as still. */
@@ -45,17 +46,10 @@ export class Registration {
     const agreement = this.geometry.agreement(this.warp);
     const side = this.geometry.sides[0];
     const change = this.light.estimate(picture, agreement, side);
-    applyLight(this.moved, this.size, change, this.lit);
-    this.unclip(picture);
-    const gains = this.believes(picture, agreement, side);
-    const chosen = gains ? this.lit : this.moved;
-    for (let i = 0; i < this.inside.length; i++) {
-      const from = this.inside[i] ? chosen : picture;
-      for (let k = 3 * i; k < 3 * i + 3; k++) this.registered[k] = Math.round(from[k]);
-    }
+    const gains = this.relight(picture, change, agreement, side);
+    const mismatch = this.choose(gains ? this.lit : this.moved, picture);
     const light = gains ? change : sameLight();
-    const bg = this.registered;
-    return { bg, warp: this.warp, light, mismatch: this.mismatch(picture) };
+    return { bg: this.registered, warp: this.warp, light, mismatch };
   }
 
   move(warp) {
@@ -71,38 +65,64 @@ export class Registration {
         this.moved[i] = Math.min(Math.max(this.moved[i], 0), 255);
       }
     }
+    for (let k = 0; k < this.roots.length; k++) this.roots[k] = Math.sqrt(this.moved[k] / 255);
     this.inside = insideOf(warp, this.size, 0);
     this.light.setBackground(this.moved, this.geometry.sides[0]);
   }
 
-  // What is clipped has lost how far it went: it goes as far as the picture's.
-  unclip(picture) {
-    const [darkest, brightest] = this.constants.CLIPPED;
-    const { moved, lit } = this;
-    for (let i = 0; i < lit.length; i++) {
-      const beyond =
-        (moved[i] >= brightest && picture[i] >= lit[i]) ||
-        (moved[i] <= darkest && picture[i] <= lit[i]);
-      if (beyond) lit[i] = picture[i];
-    }
-  }
-
-  // Whether the pictures differ less in the other light.
-  believes(picture, agreement, side) {
-    const { DIFFERENCE, GAIN } = this.constants;
-    const { moved, lit, size } = this;
+  // Puts the background in another light, and tells whether the pictures then differ
+  // less. What is clipped has lost how far it went: it goes as far as the picture's.
+  relight(picture, { curves, gain }, agreement, side) {
+    const { CLIPPED, DIFFERENCE, GAIN } = this.constants;
+    const [darkest, brightest] = CLIPPED;
+    const { moved, roots, lit, size, inside, doubt } = this;
     const step = size / side;
     let before = 0;
     let after = 0;
-    for (let i = 0, k = 0; i < size * size; i++, k += 3) {
-      if (!this.inside[i]) continue;
-      const row = Math.floor(i / size / step);
-      const trust = agreement[row * side + Math.floor((i % size) / step)];
-      const weight = this.doubt + trust;
-      before += weight * Math.min(difference(moved, picture, k), DIFFERENCE);
-      after += weight * Math.min(difference(lit, picture, k), DIFFERENCE);
+    for (let row = 0, i = 0, k = 0; row < size; row++) {
+      const y = 2 * ((row + 0.5) / size - 0.5);
+      const even = 1 + gain[1] * y + gain[4] * y * y;
+      const slope = gain[0] + gain[3] * y;
+      const line = Math.floor(row / step) * side;
+      for (let column = 0; column < size; column++, i++) {
+        const x = 2 * ((column + 0.5) / size - 0.5);
+        const field = even + slope * x + gain[2] * x * x;
+        let was = 0;
+        let is = 0;
+        for (let c = 0; c < 3; c++, k++) {
+          const curve = curves[c];
+          const from = moved[k];
+          const to = picture[k];
+          const tone = from / 255;
+          const value = curve[0] + curve[1] * roots[k] + (curve[2] + curve[3] * tone) * tone;
+          let other = 255 * Math.min(Math.max(value * field, 0), 1);
+          if ((from >= brightest && to >= other) || (from <= darkest && to <= other)) other = to;
+          lit[k] = other;
+          was = Math.max(was, Math.abs(from - to));
+          is = Math.max(is, Math.abs(other - to));
+        }
+        if (inside[i] === 0) continue;
+        const weight = doubt + agreement[line + Math.floor(column / step)];
+        before += weight * Math.min(was, DIFFERENCE);
+        after += weight * Math.min(is, DIFFERENCE);
+      }
     }
     return after < (1 - GAIN) * before;
+  }
+
+  // Whole numbers, the picture's own where the background does not reach; gives the
+  // share of pixels that do not fit.
+  choose(chosen, picture) {
+    const { registered, inside, constants } = this;
+    let count = 0;
+    for (let i = 0, k = 0; i < inside.length; i++, k += 3) {
+      const from = inside[i] ? chosen : picture;
+      registered[k] = Math.round(from[k]);
+      registered[k + 1] = Math.round(from[k + 1]);
+      registered[k + 2] = Math.round(from[k + 2]);
+      if (difference(registered, picture, k) > constants.DIFFERENCE) count++;
+    }
+    return count / inside.length;
   }
 
   /** Share of what is surely not in front that does not fit all the same, 0 to 1. */
@@ -116,18 +136,10 @@ export class Registration {
     }
     return unlike / Math.max(count, 1);
   }
-
-  mismatch(picture) {
-    let count = 0;
-    for (let k = 0; k < picture.length; k += 3) {
-      if (difference(this.registered, picture, k) > this.constants.DIFFERENCE) count++;
-    }
-    return (3 * count) / picture.length;
-  }
 }
 
-/** Greatest difference of a channel, of the pixels that begin at `k`. */
-export function difference(one, other, k) {
+// Greatest difference of a channel, of the pixels that begin at `k`.
+function difference(one, other, k) {
   return Math.max(
     Math.abs(one[k] - other[k]),
     Math.abs(one[k + 1] - other[k + 1]),

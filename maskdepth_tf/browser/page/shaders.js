@@ -151,7 +151,7 @@ void main() {
 export const RELIEF_VERTEX = `#version 300 es
 uniform sampler2D depth;
 uniform mat4 camera;
-uniform float aspect, strength;
+uniform float aspect, strength, distant;
 out vec2 uv;
 out float torn;
 float at(ivec2 cell) {
@@ -165,9 +165,10 @@ void main() {
   // Steep steps are edges between things: what would close them was never seen.
   torn = max(abs(at(cell + ivec2(1, 0)) - at(cell - ivec2(1, 0))),
              abs(at(cell + ivec2(0, 1)) - at(cell - ivec2(0, 1))));
-  float away = 1.0 + strength * (far - 0.5);
-  vec2 place = (uv - 0.5) * vec2(2.0 * aspect, -2.0) * away;
-  gl_Position = camera * vec4(place, -1.2 * strength * (far - 0.5), 1.0);
+  // Along the rays of the camera: seen from where that was, it is the picture.
+  float away = strength * (far - 0.5);
+  vec2 place = (uv - 0.5) * vec2(2.0 * aspect, -2.0) * (1.0 + away);
+  gl_Position = camera * vec4(place, -distant * away, 1.0);
 }`;
 
 export const RELIEF = `#version 300 es

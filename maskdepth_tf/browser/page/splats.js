@@ -1,6 +1,6 @@
 // The relief by the processor: each cell of the depth map a small square, nearest first.
 
-import { axesOf, FOCAL } from "./view_of_relief.js";
+import { axesOf, DISTANCE, FOCAL, STRENGTH } from "./view_of_relief.js";
 
 const STEEP = 0.16; // change of depth over two cells
 const DETAIL = 2; // squares along each side of a cell
@@ -35,10 +35,12 @@ export function drawRelief(words, { width, height }, eye, depth, side, frame) {
       const u = (column + 0.5) / count;
       if (torn[Math.floor(v * side) * side + Math.floor(u * side)]) continue;
       const far = smooth(depth, side, u, v);
-      const away = 1 + (far - 0.5);
+      // Along the rays of the camera: seen from where that was, it is the picture.
+      const further = STRENGTH * (far - 0.5);
+      const away = 1 + further;
       const x3 = (u - 0.5) * 2 * aspect * away;
       const y3 = (0.5 - v) * 2 * away;
-      const z3 = -1.2 * (far - 0.5);
+      const z3 = -DISTANCE * further;
       const distance = eye.distance - (back[0] * x3 + back[1] * y3 + back[2] * z3);
       if (distance < 0.2) continue;
       const step = scale / distance;

@@ -1,6 +1,8 @@
 // Where the relief's eye is.
 
-const FOCAL = 2.4;
+export const FOCAL = 2.4;
+export const DISTANCE = 2.6; // from where the relief fills the picture
+export const STRENGTH = 0.5; // how deep it is, of the distance
 const NEAR = 0.1;
 const FAR = 20;
 
@@ -28,5 +30,3 @@ export function matrixOf(eye, aspect) {
   rows[2][3] = (eye.distance * (FAR + NEAR)) / (FAR - NEAR) - (2 * FAR * NEAR) / (FAR - NEAR);
   return [0, 1, 2, 3].flatMap((column) => rows.map((row) => row[column]));
 }
-
-export { FOCAL };
