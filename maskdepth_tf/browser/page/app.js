@@ -454,6 +454,7 @@ class Page {
     click("choose-video", () => $("video-file").click());
     click("pictures-back", () => this.restart());
     click("restart", () => this.restart());
+    click("cancel", () => this.restart());
     click("leave", () => this.restart());
     click("retry", () => this.retry());
     click("capture", () => this.capture());
