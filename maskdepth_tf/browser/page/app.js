@@ -85,6 +85,7 @@ class Page {
     this.painter = this.makeCanvasPainter();
     this.painter.resize(this.width, this.height);
     if (background) this.painter.setBackground(background);
+    if (this.room) this.painter.setRoom(this.room);
     this.putBackdrop();
     this.turnWith($("canvas"));
     this.numbers.setPainter(this.painter.kind);
@@ -334,17 +335,25 @@ class Page {
     if (this.averager.isDone) this.useBackground(this.averager.finish());
   }
 
-  async useBackground(canvas) {
-    this.background = canvas;
+  useBackground(canvas) {
     this.watch.reset();
     this.numbers.reset();
-    this.painter.setBackground(canvas);
-    this.engine.setBackground(canvas);
-    this.putBackdrop();
+    this.putBackground(canvas, canvas);
     $("background-text").textContent = "Taken. Capture again when the camera or the light changed.";
     this.turn++;
     this.setState("live");
     this.say("Live", true);
+  }
+
+  // `whole` is what the network sees: not yet of the frames' size.
+  putBackground(canvas, whole) {
+    this.background = canvas;
+    this.painter.setBackground(canvas);
+    this.putBackdrop();
+    this.engine.setBackground(whole).then((depth) => {
+      this.room = depth;
+      this.painter.setRoom(depth);
+    });
   }
 
   async useBackgroundFile(file) {
@@ -380,10 +389,7 @@ class Page {
       const [bg, fg] = await Promise.all(files.map(readPicture));
       await this.engine.ready;
       this.resize(fg.width, fg.height, LARGEST_PICTURE);
-      this.background = drawn(bg, this.width, this.height);
-      this.painter.setBackground(bg);
-      this.engine.setBackground(bg);
-      this.putBackdrop();
+      this.putBackground(drawn(bg, this.width, this.height), bg);
       this.painter.hold(drawn(fg, this.width, this.height));
       const answer = await this.engine.answer(fg, true);
       this.setState("still");

@@ -55,6 +55,11 @@ export class CanvasPainter {
     this.background = this.pixels(source);
   }
 
+  /** Takes the depth of the empty scene. */
+  setRoom(depth) {
+    this.room = depth;
+  }
+
   /** What stands behind a cut-out. */
   setBackdrop(source) {
     this.backdrop = new Uint32Array(this.pixels(source).buffer);
@@ -67,6 +72,7 @@ export class CanvasPainter {
     this.cut.set(this.frame);
     this.cutter.cut(this.cut, this.background, answer);
     this.depth = answer.depth;
+    this.fit = answer.fit;
   }
 
   /** Draws a view of the last answer; as that of the other painter. */
@@ -80,7 +86,11 @@ export class CanvasPainter {
     else if (look.view === "overlay") this.drawOverlay(look.tint);
     else if (look.view === "cutout") this.drawCut(look);
     else {
-      drawRelief(words, canvas, look.relief, this.depth, this.side, this.frame);
+      const layers = [
+        { depth: this.room, fit: [1, 0], pixels: this.background, least: 0 },
+        { depth: this.depth, fit: this.fit, pixels: this.cut, least: 128 },
+      ];
+      drawRelief(words, canvas, look.relief, layers, this.side);
     }
     context.putImageData(image, 0, 0);
   }

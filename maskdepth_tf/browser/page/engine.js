@@ -18,6 +18,7 @@ export class Engine {
     this.ready = new Promise((resolve, reject) => {
       this.worker.onmessage = ({ data }) => {
         if (data.kind === "ready") resolve(data.runtime);
+        else if (data.kind === "empty") this.settleBackground(data.depth);
         else if (data.number) this.settle(data);
         else reject(new Error(data.message));
       };
@@ -33,9 +34,12 @@ export class Engine {
     return this.waiting.size === 0;
   }
 
-  /** Takes a background, anything that a canvas can draw. */
+  /** Takes a background, anything that a canvas can draw; gives its depth. */
   setBackground(source) {
     this.worker.postMessage({ kind: "background", pixels: this.shrink(source) });
+    return new Promise((resolve) => {
+      this.settleBackground = resolve;
+    });
   }
 
   /** Answers a frame; `alone` says that it is no part of a film. */

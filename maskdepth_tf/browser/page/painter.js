@@ -4,7 +4,7 @@ import { DISTANCE, matrixOf, STRENGTH } from "./view_of_relief.js";
 import { cutShader, RELIEF, RELIEF_VERTEX, VERTEX, VIEW } from "./shaders.js";
 
 const VIEWS = { frame: 0, overlay: 1, cutout: 2, depth: 3 };
-const NAMES = ["frame", "held", "background", "backdrop", "cells", "near", "depth", "palette"];
+const NAMES = "frame held background backdrop cells near depth room palette".split(" ");
 const SIDE_OF_SQUARES = 16;
 
 export class Painter {
@@ -79,14 +79,20 @@ export class Painter {
     this.upload("background", source);
   }
 
+  /** Takes the depth of the empty scene. */
+  setRoom(depth) {
+    this.put("room", depth, this.side, this.side);
+  }
+
   /** What stands behind a cut-out. */
   setBackdrop(source) {
     this.upload("backdrop", source);
   }
 
   /** Takes the answer to the frame that is held. */
-  setAnswer({ cells, near, depth, warp, light }) {
+  setAnswer({ cells, near, depth, fit, warp, light }) {
     const { gl, side } = this;
+    this.fit = fit;
     this.swap();
     this.put("cells", cells, side, side);
     this.put("near", near, side, side);
@@ -139,21 +145,30 @@ export class Painter {
   }
 
   drawRelief({ back, ...eye }) {
-    const { gl, reliever } = this;
+    const { gl } = this;
     const { width, height } = this.canvas;
-    this.use(reliever, ["frame", "depth"]);
     gl.viewport(0, 0, width, height);
     gl.clearColor(...back, 1);
     gl.enable(gl.DEPTH_TEST);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    const aspect = width / height;
+    // The room, and before it what is in front.
+    this.drawLayer("background", "room", [1, 0], eye, 0);
+    this.drawLayer("frame", "depth", this.fit, eye, 0.5);
+    gl.disable(gl.DEPTH_TEST);
+  }
+
+  drawLayer(colours, depth, fit, eye, least) {
+    const { gl, reliever, canvas } = this;
+    this.use(reliever, [colours, depth, "cut"], ["colours", "depth", "cut"]);
+    const aspect = canvas.width / canvas.height;
     gl.uniform1f(reliever.at("aspect"), aspect);
     gl.uniform1f(reliever.at("strength"), STRENGTH);
     gl.uniform1f(reliever.at("distant"), DISTANCE);
+    gl.uniform1f(reliever.at("least"), least);
+    gl.uniform2fv(reliever.at("fit"), fit);
     gl.uniformMatrix4fv(reliever.at("camera"), false, matrixOf(eye, aspect));
     gl.bindVertexArray(this.grid);
     gl.drawElements(gl.TRIANGLES, this.numIndices, gl.UNSIGNED_INT, 0);
-    gl.disable(gl.DEPTH_TEST);
   }
 
   swap() {
@@ -161,13 +176,13 @@ export class Painter {
     [textures.frame, textures.held] = [textures.held, textures.frame];
   }
 
-  use(one, names) {
+  use(one, names, samplers = names) {
     const { gl } = this;
     gl.useProgram(one.program);
     names.forEach((name, unit) => {
       gl.activeTexture(gl.TEXTURE0 + unit);
       gl.bindTexture(gl.TEXTURE_2D, name === "cut" ? this.cut : this.textures[name]);
-      gl.uniform1i(one.at(name), unit);
+      gl.uniform1i(one.at(samplers[unit]), unit);
     });
   }
 
@@ -257,7 +272,7 @@ function program(gl, vertex, fragment) {
   return { program: made, at };
 }
 
-const EXACT = new Set(["cells", "near", "depth"]); // float32 has no filter everywhere
+const EXACT = new Set(["cells", "near", "depth", "room"]); // float32 has no filter everywhere
 
 function texture(gl, name) {
   const made = gl.createTexture();

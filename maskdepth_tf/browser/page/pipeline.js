@@ -1,5 +1,6 @@
 // From a frame's pixels to what is painted: registration, network, steadiness, edges.
 
+import { apply, fitTo } from "./depth_of_room.js";
 import { Edges } from "./edges.js";
 import { Registration } from "./registering.js";
 import { Steady } from "./steady.js";
@@ -19,6 +20,7 @@ export class Pipeline {
     this.picture = new Float32Array(side * side * 3);
     this.mask = new Float32Array(side * side);
     this.depth = new Float32Array(side * side);
+    this.room = new Float32Array(side * side); // depth of the empty scene
     this.frames = 0;
     this.residual = 0; // of the last frame that was like the one before it
     this.isDue = false;
@@ -29,13 +31,17 @@ export class Pipeline {
     await this.network.run(this.picture, this.picture, this.mask, this.depth);
   }
 
-  /** Takes a background, RGBA bytes of side * side pixels. */
-  setBackground(pixels) {
-    this.registration.setBackground(this.read(pixels));
+  /** Takes a background, RGBA bytes of side * side pixels; gives its depth. */
+  async setBackground(pixels) {
+    const picture = this.read(pixels);
+    this.registration.setBackground(picture);
+    await this.network.run(picture, picture, this.mask, this.depth);
+    this.room.set(this.depth);
     this.steady.reset();
     this.frames = 0;
     this.residual = 0;
     this.isDue = false;
+    return this.room;
   }
 
   /**
@@ -53,6 +59,8 @@ export class Pipeline {
     if (alone) this.steady.reset();
     await this.network.run(bg, picture, this.mask, this.depth);
     const answered = performance.now();
+    const fit = fitTo(this.room, this.depth, this.mask);
+    if (!alone) apply(fit, this.depth);
     const { mask, depth } = this.steady.smooth(this.mask, this.depth);
     const residual = this.registration.residual(picture, mask);
     // Something happened: what the camera did should be known with the next frame.
@@ -64,6 +72,7 @@ export class Pipeline {
       cells,
       near,
       depth,
+      fit: alone ? fit : [1, 0],
       warp,
       light,
       mismatch,

@@ -151,11 +151,13 @@ void main() {
 export const RELIEF_VERTEX = `#version 300 es
 uniform sampler2D depth;
 uniform mat4 camera;
+uniform vec2 fit;
 uniform float aspect, strength, distant;
 out vec2 uv;
 out float torn;
 float at(ivec2 cell) {
-  return texelFetch(depth, clamp(cell, ivec2(0), textureSize(depth, 0) - 1), 0).r;
+  float own = texelFetch(depth, clamp(cell, ivec2(0), textureSize(depth, 0) - 1), 0).r;
+  return fit.x * own + fit.y;
 }
 void main() {
   int side = textureSize(depth, 0).x;
@@ -176,10 +178,12 @@ precision highp float;
 in vec2 uv;
 in float torn;
 out vec4 colour;
-uniform sampler2D frame;
+uniform sampler2D colours, cut;
+uniform float least; // masks below it are not drawn
 void main() {
+  if (texture(cut, uv).a < least) discard;
   if (torn > 0.16) discard;
-  colour = vec4(texture(frame, uv).rgb, 1.0);
+  colour = vec4(texture(colours, uv).rgb, 1.0);
 }`;
 
 function float(value) {

@@ -1,4 +1,4 @@
-// The relief by the processor: each cell of the depth map a small square, nearest first.
+// The relief by the processor: each cell of a depth map a few squares, nearest first.
 
 import { axesOf, DISTANCE, FOCAL, STRENGTH } from "./view_of_relief.js";
 
@@ -12,29 +12,37 @@ let nearest = new Float32Array(0); // how far what each pixel shows is; used aga
  * @param {Uint32Array} words The picture's pixels.
  * @param {{width: number, height: number}} size Its size.
  * @param {object} eye yaw, pitch, distance, and the colour `back` where nothing is.
- * @param {Float32Array} depth Of side * side, 0 near and 1 far.
+ * @param {{depth: Float32Array, fit: number[], pixels: Uint8ClampedArray,
+ *   least: number}[]} layers Depth of side * side, 0 near and 1 far, its scale and shift,
+ *   RGBA bytes of the picture's size, and the least alpha that is drawn.
  * @param {number} side
- * @param {Uint8ClampedArray} frame RGBA bytes of the picture's size.
  */
-export function drawRelief(words, { width, height }, eye, depth, side, frame) {
-  const colours = new Uint32Array(frame.buffer);
-  const [red, green, blue] = eye.back.map((value) => Math.round(255 * value));
-  words.fill(((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0);
+export function drawRelief(words, size, eye, layers, side) {
+  words.fill(wordOf(eye.back.map((value) => Math.round(255 * value))));
   if (nearest.length !== words.length) nearest = new Float32Array(words.length);
   nearest.fill(Infinity);
+  for (const layer of layers) {
+    if (layer.depth) drawLayer(words, size, eye, layer, side);
+  }
+}
+
+function drawLayer(words, { width, height }, eye, { depth, fit, pixels, least }, side) {
+  const colours = new Uint32Array(pixels.buffer);
   const [right, up, back] = axesOf(eye);
   const aspect = width / height;
   const scale = (FOCAL * height) / 2;
   const count = side * DETAIL;
-  const size = (2 * scale) / count;
+  const square = (2 * scale) / count;
   const torn = tornOf(depth, side);
   for (let row = 0; row < count; row++) {
     const v = (row + 0.5) / count;
-    const y = Math.floor(v * height) * width;
+    const line = Math.floor(v * height) * width;
     for (let column = 0; column < count; column++) {
       const u = (column + 0.5) / count;
+      const colour = colours[line + Math.floor(u * width)];
+      if (colour >>> 24 < least) continue;
       if (torn[Math.floor(v * side) * side + Math.floor(u * side)]) continue;
-      const far = smooth(depth, side, u, v);
+      const far = fit[0] * smooth(depth, side, u, v) + fit[1];
       // Along the rays of the camera: seen from where that was, it is the picture.
       const further = STRENGTH * (far - 0.5);
       const away = 1 + further;
@@ -47,8 +55,7 @@ export function drawRelief(words, { width, height }, eye, depth, side, frame) {
       const across = width / 2 + step * (right[0] * x3 + right[1] * y3 + right[2] * z3);
       const down = height / 2 - step * (up[0] * x3 + up[1] * y3 + up[2] * z3);
       // Wide enough that squares side by side leave nothing open.
-      const half = ((size * away) / distance) * 0.62;
-      const colour = colours[y + Math.floor(u * width)];
+      const half = ((square * away) / distance) * 0.62;
       const last = Math.min(Math.ceil(down + half), height);
       const end = Math.min(Math.ceil(across + half * aspect), width);
       for (let j = Math.max(Math.floor(down - half), 0); j < last; j++) {
@@ -56,7 +63,7 @@ export function drawRelief(words, { width, height }, eye, depth, side, frame) {
           const place = j * width + i;
           if (distance < nearest[place]) {
             nearest[place] = distance;
-            words[place] = colour;
+            words[place] = colour | 0xff000000;
           }
         }
       }
@@ -82,9 +89,14 @@ function tornOf(depth, side) {
 function smooth(depth, side, u, v) {
   const x = Math.min(Math.max(u * side - 0.5, 0), side - 1.001);
   const y = Math.min(Math.max(v * side - 0.5, 0), side - 1.001);
-  const [left, top] = [Math.floor(x), Math.floor(y)];
+  const left = Math.floor(x);
+  const top = Math.floor(y);
   const i = top * side + left;
   const upper = depth[i] + (depth[i + 1] - depth[i]) * (x - left);
   const lower = depth[i + side] + (depth[i + side + 1] - depth[i + side]) * (x - left);
   return upper + (lower - upper) * (y - top);
+}
+
+function wordOf([red, green, blue]) {
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }

@@ -28,14 +28,18 @@ async function start({ settings, model, remote }) {
   }
   const pipeline = new Pipeline(settings, network);
   await pipeline.warm();
-  self.onmessage = ({ data }) => answer(pipeline, data);
+  let last = Promise.resolve(); // the network runs once at a time
+  self.onmessage = ({ data }) => {
+    last = last.then(() => answer(pipeline, data));
+  };
   self.postMessage({ kind: "ready", runtime: isHere ? "browser" : "server" });
 }
 
 async function answer(pipeline, { kind, pixels, number, alone }) {
   try {
     if (kind === "background") {
-      pipeline.setBackground(pixels);
+      const depth = await pipeline.setBackground(pixels);
+      self.postMessage({ kind: "empty", depth });
       return;
     }
     const found = await pipeline.answer(pixels, alone);
