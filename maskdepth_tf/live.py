@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None) -> int | None:
         text = f"--port must be free. Received: {args.port}: {error.strerror}"
         raise UsageError(text) from None
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(f"preparing {args.model}", file=sys.stderr, flush=True)
     with server, contextlib.suppress(KeyboardInterrupt):
         startup.load_tensorflow()
         from maskdepth_tf.training import checkpoints

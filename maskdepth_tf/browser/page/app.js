@@ -1,14 +1,16 @@
-// The page: its states, and what its controls do.
+// The page: its states, and what happens in them.
 //
 // States, in `body[data-state]`: loading, start, pictures, opening, problem, ready (the
 // camera is seen), countdown, capturing, live, still (two pictures were answered).
 
 import { Averager, blurred } from "./background.js";
 import { CanvasPainter } from "./canvas_painter.js";
+import { listen } from "./controls.js";
 import { Engine } from "./engine.js";
 import { Numbers } from "./numbers.js";
 import { Orbit } from "./orbit.js";
 import { Painter } from "./painter.js";
+import { covering, drawn, rgba } from "./pictures.js";
 import { explain } from "./problems.js";
 import { cutoutFile, depthFile, maskFile, Recording, save } from "./saving.js";
 import { Camera, readPicture, VideoFile } from "./sources.js";
@@ -46,7 +48,7 @@ class Page {
     this.turn = 0; // answers to frames of an earlier turn are let go
     this.turnWith($("canvas"));
     this.numbers.setPainter(this.painter.kind);
-    this.listen();
+    listen(this);
     this.setView("overlay");
     this.setState("start");
     this.engine.ready.then(
@@ -116,6 +118,8 @@ class Page {
   }
 
   describe() {
+    // Keys turn the relief; of other views there is nothing to do.
+    $("canvas").tabIndex = this.view === "relief" ? 0 : -1;
     const seen = {
       ready: "What the camera sees",
       countdown: "What the camera sees",
@@ -164,25 +168,25 @@ class Page {
 
   async openCamera(id) {
     this.wanted = "camera";
-    await this.open("Opening the camera", "Your browser may ask whether this page may use it.", () =>
-      Camera.open(id),
-    );
-    if (this.source instanceof Camera) {
-      this.source.ended.then(() => {
-        if (this.source?.isOpen) {
-          this.fail(new DOMException("", "NotReadableError"), () => this.openCamera());
-        }
-      });
-      await this.listCameras();
-    }
+    const text = "Your browser may ask whether this page may use it.";
+    const again = () => this.openCamera(id);
+    const camera = await this.open("Opening the camera", text, () => Camera.open(id), again);
+    if (!camera) return;
+    camera.ended.then(() => {
+      if (this.source !== camera) return;
+      this.fail(new DOMException("", "NotReadableError"), () => this.openCamera());
+    });
+    await this.listCameras();
   }
 
   async openVideo(file) {
     this.wanted = "file";
-    await this.open("Opening the video", file.name, () => VideoFile.open(file));
+    const again = () => this.openVideo(file);
+    await this.open("Opening the video", file.name, () => VideoFile.open(file), again);
   }
 
-  async open(title, text, make) {
+  // The source, or null where it was refused or something else was chosen meanwhile.
+  async open(title, text, make, again) {
     this.leave();
     $("opening-title").textContent = title;
     $("opening-text").textContent = text;
@@ -193,15 +197,16 @@ class Page {
       const source = await make();
       if (turn !== this.turn) {
         source.close();
-        return;
+        return null;
       }
       this.source = source;
     } catch (error) {
-      if (turn === this.turn) this.fail(error, () => this.open(title, text, make));
-      return;
+      if (turn === this.turn) this.fail(error, again);
+      return null;
     }
     this.toReady();
     this.source.watch((video) => this.see(video));
+    return this.source;
   }
 
   toReady() {
@@ -304,6 +309,7 @@ class Page {
 
   capture() {
     this.turn++;
+    clearTimeout(this.timer);
     this.setWarning(null);
     if (this.source instanceof Camera) this.countDown(COUNTDOWN);
     else this.beginCapture();
@@ -336,6 +342,7 @@ class Page {
   }
 
   useBackground(canvas) {
+    clearTimeout(this.timer);
     this.watch.reset();
     this.numbers.reset();
     this.putBackground(canvas, canvas);
@@ -449,134 +456,6 @@ class Page {
     $("record").setAttribute("aria-pressed", "false");
     $("record").textContent = "Record";
   }
-
-  listen() {
-    const click = (id, act) => $(id).addEventListener("click", act);
-    click("choose-camera", () => this.openCamera());
-    click("choose-pictures", () => {
-      this.setState("pictures");
-      $("picture-bg").focus();
-    });
-    click("choose-video", () => $("video-file").click());
-    click("pictures-back", () => this.restart());
-    click("restart", () => this.restart());
-    click("cancel", () => this.restart());
-    click("leave", () => this.restart());
-    click("retry", () => this.retry());
-    click("capture", () => this.capture());
-    click("recapture", () => this.capture());
-    click("dismiss", () => {
-      this.dismissed = true;
-      $("warning").hidden = true;
-    });
-    for (const name of ["mask", "depth", "cutout"]) {
-      click(`save-${name}`, () => this.saveFile(name));
-    }
-    click("record", () => this.record());
-    $("record").hidden = !Recording.canRecord;
-    const change = (id, act) => $(id).addEventListener("change", act);
-    change("video-file", (event) => {
-      const [file] = event.target.files;
-      event.target.value = "";
-      if (file) this.openVideo(file);
-    });
-    for (const id of ["picture-bg", "picture-fg"]) this.listenForPicture($(id));
-    $("pictures").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.compare();
-    });
-    change("camera", (event) => this.openCamera(event.target.value));
-    $("seek").addEventListener("input", (event) => {
-      const { video } = this.source;
-      video.currentTime = event.target.value * video.duration;
-    });
-    change("background-file", (event) => this.readInto(event, (file) => this.useBackgroundFile(file)));
-    change("backdrop-file", (event) =>
-      this.readInto(event, async (file) => {
-        this.backdrop = await readPicture(file);
-        this.putBackdrop();
-        this.draw();
-      }),
-    );
-    $("colour").addEventListener("input", (event) => {
-      document.documentElement.style.setProperty("--chosen", event.target.value);
-      this.draw();
-    });
-    for (const input of document.querySelectorAll("input[name=view]")) {
-      input.addEventListener("change", () => this.setView(input.value));
-    }
-    for (const input of document.querySelectorAll("input[name=behind]")) {
-      input.addEventListener("change", () => this.setBehind());
-    }
-  }
-
-  listenForPicture(input) {
-    const label = input.closest("label");
-    const show = () => {
-      const [file] = input.files;
-      label.querySelector("img")?.remove();
-      label.classList.toggle("chosen", Boolean(file));
-      label.querySelector("span").textContent = file?.name ?? "Choose a picture, or drop it here";
-      if (file) label.prepend(imageOf(file));
-      $("compare").disabled = !($("picture-bg").files[0] && $("picture-fg").files[0]);
-    };
-    input.addEventListener("change", show);
-    label.addEventListener("dragover", (event) => event.preventDefault());
-    label.addEventListener("drop", (event) => {
-      event.preventDefault();
-      input.files = event.dataTransfer.files;
-      show();
-    });
-  }
-
-  // A file that cannot be read leaves all else as it is.
-  async readInto(event, take) {
-    const [file] = event.target.files;
-    event.target.value = "";
-    if (!file) return;
-    try {
-      await take(file);
-    } catch (error) {
-      const { title, text } = explain(error, "file");
-      this.say(`${title}. ${text}`, true);
-    }
-  }
-}
-
-function imageOf(file) {
-  const image = new Image();
-  image.alt = "";
-  image.src = URL.createObjectURL(file);
-  image.onload = image.onerror = () => URL.revokeObjectURL(image.src);
-  return image;
-}
-
-function drawn(source, width, height) {
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(source, 0, 0, width, height);
-  return canvas;
-}
-
-// As large as needed to cover a frame, its middle in the middle.
-function covering(picture, width, height) {
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  const scale = Math.max(width / picture.width, height / picture.height);
-  const [w, h] = [picture.width * scale, picture.height * scale];
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
-  return canvas;
-}
-
-function rgba(hex) {
-  const number = parseInt(hex.slice(1), 16);
-  return [number >> 16, (number >> 8) & 255, number & 255].map((value) => value / 255).concat(1);
 }
 
 function drawScale(colours) {
