@@ -25,6 +25,7 @@ COMMANDS = {
     "robustness": ("maskdepth_tf.robustness", "measure what disturbances spoil"),
     "runs": ("maskdepth_tf.list_runs", "list runs with their best figures"),
     "export": ("maskdepth_tf.export", "write a SavedModel for TF Serving"),
+    "live": ("maskdepth_tf.live", "mask and depth of a camera, in a browser"),
     "serve": ("maskdepth_tf.serve", "answer as TF Serving does, REST and gRPC"),
     "client": ("maskdepth_tf.client", "ask a server for what predict writes"),
     "input-server": ("maskdepth_tf.input_server", "prepare batches for trainings"),

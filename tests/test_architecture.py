@@ -16,11 +16,11 @@ SHARED = "errors startup streams draws files workers schema config".split()
 """Modules at the top of the package that every part may know, lowest first."""
 
 ROOMS = "images registration network scenes input reports dataset training".split()
-ROOMS += "inference video disturbing serving clients exporting".split()
+ROOMS += "inference video disturbing serving clients exporting browser".split()
 """Folders of the package, lowest first."""
 
 COMMANDS = "input_server list_runs robustness evaluate export predict serve".split()
-COMMANDS += ["client", "train", "__main__"]
+COMMANDS += ["live", "client", "train", "__main__"]
 """Modules at the top of the package that a user calls, lowest first."""
 
 # `cli` makes the parsers of all commands, also of those in the folder `dataset`.

@@ -1,0 +1,481 @@
+// How the camera moved between two pictures: an affine warp, coarse to fine.
+//
+// The same steps as the package's `registration/geometry.py`, whose constants come with
+// the settings; one picture at a time, and what depends on the background alone is
+// kept. Planes are Float32Array of side * side values, row by row.
+
+const STILL = [1, 0, 0, 0, 1, 0];
+const LUMA = [0.299, 0.587, 0.114];
+
+/** Warp [6] -> zoom, turn, stretch, shear, shift right and down. */
+export function movementOf([a, b, right, d, e, down]) {
+  return [(a + e) / 2 - 1, (d - b) / 2, (a - e) / 2, (b + d) / 2, right, down];
+}
+
+export function isStill(warp) {
+  return warp.every((value, i) => value === STILL[i]);
+}
+
+function warpOf([zoom, turn, stretch, shear, right, down]) {
+  return [1 + zoom + stretch, shear - turn, right, shear + turn, 1 + zoom - stretch, down];
+}
+
+/** Interleaved RGB of 0 to 255 -> grey. */
+export function lumaOf(pixels, grey) {
+  for (let i = 0, k = 0; i < grey.length; i++, k += 3) {
+    grey[i] = LUMA[0] * pixels[k] + LUMA[1] * pixels[k + 1] + LUMA[2] * pixels[k + 2];
+  }
+  return grey;
+}
+
+/** Means of squares; `side` divides `size`. `channels` values a pixel. */
+export function pool(pixels, size, side, channels = 1) {
+  const step = size / side;
+  if (step === 1) return pixels;
+  const out = new Float32Array(side * side * channels);
+  for (let row = 0; row < size; row++) {
+    const down = Math.floor(row / step) * side;
+    for (let column = 0; column < size; column++) {
+      const to = (down + Math.floor(column / step)) * channels;
+      const from = (row * size + column) * channels;
+      for (let c = 0; c < channels; c++) out[to + c] += pixels[from + c];
+    }
+  }
+  for (let i = 0; i < out.length; i++) out[i] /= step * step;
+  return out;
+}
+
+/** Which pixels of a picture the background shows, 0 or 1 each. */
+export function insideOf(warp, side, margin) {
+  const [a, b, c, d, e, f] = warp;
+  const limit = 0.5 - (margin + 0.5) / side + 1e-6;
+  const inside = new Uint8Array(side * side);
+  for (let row = 0, i = 0; row < side; row++) {
+    const y = (row + 0.5) / side - 0.5;
+    for (let column = 0; column < side; column++, i++) {
+      const x = (column + 0.5) / side - 0.5;
+      const far = Math.max(Math.abs(a * x + b * y + c), Math.abs(d * x + e * y + f));
+      inside[i] = far <= limit ? 1 : 0;
+    }
+  }
+  return inside;
+}
+
+/** A square of `size` at the warped places of one of `side`, bilinear. */
+export function resample(image, size, warp, side, channels = 1) {
+  const [a, b, c, d, e, f] = warp;
+  const scale = size / side;
+  const middle = size / 2 - 0.5;
+  const back = scale * (side / 2 - 0.5);
+  const right = size * c + middle - back * (a + b);
+  const down = size * f + middle - back * (d + e);
+  const out = new Float32Array(side * side * channels);
+  const last = size - 1;
+  for (let row = 0, to = 0; row < side; row++) {
+    for (let column = 0; column < side; column++) {
+      const x = Math.min(Math.max(scale * (a * column + b * row) + right, 0), last);
+      const y = Math.min(Math.max(scale * (d * column + e * row) + down, 0), last);
+      const left = Math.min(Math.floor(x), last - 1);
+      const top = Math.min(Math.floor(y), last - 1);
+      const u = x - left;
+      const v = y - top;
+      let from = (top * size + left) * channels;
+      const below = size * channels;
+      for (let k = 0; k < channels; k++, from++, to++) {
+        const upper = image[from] + (image[from + channels] - image[from]) * u;
+        const low = image[from + below];
+        const lower = low + (image[from + below + channels] - low) * u;
+        out[to] = upper + (lower - upper) * v;
+      }
+    }
+  }
+  return out;
+}
+
+/** Twice as many pixels by Keys' cubics; beyond the border there is nothing. */
+export function doubled(image, side, channels) {
+  const wide = doubledRows(image, side, side, channels, channels, side * channels);
+  // `wide` is stored column by column: the same step along the other axis follows.
+  return doubledRows(wide, side, 2 * side, channels, channels, side * channels);
+}
+
+// Doubles along lines of `length` pixels and stores the result transposed.
+function doubledRows(image, length, lines, channels, step, stride) {
+  const out = new Float32Array(2 * length * lines * channels);
+  const cubic = (t) => {
+    const x = Math.abs(t);
+    if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+    return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
+  };
+  for (let place = 0; place < 2 * length; place++) {
+    const at = (place + 0.5) / 2 - 0.5;
+    const first = Math.floor(at) - 1;
+    const taps = [];
+    let total = 0;
+    for (let i = first; i < first + 4; i++) {
+      if (i >= 0 && i < length) taps.push([i * step, cubic(at - i)]);
+    }
+    for (const tap of taps) total += tap[1];
+    for (let line = 0; line < lines; line++) {
+      const to = (place * lines + line) * channels;
+      for (const [offset, weight] of taps) {
+        const from = line * stride + offset;
+        for (let c = 0; c < channels; c++) {
+          out[to + c] += (image[from + c] * weight) / total;
+        }
+      }
+    }
+  }
+  return out;
+}
+
+/** Solves a symmetric positive system in place; matrix [n * n], vector [n]. */
+export function solve(matrix, vector) {
+  const n = vector.length;
+  for (let i = 0; i < n; i++) {
+    for (let j = i + 1; j < n; j++) {
+      const factor = matrix[j * n + i] / matrix[i * n + i];
+      for (let k = i; k < n; k++) matrix[j * n + k] -= factor * matrix[i * n + k];
+      vector[j] -= factor * vector[i];
+    }
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    for (let k = i + 1; k < n; k++) vector[i] -= matrix[i * n + k] * vector[k];
+    vector[i] /= matrix[i * n + i];
+  }
+  return vector;
+}
+
+/** Follows the camera from one background; `size` is the side of its square. */
+export class Geometry {
+  constructor(constants, size) {
+    this.constants = constants;
+    this.size = size;
+    this.sides = sidesOf(constants, size);
+    this.grey = new Float32Array(size * size);
+  }
+
+  get tells() {
+    return this.sides.at(-1) >= this.constants.LEAST_SIDE;
+  }
+
+  /** Takes a background: interleaved RGB of 0 to 255. */
+  setBackground(pixels) {
+    lumaOf(pixels, this.grey);
+    this.bg = this.sides.map((side) => this.contrast(this.grey, side));
+    const { TURNS } = this.constants;
+    this.turned = TURNS.map(([degrees, zoom]) => {
+      const turn = (degrees * Math.PI) / 180;
+      const warp = [1 + zoom, -turn, 0, turn, 1 + zoom, 0];
+      return { turn, zoom, bg: resample(this.bg[0], this.sides[0], warp, this.sides[0]) };
+    });
+  }
+
+  /** Looks at a picture; `estimate` and `agreement` are then about it. */
+  setPicture(pixels) {
+    lumaOf(pixels, this.grey);
+    this.first = this.contrast(this.grey, this.sides[0]);
+  }
+
+  /** The warp from the picture to the background; [1, 0, 0, 0, 1, 0] if still. */
+  estimate() {
+    if (!this.tells) return STILL;
+    const { TOLERANCES, GAIN, LIMITS } = this.constants;
+    let level = this.level(0, this.first);
+    let warp = this.refine(level, this.search(level), TOLERANCES[0]);
+    for (let i = 1; i < this.sides.length; i++) {
+      level = this.level(i, this.contrast(this.grey, this.sides[i]));
+      warp = this.refine(level, warp, TOLERANCES[i]);
+    }
+    const gains = this.cost(level, warp) < (1 - GAIN) * this.cost(level, STILL);
+    const believed = movementOf(warp).every((m, i) => Math.abs(m) <= LIMITS[i]);
+    return gains && believed ? warp : STILL;
+  }
+
+  /** How surely each pixel of the smallest level shows the background, 0 to 1. */
+  agreement(warp) {
+    const side = this.sides[0];
+    const agreement = new Float32Array(side * side).fill(1);
+    if (!this.tells) return agreement;
+    const { NOISE, FINE, EVIDENCE } = this.constants;
+    const bg = isStill(warp) ? this.bg[0] : resample(this.bg[0], side, warp, side);
+    const inside = insideOf(warp, side, 1);
+    for (let i = 0; i < agreement.length; i++) {
+      const error = bg[i] - this.first[i];
+      const [right, down] = gradientAt(this.first, side, i);
+      const variance = NOISE ** 2 + FINE ** 2 * (right ** 2 + down ** 2);
+      const square = this.first[i] ** 2;
+      const evidence = square / (square + EVIDENCE ** 2);
+      agreement[i] = this.weight(error, variance) * evidence * inside[i];
+    }
+    return agreement;
+  }
+
+  weight(error, variance) {
+    const far = 1 + error ** 2 / (this.constants.OUTLIER ** 2 * variance);
+    return 1 / (far * far);
+  }
+
+  // Deviation from the mean around, by the deviation there; softened.
+  contrast(grey, side) {
+    const { CONTRAST, WINDOW } = this.constants;
+    const pooled = pool(grey, this.size, side);
+    const mean = box(pooled, side, WINDOW);
+    const off = new Float32Array(pooled.length);
+    const square = new Float32Array(pooled.length);
+    for (let i = 0; i < off.length; i++) {
+      off[i] = pooled[i] - mean[i];
+      square[i] = off[i] * off[i];
+    }
+    const variance = box(square, side, WINDOW);
+    for (let i = 0; i < off.length; i++) {
+      off[i] /= Math.sqrt(variance[i] + CONTRAST ** 2);
+    }
+    return softened(off, side);
+  }
+
+  level(number, fg) {
+    const side = this.sides[number];
+    const cell = Math.max(1, Math.floor(side / this.constants.CELLS));
+    const count = Math.floor(side / cell);
+    const n = count * count;
+    const level = { side, bg: this.bg[number], n };
+    for (const name of ["x", "y", "contrast", "slope"]) level[name] = new Float32Array(n);
+    level.jacobian = Array.from({ length: 6 }, () => new Float32Array(n));
+    for (let i = 0; i < n; i++) {
+      // What is flat tells nothing of a movement: the steepest pixel of a cell does.
+      let best = -1;
+      let steepest = -1;
+      const corner = Math.floor(i / count) * cell * side + (i % count) * cell;
+      for (let k = 0; k < cell * cell; k++) {
+        const place = corner + Math.floor(k / cell) * side + (k % cell);
+        const [right, down] = gradientAt(fg, side, place);
+        const slope = right * right + down * down;
+        if (slope > steepest) [steepest, best] = [slope, place];
+      }
+      const x = ((best % side) + 0.5) / side - 0.5;
+      const y = (Math.floor(best / side) + 0.5) / side - 0.5;
+      let [right, down] = gradientAt(fg, side, best);
+      right *= side;
+      down *= side;
+      level.x[i] = x;
+      level.y[i] = y;
+      level.contrast[i] = fg[best];
+      level.slope[i] = steepest;
+      const { jacobian } = level;
+      jacobian[0][i] = right * x + down * y;
+      jacobian[1][i] = down * x - right * y;
+      jacobian[2][i] = right * x - down * y;
+      jacobian[3][i] = right * y + down * x;
+      jacobian[4][i] = right;
+      jacobian[5][i] = down;
+    }
+    level.fg = fg;
+    return level;
+  }
+
+  // The best of all shifts, turns and zooms, after a few steps of refinement.
+  search(level) {
+    const { REACH, SEARCH_OUTLIER, STARTS, START_TOLERANCES } = this.constants;
+    const { side, fg } = level;
+    const reach = Math.ceil(REACH * side);
+    const found = [];
+    for (let down = -reach; down <= reach; down++) {
+      for (let right = -reach; right <= reach; right++) {
+        let best = null;
+        for (const turned of this.turned) {
+          let cost = 0;
+          for (let row = reach; row < side - reach; row++) {
+            const from = (row + down) * side + right;
+            for (let column = reach; column < side - reach; column++) {
+              const error = Math.abs(turned.bg[from + column] - fg[row * side + column]);
+              cost += Math.min(error, SEARCH_OUTLIER);
+            }
+          }
+          if (!best || cost < best.cost) best = { cost, turned, right, down };
+        }
+        found.push(best);
+      }
+    }
+    found.sort((one, other) => one.cost - other.cost);
+    let chosen = null;
+    for (const { turned, right, down } of found.slice(0, STARTS)) {
+      const { turn, zoom } = turned;
+      const x = ((1 + zoom) * right - turn * down) / side;
+      const y = (turn * right + (1 + zoom) * down) / side;
+      const start = warpOf([zoom, turn, 0, 0, x, y]);
+      const warp = this.refine(level, start, START_TOLERANCES);
+      const cost = this.cost(level, warp);
+      if (!chosen || cost < chosen.cost) chosen = { cost, warp };
+    }
+    return chosen.warp;
+  }
+
+  // Takes a Gauss-Newton step for each tolerance.
+  refine(level, warp, tolerances) {
+    const { NOISE, INDEPENDENT, MOVEMENTS } = this.constants;
+    const prior = MOVEMENTS.map((deviation) => 1 / deviation ** 2);
+    const { n, slope, jacobian } = level;
+    const normal = new Float64Array(36);
+    const row = new Float64Array(6);
+    for (const tolerance of tolerances) {
+      normal.fill(0);
+      const moved = new Float64Array(6);
+      this.differences(level, warp);
+      for (let i = 0; i < n; i++) {
+        if (!this.inside[i]) continue;
+        const error = this.error[i];
+        const variance = NOISE ** 2 + tolerance ** 2 * slope[i];
+        const weight = (INDEPENDENT * this.weight(error, variance)) / variance;
+        for (let k = 0; k < 6; k++) row[k] = jacobian[k][i];
+        for (let k = 0; k < 6; k++) {
+          const weighted = weight * row[k];
+          moved[k] += weighted * error;
+          for (let l = k; l < 6; l++) normal[k * 6 + l] += weighted * row[l];
+        }
+      }
+      const movement = movementOf(warp);
+      for (let k = 0; k < 6; k++) {
+        for (let l = 0; l < k; l++) normal[k * 6 + l] = normal[l * 6 + k];
+        normal[k * 7] += prior[k];
+        moved[k] += prior[k] * movement[k];
+      }
+      warp = chainInverse(warp, warpOf(solve(normal, moved)));
+    }
+    return warp;
+  }
+
+  // Mean squared difference in deviations, cut off.
+  cost(level, warp) {
+    const { NOISE, FINE } = this.constants;
+    this.differences(level, warp);
+    let total = 0;
+    let count = 1;
+    for (let i = 0; i < level.n; i++) {
+      if (!this.inside[i]) continue;
+      const variance = NOISE ** 2 + FINE ** 2 * level.slope[i];
+      total += Math.min(this.error[i] ** 2 / variance, 2);
+      count += 1;
+    }
+    return total / count;
+  }
+
+  // Background less picture at the compared pixels, and whether it is known there.
+  differences(level, warp) {
+    const { side, n, bg, x, y, contrast } = level;
+    if (!this.error || this.error.length < n) {
+      this.error = new Float32Array(n);
+      this.inside = new Uint8Array(n);
+    }
+    const [a, b, c, d, e, f] = warp.map((value) => value * side);
+    const middle = (side - 1) / 2;
+    for (let i = 0; i < n; i++) {
+      const column = a * x[i] + b * y[i] + c + middle;
+      const row = d * x[i] + e * y[i] + f + middle;
+      const known = column >= 1 && column <= side - 2 && row >= 1 && row <= side - 2;
+      this.inside[i] = known ? 1 : 0;
+      if (!known) continue;
+      const left = Math.floor(column);
+      const top = Math.floor(row);
+      const place = top * side + left;
+      const right = column - left;
+      const upper = bg[place] + (bg[place + 1] - bg[place]) * right;
+      const low = bg[place + side];
+      const lower = low + (bg[place + side + 1] - low) * right;
+      this.error[i] = upper + (lower - upper) * (row - top) - contrast[i];
+    }
+  }
+}
+
+// Sides of the levels, the smallest first.
+function sidesOf({ LEAST_SIDE, MOST_SIDE, TOLERANCES }, size) {
+  while (size > MOST_SIDE && size % 2 === 0) size /= 2;
+  const sides = [size];
+  while (sides[0] % 2 === 0 && sides[0] / 2 >= LEAST_SIDE) sides.unshift(sides[0] / 2);
+  return sides.slice(-TOLERANCES.length);
+}
+
+// Of places beyond the border: those mirrored at it.
+function mirrored(place, side) {
+  if (place < 0) return -1 - place;
+  return place >= side ? 2 * side - 1 - place : place;
+}
+
+// Means of windows, one axis after the other.
+function box(image, side, window) {
+  const reach = (window - 1) / 2;
+  const rows = new Float32Array(image.length);
+  const out = new Float32Array(image.length);
+  for (let row = 0; row < side; row++) {
+    const start = row * side;
+    for (let column = 0; column < side; column++) {
+      let sum = 0;
+      for (let k = column - reach; k <= column + reach; k++) {
+        sum += image[start + mirrored(k, side)];
+      }
+      rows[start + column] = sum / window;
+    }
+  }
+  for (let row = 0; row < side; row++) {
+    for (let k = row - reach; k <= row + reach; k++) {
+      const from = mirrored(k, side) * side;
+      for (let column = 0; column < side; column++) {
+        out[row * side + column] += rows[from + column] / window;
+      }
+    }
+  }
+  return out;
+}
+
+// Weights 1, 2, 1 along both axes.
+function softened(image, side) {
+  const rows = new Float32Array(image.length);
+  const out = new Float32Array(image.length);
+  for (let row = 0; row < side; row++) {
+    for (let column = 0; column < side; column++) {
+      const i = row * side + column;
+      const left = column ? image[i - 1] : image[i];
+      const right = column < side - 1 ? image[i + 1] : image[i];
+      rows[i] = (left + 2 * image[i] + right) / 4;
+    }
+  }
+  for (let row = 0; row < side; row++) {
+    const above = row ? -side : 0;
+    const below = row < side - 1 ? side : 0;
+    for (let i = row * side; i < (row + 1) * side; i++) {
+      out[i] = (rows[i + above] + 2 * rows[i] + rows[i + below]) / 4;
+    }
+  }
+  return out;
+}
+
+const slopes = [0, 0];
+
+// Change to the right and downwards, per pixel; the array is used again.
+function gradientAt(image, side, i) {
+  const column = i % side;
+  const row = (i - column) / side;
+  const left = column ? i - 1 : i;
+  const right = column < side - 1 ? i + 1 : i;
+  const above = row ? i - side : i;
+  const below = row < side - 1 ? i + side : i;
+  slopes[0] = (image[right] - image[left]) / 2;
+  slopes[1] = (image[below] - image[above]) / 2;
+  return slopes;
+}
+
+// The warp of what the inverse of the change gives.
+function chainInverse([a, b, c, d, e, f], [g, h, i, j, k, l]) {
+  const determinant = g * k - h * j;
+  const [p, q, s, t] = [k, -h, -j, g].map((value) => value / determinant);
+  const u = -(p * i + q * l);
+  const v = -(s * i + t * l);
+  return [
+    a * p + b * s,
+    a * q + b * t,
+    a * u + b * v + c,
+    d * p + e * s,
+    d * q + e * t,
+    d * u + e * v + f,
+  ];
+}

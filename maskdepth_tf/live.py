@@ -1,0 +1,93 @@
+"""Opens the live page: mask and depth of what your camera sees, in your browser.
+
+The network runs in the page; the server only sends it, to this machine alone. Step out
+of the frame, let the page take the background, and step back in. Two pictures or a
+video file do as well.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maskdepth_tf import cli, startup
+from maskdepth_tf.browser import litert, page_server
+from maskdepth_tf.errors import StateError, UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+PORT = 8510
+
+
+def main(argv: list[str] | None = None) -> int | None:
+    """Serves the page until SIGINT or SIGTERM."""
+    args = make_parser().parse_args(argv)
+    if missing := litert.missing():
+        raise StateError(
+            f"LiteRT.js, which runs the network in the page, is not there: "
+            f"{', '.join(missing)}; fetch it: python -m maskdepth_tf.browser.litert"
+        )
+    # A port that is taken is said at once: what follows takes seconds.
+    try:
+        server = page_server.PageServer(args.port)
+    except OSError as error:
+        text = f"--port must be free. Received: {args.port}: {error.strerror}"
+        raise UsageError(text) from None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(f"preparing {args.model}", file=sys.stderr, flush=True)
+    with server, contextlib.suppress(KeyboardInterrupt):
+        startup.load_tensorflow()
+        from maskdepth_tf.training import checkpoints
+
+        provide(server, checkpoints.load_model(args.model))
+        print(f"open  http://{page_server.HOST}:{server.server_port}/", flush=True)
+        print("Ctrl-C ends it", file=sys.stderr, flush=True)
+        server.serve_forever()
+    return 0
+
+
+def provide(server: page_server.PageServer, model: "keras.Model") -> None:
+    """Gives a server the page and a network, as `model.resnet_unet` builds it."""
+    from maskdepth_tf.browser import settings
+    from maskdepth_tf.inference import graph
+
+    inference = graph.of_model(model)
+
+    def answer(bg, fg_bg):
+        found = inference.network(*(x[None].astype("float32") for x in (bg, fg_bg)))
+        return found["mask"][0].numpy(), found["depth"][0].numpy()
+
+    side = inference.image_size
+    files = page_server.files_of_page()
+    files["settings.json"] = page_server.settings_file(settings.of_network(side))
+    files["network.tflite"] = page_server.pack("network.tflite", to_litert(model))
+    server.provide(files, side, answer)
+
+
+def to_litert(model: "keras.Model") -> bytes:
+    """The network as LiteRT has it, of backgrounds that fit their pictures."""
+    from maskdepth_tf.exporting import formats
+
+    with tempfile.TemporaryDirectory(prefix="maskdepth_") as folder:
+        path = os.path.join(folder, formats.FORMATS["litert"].file)
+        with startup.quietly():
+            formats.FORMATS["litert"].write(model, path, {})
+        return Path(path).read_bytes()
+
+
+def make_parser() -> cli.Parser:
+    """The command's flags."""
+    parser = cli.Parser("live", __doc__, "--port 8510")
+    text = "run folder, .keras file, or a preset that comes with the package"
+    parser.add("--model", "PATH", text, default=cli.PRESET)
+    port = cli.number(int, 0, 65535)
+    parser.add("--port", "N", "port; 0 picks a free one", type=port, default=PORT)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
