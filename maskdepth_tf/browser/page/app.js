@@ -28,6 +28,12 @@ const PANELS = {
   countdown: "countdown",
   capturing: "capturing",
 };
+const OF_CAMERA =
+  "Step out of the frame, so that the camera sees the empty scene. " +
+  "It is taken after three seconds.";
+const OF_VIDEO =
+  "Move to where the scene is empty: the background is the mean of fifteen frames " +
+  "from there on.";
 const TINT = [0.18, 0.83, 0.75];
 const RELIEF_BACK = [0.055, 0.065, 0.085];
 
@@ -205,7 +211,7 @@ class Page {
       return null;
     }
     this.toReady();
-    this.source.watch((video) => this.see(video));
+    this.source.watch((frame) => this.see(frame));
     return this.source;
   }
 
@@ -215,9 +221,7 @@ class Page {
     $("camera-choice").hidden = !isCamera;
     $("seek-choice").hidden = isCamera;
     $("source-text").textContent = isCamera ? "" : source.name;
-    $("background-text").textContent = isCamera
-      ? "Step out of the frame, so that the camera sees the empty scene. It is taken after three seconds."
-      : "Move to where the scene is empty: the background is the mean of fifteen frames from there on.";
+    $("background-text").textContent = isCamera ? OF_CAMERA : OF_VIDEO;
     this.resize(source.width, source.height, LARGEST_FRAME);
     this.setState("ready");
     this.say(isCamera ? "The camera is on: capture the background" : "Capture the background");
@@ -244,33 +248,34 @@ class Page {
 
   // Frames
 
-  see(video) {
+  see(frame) {
+    const { source } = this;
     const [width, height] = this.sourceSize;
-    if (video.videoWidth !== width || video.videoHeight !== height) {
+    if (source.width !== width || source.height !== height) {
       this.background = null; // the camera was turned
       this.turn++;
       this.toReady();
     }
-    if (this.source instanceof VideoFile && !video.seeking) {
-      $("seek").value = video.currentTime / video.duration;
+    if (source instanceof VideoFile && !source.video.seeking) {
+      $("seek").value = source.video.currentTime / source.video.duration;
     }
     if (this.state === "live") {
-      if (this.engine.isIdle) this.ask(video);
+      if (this.engine.isIdle) this.ask(frame);
       return;
     }
-    if (this.state === "capturing") this.collect(video);
-    this.painter.hold(video);
+    if (this.state === "capturing") this.collect(frame);
+    this.painter.hold(frame);
     this.painter.showFrame();
   }
 
   // The frame is held until its own answer is there.
-  async ask(video) {
+  async ask(frame) {
     const { turn } = this;
     const start = performance.now();
-    this.painter.hold(video);
+    const held = this.painter.hold(frame);
     let answer;
     try {
-      answer = await this.engine.answer(video);
+      answer = await this.engine.answer(held);
     } catch (error) {
       if (turn === this.turn) this.fail(error, () => location.reload());
       return;
@@ -335,8 +340,8 @@ class Page {
     this.say("Taking the background");
   }
 
-  collect(video) {
-    this.averager.add(video);
+  collect(frame) {
+    this.averager.add(frame);
     $("progress").value = this.averager.progress;
     if (this.averager.isDone) this.useBackground(this.averager.finish());
   }

@@ -41,9 +41,10 @@ export class CanvasPainter {
     this.squares = squares(width, height);
   }
 
-  /** Keeps a frame until its answer comes. */
+  /** Keeps a frame until its answer comes; gives what draws it once more soonest. */
   hold(source) {
     this.held.context.drawImage(source, 0, 0, this.canvas.width, this.canvas.height);
+    return this.held.canvas;
   }
 
   /** The frame that is held is shown as it is. */

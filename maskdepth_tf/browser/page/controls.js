@@ -47,7 +47,9 @@ export function listen(page) {
     const { video } = page.source;
     video.currentTime = event.target.value * video.duration;
   });
-  change("background-file", (event) => readInto(page, event, (file) => page.useBackgroundFile(file)));
+  change("background-file", (event) =>
+    readInto(page, event, (file) => page.useBackgroundFile(file)),
+  );
   change("backdrop-file", (event) =>
     readInto(page, event, async (file) => {
       page.backdrop = await readPicture(file);

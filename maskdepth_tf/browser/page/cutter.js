@@ -197,7 +197,8 @@ export class Cutter {
     }
     const p = 2 * u;
     const q = 2 * v;
-    const field = 1 + gain[0] * p + gain[1] * q + gain[2] * p * p + gain[3] * p * q + gain[4] * q * q;
+    const straight = 1 + gain[0] * p + gain[1] * q;
+    const field = straight + gain[2] * p * p + gain[3] * p * q + gain[4] * q * q;
     this.backRed = lit(luts[0], background[k], field, red);
     this.backGreen = lit(luts[1], background[k + 1], field, green);
     this.backBlue = lit(luts[2], background[k + 2], field, blue);

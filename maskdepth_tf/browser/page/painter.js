@@ -64,9 +64,10 @@ export class Painter {
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
   }
 
-  /** Keeps a frame until its answer comes. */
+  /** Keeps a frame until its answer comes; gives what draws it once more soonest. */
   hold(source) {
     this.upload("held", source);
+    return source;
   }
 
   /** The frame that is held is shown as it is. */

@@ -3,9 +3,13 @@
 const CAMERA = {
   NotAllowedError: [
     "The camera was refused",
-    "Allow this page to use it beside the address, then try again. Two pictures or a video file need no camera.",
+    "Allow this page to use it beside the address, then try again. " +
+      "Two pictures or a video file need no camera.",
   ],
-  NotFoundError: ["No camera found", "Connect one and try again, or use two pictures or a video file."],
+  NotFoundError: [
+    "No camera found",
+    "Connect one and try again, or use two pictures or a video file.",
+  ],
   OverconstrainedError: ["That camera is gone", "Connect it and try again, or use another one."],
   NotReadableError: [
     "The camera cannot be read",
@@ -13,10 +17,14 @@ const CAMERA = {
   ],
   NotSupportedError: [
     "Browsers allow cameras on this machine alone",
-    "Open this page at http://localhost or http://127.0.0.1. Two pictures or a video file work anyway.",
+    "Open this page at http://localhost or http://127.0.0.1. " +
+      "Two pictures or a video file work anyway.",
   ],
 };
-const FILE = ["That file cannot be read", "It must be a picture or a video that your browser knows."];
+const FILE = [
+  "That file cannot be read",
+  "It must be a picture or a video that your browser knows.",
+];
 
 /** Title and text for an error; `wanted` is camera or file. */
 export function explain(error, wanted) {

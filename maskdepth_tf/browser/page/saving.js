@@ -3,11 +3,13 @@
 import { encode } from "./png.js";
 
 const LONGEST_RECORDING = 20_000; // ms
-const KINDS = ["video/mp4;codecs=avc1", "video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
+const BITS_A_SECOND = 5e6;
+const KINDS = ["mp4;codecs=avc1", "webm;codecs=vp9", "webm;codecs=vp8", "webm"];
 
 /** 8-bit grey, 255 is foreground; of a cut-out's RGBA bytes. */
 export function maskFile(cut, width, height) {
-  return encode(Uint8Array.from({ length: width * height }, (_, i) => cut[4 * i + 3]), width, height, "grey");
+  const alpha = Uint8Array.from({ length: width * height }, (_, i) => cut[4 * i + 3]);
+  return encode(alpha, width, height, "grey");
 }
 
 /** RGBA, the mask as alpha. */
@@ -24,7 +26,8 @@ export function depthFile(depth, side, width, height) {
       const [left, next, right] = between(column, width, side);
       const upper = mix(depth[top * side + left], depth[top * side + next], right);
       const lower = mix(depth[low * side + left], depth[low * side + next], right);
-      values[row * width + column] = Math.round(65535 * Math.min(Math.max(mix(upper, lower, down), 0), 1));
+      const far = Math.min(Math.max(mix(upper, lower, down), 0), 1);
+      values[row * width + column] = Math.round(65535 * far);
     }
   }
   return encode(values, width, height, "grey");
@@ -46,8 +49,10 @@ export class Recording {
   }
 
   constructor(canvas) {
-    const mimeType = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
-    this.recorder = new MediaRecorder(canvas.captureStream(), { mimeType, videoBitsPerSecond: 5e6 });
+    const types = KINDS.map((kind) => `video/${kind}`);
+    const mimeType = types.find((type) => MediaRecorder.isTypeSupported(type));
+    const options = { mimeType, videoBitsPerSecond: BITS_A_SECOND };
+    this.recorder = new MediaRecorder(canvas.captureStream(), options);
     const parts = [];
     this.recorder.ondataavailable = ({ data }) => parts.push(data);
     this.done = new Promise((resolve) => {

@@ -18,7 +18,7 @@ class Film {
     return this.video.videoHeight;
   }
 
-  /** Calls with every new frame, until `close`. */
+  /** Calls with every new frame, which lasts as long as the call, until `close`. */
   watch(see) {
     const { video } = this;
     const next = () => {
@@ -28,7 +28,10 @@ class Film {
     };
     const step = () => {
       next();
-      if (this.isOpen && video.readyState >= 2) see(video);
+      if (!this.isOpen || video.readyState < 2) return;
+      const frame = frameOf(video);
+      see(frame);
+      frame.close?.();
     };
     next();
   }
@@ -96,6 +99,15 @@ export async function readPicture(file) {
     return await createImageBitmap(file);
   } catch {
     throw named("DataError");
+  }
+}
+
+// A <video> may go on to its next frame between two looks at it; this one does not.
+function frameOf(video) {
+  try {
+    return new VideoFrame(video);
+  } catch {
+    return video; // an older browser
   }
 }
 

@@ -10,6 +10,8 @@ const ZOOMED = 0.012;
 const RELIT = 0.12;
 const RESIDUAL = 0.12; // share of what is not in front
 
+const CORRECTED = "It is corrected, less exactly at edges.";
+
 export class Watch {
   constructor({ describing }) {
     this.constants = describing;
@@ -39,11 +41,12 @@ export class Watch {
     const { turn, zoom, right, down } = named(answer.warp);
     const far = Math.max(Math.abs(right), Math.abs(down)) > MOVED;
     if (far || Math.abs(turn) > TURNED || Math.abs(zoom) > ZOOMED) {
-      return `The camera ${movement(answer.warp, width, height, this.constants)}. It is corrected, less exactly at edges.`;
+      const moved = movement(answer.warp, width, height, this.constants);
+      return `The camera ${moved}. ${CORRECTED}`;
     }
     const change = lightOf(answer.light);
     if (Math.abs(change) > RELIT) {
-      return `The light changed: the picture is ${percent(change)}. It is corrected, less exactly at edges.`;
+      return `The light changed: the picture is ${percent(change)}. ${CORRECTED}`;
     }
     return null;
   }
