@@ -46,6 +46,8 @@ TOLERANCES = (
     (0.6, 0.5, 0.4, 0.3, 0.3, 0.25, 0.25, 0.2),
 )
 """Error of the warp that each step reckons with, in pixels, for each level."""
+FOLLOWING = 4
+"""Steps on each but the smallest level where the frame before tells the start."""
 NOISE = 0.1
 """Deviation of a contrast between equal pictures."""
 WINDOW = 5
@@ -113,7 +115,7 @@ def estimate(
     warp = _refine(first, _search(first) if start is None else start, TOLERANCES[0])
     for side, tolerances in zip(sides[1:], TOLERANCES[1:], strict=False):
         level = _level(bg, fg_bg, side)
-        warp = _refine(level, warp, tolerances)
+        warp = _refine(level, warp, tolerances[0 if start is None else -FOLLOWING :])
     gains = _cost(level, warp) < (1 - GAIN) * _cost(level, known)
     believed = tf.reduce_all(tf.abs(_movement(warp)) <= LIMITS, axis=1)
     warp = tf.where((gains & believed)[:, tf.newaxis], warp, known)
@@ -170,10 +172,7 @@ def _level(bg, fg_bg, side) -> Level:
 
 
 def _cells(values, cell) -> tf.Tensor:
-    """[B, s, s, 1] -> the pixels of each cell, [B, number of cells, cell * cell].
-
-    What fills no cell, at the right and below, is left out.
-    """
+    """[B, s, s, 1] -> the pixels of each whole cell, [B, cells, cell * cell]."""
     count = values.shape[1] // cell
     whole = values[:, : count * cell, : count * cell]
     split = tf.reshape(whole, [-1, count, cell, count, cell])

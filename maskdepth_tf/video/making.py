@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import __version__, cli, files, workers
-from maskdepth_tf.errors import UsageError
+from maskdepth_tf.errors import Stopped, UsageError
 from maskdepth_tf.images import encoding as pictures
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import loading
@@ -68,8 +69,13 @@ def make(
         if made.num_frames:
             print(f"going on after {made.num_frames} frames", file=sys.stderr)
         begun, before = time.perf_counter(), made.num_frames
-        with _track(contents.num_frames, before, in_json) as advance:
-            converting.convert(source, wanted, follower, made, lambda _: advance(1))
+        try:
+            with _track(contents.num_frames, before, in_json) as advance:
+                converting.convert(source, wanted, follower, made, lambda _: advance(1))
+        except KeyboardInterrupt:
+            kept = f"{made.num_frames} frames are kept"
+            text = f"interrupted: {kept}, and the same command goes on after them"
+            raise Stopped(text, signal.SIGINT) from None
         rate = (made.num_frames - before) / (time.perf_counter() - begun)
         for target in wanted:
             target.join(made.done, folder, source, contents.audio)

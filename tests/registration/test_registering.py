@@ -86,3 +86,20 @@ def test_mismatch_by_hand():
 def test_another_room_does_not_fit():
     found = register(room(5), room(6))
     assert float(registering.mismatch(found.bg, room(6))[0]) > 0.4
+
+
+def test_a_moving_camera_is_followed_frame_by_frame():
+    """From the frame before, in few steps, as well as by looking everywhere."""
+    room = made_room(3, 300)
+    bg = room[50:178, 50:178][np.newaxis].astype(np.float32)
+    start = registering.register(bg, bg).warp
+    for number in range(1, 9):
+        top, left = 50 + number // 2, 50 + number
+        frame = room[top : top + 128, left : left + 128].copy()
+        frame[70:128, 40:80] = (200, 30, 60)
+        fg_bg = frame[np.newaxis].astype(np.float32)
+        start = registering.register(bg, fg_bg, start).warp
+        moved = 128 * start[0].numpy()[[2, 5]]
+        np.testing.assert_allclose(moved, (left - 50, top - 50), atol=0.3)
+    still = registering.register(bg, fg_bg, start).warp
+    np.testing.assert_allclose(still, start, atol=2e-3)

@@ -1,3 +1,6 @@
+import errno
+import fcntl
+import itertools
 import os
 from pathlib import Path
 
@@ -8,6 +11,7 @@ from PIL import Image
 from maskdepth_tf import cli, predict
 from maskdepth_tf.inference import loading
 from maskdepth_tf.video import converting, segments
+from maskdepth_tf.video.codecs import encoding
 from tests.support import videos
 from tests.support.videos import HEIGHT, SIDE, WIDTH
 
@@ -131,6 +135,45 @@ def test_killed_and_begun_again(clip, monkeypatch, capsys):
         assert ("going on after" in capsys.readouterr().err) == (last >= 5), written
         assert [videos.sums(name) for name in ("out.mov", "depth.mkv")] == expected
         assert videos.times("out.mov") == videos.uneven(COUNT)
+
+
+def test_a_full_disk_is_one_line_and_what_is_done_is_kept(clip, monkeypatch, capsys):
+    outputs = ("--output", "out.mov")
+    whole, count = encoding.Encoder.write, itertools.count()
+
+    def write(self, time, pixels):
+        if next(count) == 8:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out.mov")
+        whole(self, time, pixels)
+
+    monkeypatch.setattr(encoding.Encoder, "write", write)
+    assert run(*outputs) == 5
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith("error: no space left on the disk: ")
+    assert not os.path.exists("out.mov")
+    monkeypatch.setattr(encoding.Encoder, "write", whole)
+    assert run(*outputs) == 0
+    assert "going on after 5 frames" in capsys.readouterr().err
+    assert videos.times("out.mov") == videos.uneven(COUNT)
+
+
+def test_other_settings_are_refused_and_begin_anew_by_force(clip, monkeypatch, capsys):
+    def stop(self, time, pixels):
+        raise KeyboardInterrupt
+
+    whole = encoding.Encoder.write
+    monkeypatch.setattr(encoding.Encoder, "write", stop)
+    assert run("--output", "out.mp4") == 130
+    assert "interrupted: " in capsys.readouterr().err
+    monkeypatch.setattr(encoding.Encoder, "write", whole)
+    assert run("--output", "out.mp4", "--onto", "blur") == 4
+    expected = "out.mp4.partial: was begun with another onto; --force begins anew"
+    assert capsys.readouterr().err == f"error: {expected}\n"
+    with open("out.mp4.partial/lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert run("--output", "out.mp4") == 6
+    assert "another process is at work there" in capsys.readouterr().err
+    assert run("--output", "out.mp4", "--onto", "blur", "--force") == 0
 
 
 BAD = {
