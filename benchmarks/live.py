@@ -1,7 +1,7 @@
 """How fast, how exact and how small the live page is, in Chromium without a window.
 
-    python benchmarks/live_films.py --output films
-    python benchmarks/live.py --films films [--minutes 1] [--model fine]
+    python -m benchmarks.live_films --output films
+    python -m benchmarks.live --films films [--minutes 1] [--model fine]
 
 The camera is a film of 640x480 at 30 frames a second. It prints, one a line and as
 JSON,
