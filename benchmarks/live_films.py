@@ -1,6 +1,6 @@
 """Films for the camera of the live page: a rendered room, and a figure that walks in.
 
-    python benchmarks/live_films.py --output films
+    python -m benchmarks.live_films --output films
 
 writes, 640x480 at 30 frames a second, as a fake camera of Chromium takes them:
 

@@ -1,7 +1,7 @@
 """Pictures and a clip of the live page, for the documentation.
 
-    python benchmarks/live_films.py --output films
-    python benchmarks/live_pictures.py --films films --output docs/images
+    python -m benchmarks.live_films --output films
+    python -m benchmarks.live_pictures --films films --output docs/images
 
 writes `live.jpg`, the page with somebody in front, `live_states.jpg`, the states that
 it goes through, and `live.webp`, a clip. All that they show is rendered.

@@ -2,6 +2,7 @@
 
 import { Cutter } from "./cutter.js";
 import { drawRelief } from "./splats.js";
+import { STEEP, STEEP_IN_FRONT } from "./view_of_relief.js";
 
 const SIDE_OF_SQUARES = 16;
 
@@ -88,8 +89,11 @@ export class CanvasPainter {
     else if (look.view === "cutout") this.drawCut(look);
     else {
       const layers = [
-        { depth: this.room, fit: [1, 0], pixels: this.background, least: 0 },
-        { depth: this.depth, fit: this.fit, pixels: this.cut, least: 128 },
+        { depth: this.room, fit: [1, 0], pixels: this.background, least: 0, steep: STEEP },
+        {
+          ...{ depth: this.depth, fit: this.fit, pixels: this.cut },
+          ...{ least: 128, steep: STEEP_IN_FRONT },
+        },
       ];
       drawRelief(words, canvas, look.relief, layers, this.side);
     }

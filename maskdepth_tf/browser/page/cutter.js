@@ -9,6 +9,7 @@ const BETWEEN = 2;
 const EDGE = 3;
 const SURE = 1 / 510; // less is rounded away
 const UNSURE = 0.01; // masks beyond are taken as they are, near edges too
+const MOST_EDGES = 0.25; // share of the cells; more are no outline, and take long
 const PER_UNIT = 8; // entries of the tables
 
 /** Cuts frames; `side` is that of the network's square. */
@@ -87,9 +88,12 @@ export class Cutter {
       const inner = Math.min(Math.max(p, leastLogit), 1 - leastLogit);
       return Math.log(inner / (1 - inner));
     };
+    let edges = 0;
+    for (let k = 3; k < cells.length; k += 4) edges += cells[k];
+    const isSharp = edges < MOST_EDGES * kinds.length;
     for (let i = 0; i < kinds.length; i++) {
       const k = 4 * i;
-      if (cells[k + 3] > 0) kinds[i] = EDGE;
+      if (cells[k + 3] > 0) kinds[i] = isSharp ? EDGE : BETWEEN;
       else if (cells[k + 2] < SURE) kinds[i] = BACK;
       else if (cells[k + 1] > 1 - SURE) kinds[i] = FRONT;
       else kinds[i] = BETWEEN;

@@ -1,6 +1,6 @@
 // Draws frames and answers with WebGL2: the mask made sharp, views, the relief.
 
-import { DISTANCE, matrixOf, STRENGTH } from "./view_of_relief.js";
+import { DISTANCE, matrixOf, STEEP, STEEP_IN_FRONT, STRENGTH } from "./view_of_relief.js";
 import { cutShader, RELIEF, RELIEF_VERTEX, VERTEX, VIEW } from "./shaders.js";
 
 const VIEWS = { frame: 0, overlay: 1, cutout: 2, depth: 3 };
@@ -166,6 +166,7 @@ export class Painter {
     gl.uniform1f(reliever.at("strength"), STRENGTH);
     gl.uniform1f(reliever.at("distant"), DISTANCE);
     gl.uniform1f(reliever.at("least"), least);
+    gl.uniform1f(reliever.at("steep"), least ? STEEP_IN_FRONT : STEEP);
     gl.uniform2fv(reliever.at("fit"), fit);
     gl.uniformMatrix4fv(reliever.at("camera"), false, matrixOf(eye, aspect));
     gl.bindVertexArray(this.grid);

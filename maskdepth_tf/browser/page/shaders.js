@@ -180,9 +180,10 @@ in float torn;
 out vec4 colour;
 uniform sampler2D colours, cut;
 uniform float least; // masks below it are not drawn
+uniform float steep;
 void main() {
   if (texture(cut, uv).a < least) discard;
-  if (torn > 0.16) discard;
+  if (torn > steep) discard;
   colour = vec4(texture(colours, uv).rgb, 1.0);
 }`;
 

@@ -2,7 +2,6 @@
 
 import { axesOf, DISTANCE, FOCAL, STRENGTH } from "./view_of_relief.js";
 
-const STEEP = 0.16; // change of depth over two cells
 const DETAIL = 2; // squares along each side of a cell
 let nearest = new Float32Array(0); // how far what each pixel shows is; used again
 
@@ -13,8 +12,9 @@ let nearest = new Float32Array(0); // how far what each pixel shows is; used aga
  * @param {{width: number, height: number}} size Its size.
  * @param {object} eye yaw, pitch, distance, and the colour `back` where nothing is.
  * @param {{depth: Float32Array, fit: number[], pixels: Uint8ClampedArray,
- *   least: number}[]} layers Depth of side * side, 0 near and 1 far, its scale and shift,
- *   RGBA bytes of the picture's size, and the least alpha that is drawn.
+ *   least: number, steep: number}[]} layers Depth of side * side, 0 near and 1 far, its
+ *   scale and shift, RGBA bytes of the picture's size, the least alpha that is drawn, and
+ *   the step of depth that is an edge.
  * @param {number} side
  */
 export function drawRelief(words, size, eye, layers, side) {
@@ -26,14 +26,15 @@ export function drawRelief(words, size, eye, layers, side) {
   }
 }
 
-function drawLayer(words, { width, height }, eye, { depth, fit, pixels, least }, side) {
+function drawLayer(words, { width, height }, eye, layer, side) {
+  const { depth, fit, pixels, least, steep } = layer;
   const colours = new Uint32Array(pixels.buffer);
   const [right, up, back] = axesOf(eye);
   const aspect = width / height;
   const scale = (FOCAL * height) / 2;
   const count = side * DETAIL;
   const square = (2 * scale) / count;
-  const torn = tornOf(depth, side);
+  const torn = tornOf(depth, side, steep);
   for (let row = 0; row < count; row++) {
     const v = (row + 0.5) / count;
     const line = Math.floor(v * height) * width;
@@ -72,7 +73,7 @@ function drawLayer(words, { width, height }, eye, { depth, fit, pixels, least },
 }
 
 // Steep steps are edges between things: what would close them was never seen.
-function tornOf(depth, side) {
+function tornOf(depth, side, steep) {
   const torn = new Uint8Array(depth.length);
   for (let i = 0; i < torn.length; i++) {
     const column = i % side;
@@ -81,7 +82,7 @@ function tornOf(depth, side) {
     const above = i >= side ? i - side : i;
     const below = i < torn.length - side ? i + side : i;
     const across = Math.abs(depth[right] - depth[left]);
-    torn[i] = Math.max(across, Math.abs(depth[below] - depth[above])) > STEEP ? 1 : 0;
+    torn[i] = Math.max(across, Math.abs(depth[below] - depth[above])) > steep ? 1 : 0;
   }
   return torn;
 }

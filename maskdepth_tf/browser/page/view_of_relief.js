@@ -2,6 +2,8 @@
 
 export const FOCAL = 2.4;
 export const DISTANCE = 2.6; // from where the relief fills the picture
+export const STEEP = 0.16; // change of depth over two cells that is an edge, of the room
+export const STEEP_IN_FRONT = 0.08; // the same of what is in front, which ends there
 export const STRENGTH = 0.5; // how deep it is, of the distance
 const NEAR = 0.1;
 const FAR = 20;
