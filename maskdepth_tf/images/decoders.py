@@ -259,8 +259,10 @@ def _jpeg_decoder(channels: int, size: int | None) -> Decoder:
 
 def _ended(data) -> tf.Tensor:
     """A JPEG, mended if it lacks nothing but its end marker."""
-    mend = _apart(functools.partial(endings.mended, decode=_decode_jpeg))
-    return tf.cond(endings.is_ended(data), lambda: data, lambda: mend(data))
+    return tf.cond(endings.is_ended(data), lambda: data, lambda: _mend(data))
+
+
+_mend = _apart(functools.partial(endings.mended, decode=_decode_jpeg))
 
 
 def _decode_halved(halvings, channels: int, data) -> tf.Tensor:
