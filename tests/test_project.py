@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 
 PACKAGE = ROOT / "maskdepth_tf"
 LOCKS = {
-    "env.txt": ("dev", "teacher", "addons", "serving", "formats"),
+    "env.txt": ("dev", "teacher", "addons", "serving", "formats", "video"),
     "gpu.txt": ("gpu",),
     "beam.txt": ("dev", "beam"),
 }
@@ -163,10 +163,13 @@ def test_all_imports_are_declared():
         assert names & declared, f"{module}: declare what provides it in setup.cfg"
 
 
-def test_every_extra_is_locked_but_the_window():
+def test_every_extra_is_locked_but_window_and_camera():
     locked = {extra for extras in LOCKS.values() for extra in extras}
     # OpenCV with windows and OpenCV without are the same module: no lock has both.
-    assert set(read_setup()["options.extras_require"]) == locked | {"gui"}
+    assert set(read_setup()["options.extras_require"]) == locked | {
+        "gui",
+        "virtual-camera",  # nothing here has one
+    }
 
 
 def test_gpu_lock_only_adds_to_the_environment():
