@@ -80,6 +80,11 @@ def make(
         num_frames = made.num_frames
     shutil.rmtree(folder)
     paths = [cli.printable(target.path) for target in wanted]
+    _tell(num_frames, rate, paths, in_json)
+
+
+def _tell(num_frames: int, rate: float, paths: list[str], in_json: bool) -> None:
+    """Says what was made."""
     if in_json:
         told = {"event": "done", "frames": num_frames, "rate": round(rate, 3)}
         print(json.dumps(told | {"paths": paths}))
