@@ -69,24 +69,38 @@ def make(
         if made.num_frames:
             print(f"going on after {made.num_frames} frames", file=sys.stderr)
         begun, before = time.perf_counter(), made.num_frames
-        try:
-            with _track(contents.num_frames, before, in_json) as advance:
-                converting.convert(source, wanted, follower, made, lambda _: advance(1))
-        except KeyboardInterrupt:
-            kept = f"{made.num_frames} frames are kept"
-            text = f"interrupted: {kept}, and the same command goes on after them"
-            raise Stopped(text, signal.SIGINT) from None
+        with (
+            _track(contents.num_frames, before, in_json) as advance,
+            _interrupted_kindly(made),
+        ):
+            converting.convert(source, wanted, follower, made, lambda _: advance(1))
         rate = (made.num_frames - before) / (time.perf_counter() - begun)
         for target in wanted:
             target.join(made.done, folder, source, contents.audio)
         num_frames = made.num_frames
     shutil.rmtree(folder)
     paths = [cli.printable(target.path) for target in wanted]
+    _tell(num_frames, rate, paths, in_json)
+
+
+def _tell(num_frames: int, rate: float, paths: list[str], in_json: bool) -> None:
+    """Says what was made."""
     if in_json:
         told = {"event": "done", "frames": num_frames, "rate": round(rate, 3)}
         print(json.dumps(told | {"paths": paths}))
     else:
         print(f"{num_frames} frames ({rate:.1f}/s) written to {', '.join(paths)}")
+
+
+@contextlib.contextmanager
+def _interrupted_kindly(made: segments.Segments) -> Iterator[None]:
+    """Says at Ctrl-C what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f"{made.num_frames} frames are kept"
+        text = f"interrupted: {kept}, and the same command goes on after them"
+        raise Stopped(text, signal.SIGINT) from None
 
 
 @contextlib.contextmanager
