@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 from PIL import Image
 
-from tests.support import videos
+from benchmarks import made_videos as videos
 
 LENGTH = 20
 """Frames of a segment: many segments make many places to be killed at."""

@@ -34,10 +34,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import live_films
+from benchmarks import chromium, live_films
 from maskdepth_tf import cli
 from maskdepth_tf.images import encoding
-from tests.support import chromium
 
 KEEP = """() => {
   window.kept = [];
@@ -141,6 +140,8 @@ def compare(browser, url, model):
     """IoU of masks of two pictures in the page with those of `predict`."""
     import tensorflow as tf
 
+    from maskdepth_tf.images import preprocessing
+    from maskdepth_tf.images.pictures import Picture
     from maskdepth_tf.inference.loading import load_predictor
 
     predictor = load_predictor(model)
@@ -162,7 +163,8 @@ def compare(browser, url, model):
             page.click("#save-mask")
         mask = tf.io.decode_png(Path(download.value.path()).read_bytes()).numpy()
         ours = mask[..., 0] > 127
-        theirs = predictor.answer([bg], [fg_bg])["mask"][0, ..., 0] >= 0.5
+        pair = [Picture(x, preprocessing.decode_rgb(x).numpy()) for x in (bg, fg_bg)]
+        theirs = predictor.answer(*pair).mask[..., 0] >= 0.5
         ious.append(float(np.sum(ours & theirs) / np.sum(ours | theirs)))
     page.close()
     return {"least": round(min(ious), 4), "mean": round(statistics.mean(ious), 4)}

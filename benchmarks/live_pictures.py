@@ -14,9 +14,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks import chromium
 from benchmarks.live import go_live, start_page
 from maskdepth_tf import cli
-from tests.support import chromium
 
 SIZE = {"width": 1280, "height": 800}
 COLUMNS = 3

@@ -185,6 +185,14 @@ def test_one_decoder():
     assert decoding == {"images.decoders", "images.headers"}
 
 
+def test_benchmarks_import_no_tests():
+    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in getattr(node, "names", [])]
+            names.append(getattr(node, "module", None) or "")
+            assert not any(name.split(".")[0] == "tests" for name in names), path
+
+
 def test_sizes():
     folders = (PACKAGE, ROOT / "tests", ROOT / "benchmarks")
     for path in sorted(path for folder in folders for path in folder.rglob("*.py")):

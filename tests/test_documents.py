@@ -16,9 +16,10 @@ import yaml
 from PIL import Image
 
 from benchmarks import made_sets
+from benchmarks import made_videos as videos
 from maskdepth_tf import cli, train
 from maskdepth_tf.images import encoding
-from tests.support import documents, videos
+from tests.support import documents
 from tests.support.paths import ROOT
 from tests.support.training_runs import training_alone
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import chromium
 from maskdepth_tf import cli
 from maskdepth_tf.browser import litert, page_server
-from tests.support import chromium
 from tests.support.made_rooms import made_figure, made_room
 from tests.support.once import made_once
 
@@ -95,6 +95,8 @@ def film(tmp_path_factory):
 @pytest.fixture(scope="module")
 def driver():
     """What drives browsers."""
+    if chromium.find() is None:
+        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
     with chromium.driver() as driver:
         yield driver
 

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from benchmarks import chromium
 from maskdepth_tf.images import encoding
 from tests.browser.conftest import shipped
-from tests.support import chromium
 
 FRAMES = """(count) => new Promise((resolve) => {
   document.addEventListener("maskdepth:frame", function see({ detail }) {

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks import chromium
 from maskdepth_tf.browser import page_server
 from maskdepth_tf.registration import registering
 from tests.browser.conftest import SIDE
-from tests.support import chromium
 from tests.support.made_rooms import made_figure, made_room
 
 COUNT = 20

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from benchmarks import made_videos as videos
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.video import backgrounds
-from tests.support import videos
 
 
 def clip(path, shown):

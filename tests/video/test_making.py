@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import made_videos as videos
+from benchmarks.made_videos import HEIGHT, SIDE, WIDTH
 from maskdepth_tf import cli, predict
 from maskdepth_tf.inference import loading
 from maskdepth_tf.video import converting, segments
 from maskdepth_tf.video.codecs import encoding
-from tests.support import videos
-from tests.support.videos import HEIGHT, SIDE, WIDTH
 
 COUNT = 13
 

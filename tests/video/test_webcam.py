@@ -3,13 +3,13 @@ import contextlib
 import numpy as np
 import pytest
 
+from benchmarks import made_videos as videos
+from benchmarks.made_videos import SIDE
 from maskdepth_tf import cli, predict
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.inference import loading
 from maskdepth_tf.video import rendering, webcam
 from maskdepth_tf.video.following import Follower
-from tests.support import videos
-from tests.support.videos import SIDE
 
 
 class Screen:

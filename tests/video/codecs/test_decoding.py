@@ -5,12 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from benchmarks import made_videos as videos
+from benchmarks.made_videos import HEIGHT, WIDTH
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.video.codecs import ffmpeg
 from maskdepth_tf.video.codecs.decoding import Decoder, Look
 from maskdepth_tf.video.codecs.probing import Contents, probe
-from tests.support import videos
-from tests.support.videos import HEIGHT, WIDTH
 
 
 @pytest.fixture(scope="module")

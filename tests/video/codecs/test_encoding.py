@@ -5,9 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from benchmarks import made_videos as videos
 from maskdepth_tf.video.codecs import encoding, ffmpeg
 from maskdepth_tf.video.codecs.decoding import Decoder, Look
-from tests.support import videos
 
 LOOK = Look(
     48, 32, Fraction(4, 3), Fraction(1, 90000), Fraction(30), ("tv", *["bt709"] * 3)
