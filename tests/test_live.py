@@ -12,12 +12,13 @@ import pytest
 
 from maskdepth_tf import cli, live
 from maskdepth_tf.browser import litert
+from tests.support import litert_js
 from tests.support.paths import ROOT
 from tests.support.servers import PATIENCE
 
 
 def test_serves_until_it_is_ended():
-    litert.fetch()
+    litert_js.fetch()
     process = subprocess.Popen(
         [sys.executable, "-m", "maskdepth_tf.live", "--port", "0"],
         stdout=subprocess.PIPE,

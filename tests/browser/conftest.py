@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks import chromium
 from maskdepth_tf import cli
-from maskdepth_tf.browser import litert, page_server
+from maskdepth_tf.browser import page_server
+from tests.support import litert_js
 from tests.support.made_rooms import made_figure, made_room
 from tests.support.once import made_once
 
@@ -32,7 +33,7 @@ def page_files(tmp_path_factory):
     from maskdepth_tf.browser import settings
     from maskdepth_tf.training import checkpoints
 
-    litert.fetch()
+    litert_js.fetch()
 
     def make(folder):
         path = folder / "network.tflite"
