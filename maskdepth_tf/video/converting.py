@@ -7,6 +7,7 @@ own. A bounded number is on its way, so that memory does not grow with the video
 
 import contextlib
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -73,6 +74,12 @@ def convert(
             part.end(follower.state, advance)
     if not made.done:
         raise DataError(f"{source}: expected a video, received no frame")
+    if decoder.num_damaged:
+        print(
+            f"warning: {source}: is damaged, ffmpeg complained {decoder.num_damaged} "
+            "times; what is made of these frames may be wrong",
+            file=sys.stderr,
+        )
 
 
 def _wait(futures: list[Future]) -> None:

@@ -1,7 +1,6 @@
 """The live page with the network that comes with the package."""
 
 import functools
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from benchmarks import chromium
 from maskdepth_tf import cli
 from maskdepth_tf.browser import page_server
-from tests.support import litert_js
+from tests.support import litert_js, page_servers
 from tests.support.made_rooms import made_figure, made_room
 from tests.support.once import made_once
 
@@ -55,14 +54,8 @@ def live_server(page_files):
         found = shipped().network(*(x[None].astype("float32") for x in (bg, fg_bg)))
         return found["mask"][0].numpy(), found["depth"][0].numpy()
 
-    server = page_server.PageServer(0)
-    server.provide(page_files, SIDE, answer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with page_servers.running(page_files, SIDE, answer) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,12 @@ import contextlib
 import gzip
 import http.client
 import json
-import threading
 
 import numpy as np
 import pytest
 
 from maskdepth_tf.browser import page_server
+from tests.support import page_servers
 from tests.support.servers import PATIENCE
 
 SIDE = 4
@@ -20,18 +20,12 @@ def server():
     def answer(bg, fg_bg):
         return (fg_bg[..., :1] / 255, bg[..., 1:2] / 255)
 
-    server = page_server.PageServer(0)
     files = {
         "index.html": page_server.pack("index.html", b"<p>hello"),
         "settings.json": page_server.settings_file({"image_size": SIDE}),
     }
-    server.provide(files, SIDE, answer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with page_servers.running(files, SIDE, answer) as server:
+        yield server
 
 
 @pytest.fixture

@@ -103,6 +103,18 @@ def test_depth(clip):
     assert near[0] > near[2] + 50  # red
 
 
+def test_damage_is_said(clip, capsys):
+    assert run("--output", "out.mp4") == 0
+    assert "damaged" not in capsys.readouterr().err
+    data = bytearray(clip.read_bytes())
+    frames = data.find(b"mdat") + 900
+    data[frames : frames + 24] = bytes(byte ^ 0x5A for byte in data[frames:][:24])
+    Path("bad.mp4").write_bytes(data)
+    assert run("--output", "bad_out.mp4", video="bad.mp4") == 0
+    assert "warning: bad.mp4: is damaged, ffmpeg compl" in capsys.readouterr().err
+    assert len(videos.times("bad_out.mp4")) == COUNT
+
+
 def test_killed_and_begun_again(clip, monkeypatch, capsys):
     outputs = ("--output", "out.mov", "--depth", "depth.mkv")
     assert run(*outputs) == 0
