@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import colormaps
 
 from maskdepth_tf.reports import sheet
 from maskdepth_tf.reports.sheet import Row
@@ -117,9 +118,14 @@ def test_depth_outside_its_range_is_clipped_and_nan_is_black():
     np.testing.assert_array_equal(colors[4], [0, 0, 0])
 
 
+def test_depth_colours_are_those_of_matplotlib():
+    depth = np.linspace(-0.01, 1.01, 5000, dtype="float32").reshape(50, 100)
+    expected = colormaps["Spectral"](np.clip(depth, 0, 1), bytes=True)[..., :3]
+    np.testing.assert_array_equal(sheet.depth_to_color(depth), expected)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float64", "int64"])
 def test_depth_of_any_type_has_the_same_colors(dtype):
-    # Matplotlib would take integers for positions in its table of colours.
     depth = np.array([[0, 1]])
     expected = sheet.depth_to_color(depth.astype("float32"))
     np.testing.assert_array_equal(sheet.depth_to_color(depth.astype(dtype)), expected)
