@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from maskdepth_tf.draws import Column
 from maskdepth_tf.input.augmentation import Augment, Streams, chosen, to_uint8
-from maskdepth_tf.registration import geometry
+from maskdepth_tf.registration import geometry, windows
 
 REACH = 4
 """Pixels to each side that the blur of a shadow takes in."""
@@ -100,7 +100,7 @@ def shade(
         fallen: float32 [B, S, S, 1], the shadow.
         depth: [B], share of the light that a full shadow takes.
     """
-    seen = 1 - tf.nn.avg_pool2d(mask, 3, 1, "SAME")
+    seen = 1 - windows.mean(mask, 3, windows.CUT)
     return fg_bg * (1 - _each(depth) * fallen * seen)
 
 
@@ -139,8 +139,8 @@ def pull_colour(
             where pictures show some of it.
         share: [B], how far, from 0 to 1.
     """
-    wall = tf.nn.avg_pool2d(bg, WALL_REACH, 1, "SAME")
-    edge = tf.nn.avg_pool2d(mask, 3, 1, "SAME")
+    wall = windows.mean(bg, WALL_REACH, windows.CUT)
+    edge = windows.mean(mask, 3, windows.CUT)
     opacity = tf.maximum(mask, tf.minimum(edge, 0.5))
     return fg_bg + _each(share) * opacity * (wall - fg_bg)
 

@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from maskdepth_tf.registration import windows
+
 LEAST_SIDE = 32
 """Pictures smaller than this tell too little: their camera counts as still."""
 CELLS = 64
@@ -132,7 +134,7 @@ def _sides(size) -> list[int]:
 
 
 def _luma(pixels) -> tf.Tensor:
-    return tf.reduce_sum(pixels * _LUMA, axis=-1, keepdims=True)
+    return tf.tensordot(pixels, tf.constant([_LUMA]), [[3], [1]])
 
 
 def pool(pixels: tf.Tensor, side: int) -> tf.Tensor:
@@ -184,18 +186,10 @@ def _cells(values, cell) -> tf.Tensor:
 
 def _local_contrast(grey) -> tf.Tensor:
     """Deviation from the mean around, by the deviation there; softened."""
-    mean = _box(grey)
-    off = grey - mean
-    contrast = off / tf.sqrt(_box(off**2) + CONTRAST**2)
-    kernel = np.outer((1, 2, 1), (1, 2, 1)).astype(np.float32) / 16
-    padded = tf.pad(contrast, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-    return tf.nn.conv2d(padded, kernel[..., np.newaxis, np.newaxis], 1, "VALID")
-
-
-def _box(grey) -> tf.Tensor:
-    around = [WINDOW // 2] * 2
-    padded = tf.pad(grey, [[0, 0], around, around, [0, 0]], "SYMMETRIC")
-    return tf.nn.avg_pool2d(padded, WINDOW, 1, "VALID")
+    off = grey - windows.mean(grey, WINDOW, windows.MIRRORED)
+    variance = windows.mean(off**2, WINDOW, windows.MIRRORED)
+    contrast = off / tf.sqrt(variance + CONTRAST**2)
+    return windows.slide(contrast, (1.0, 2.0, 1.0), windows.MIRRORED)
 
 
 def _gradient(image) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,0 +1,51 @@
+"""Weighted means around the pixels of a picture, as products with banded matrices.
+
+A separable window slides over a whole picture by one product from the left and one from
+the right. On a CPU that takes a tenth to a hundredth of the time of pooling or
+convolving a few channels with a stride of 1.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+MIRRORED, CUT = "mirrored", "cut"
+"""What windows hold beyond a picture's border: its mirror image, or nothing."""
+
+
+def slide(image: tf.Tensor, weights: tuple[float, ...], border: str) -> tf.Tensor:
+    """Takes the weighted mean around each pixel.
+
+    Args:
+        image: float32 [B, S, S, C].
+        weights: Of the pixels of a line, of which the one in the middle is the pixel's;
+            the window's are their products. They are made to sum to 1.
+        border: `MIRRORED`, with the pixels on the border once more, or `CUT`.
+
+    Returns:
+        float32 [B, S, S, C].
+    """
+    matrix = band(image.shape[1], weights, border)
+    lines = tf.transpose(image, [0, 3, 1, 2])
+    lines = tf.matmul(matrix, tf.matmul(lines, matrix, transpose_b=True))
+    return tf.transpose(lines, [0, 2, 3, 1])
+
+
+def mean(image: tf.Tensor, window: int, border: str) -> tf.Tensor:
+    """`slide` with equal weights; `window` is the side, in pixels, and odd."""
+    return slide(image, (1.0,) * window, border)
+
+
+@functools.cache
+def band(size: int, weights: tuple[float, ...], border: str) -> np.ndarray:
+    """The means along a line of pixels as a matrix, float32 [size, size]."""
+    matrix = np.zeros((size, size))
+    for offset, weight in enumerate(weights, -(len(weights) // 2)):
+        columns = np.arange(size) + offset
+        beyond = (columns < 0) | (columns >= size)
+        mirrored = np.where(columns < 0, -1 - columns, 2 * size - 1 - columns)
+        columns = np.where(beyond, mirrored, columns)
+        kept = ~beyond if border == CUT else np.ones(size, bool)
+        np.add.at(matrix, (np.arange(size)[kept], columns[kept]), weight)
+    return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
