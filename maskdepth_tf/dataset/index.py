@@ -203,9 +203,7 @@ def add_arguments(parser: cli.Parser) -> None:
     parser.add("--depth", "WHAT", text, choices=("far", "near"))
     text = "metres that a value of 1 is, as 0.001; kept beside the maps"
     parser.add("--depth-unit", "METRES", text, type=cli.number(float, 1e-9))
-    text = (
-        "values of depth that stand for not known, as 0; the nearest known fills them"
-    )
+    text = "values of depth that stand for not known, as 0; nothing is learned there"
     parser.add("--hole", "VALUES", text, type=_span, nargs="+", default=[])
 
 

@@ -72,7 +72,7 @@ def pack(
         found = labels.find_faults(rows, sizes, labels_path, data)
         labels.raise_faults(labels_path, found)
         sampling.check_rows(labels_path, rows, store)
-        is_deep = any(sizes[row.depth].has_16_bits for row in rows)
+        depth_dtype = _depth_dtype([sizes[row.depth] for row in rows])
         for _ in range(num_workers):  # all at the same time
             pool.submit(_warm_up)
         here = None if num_workers > 1 else store
@@ -81,13 +81,19 @@ def pack(
             manifest = arrays.write_set(
                 *(rows, store, batches, folder),
                 image_size=image_size,
-                depth_dtype="uint16" if is_deep else "uint8",
+                depth_dtype=depth_dtype,
                 test_fraction=test_fraction,
                 seed=seed,
                 **told,
             )
             files.replace_folder(folder, output)
     return manifest
+
+
+def _depth_dtype(maps: Sequence[headers.Header]) -> str:
+    if any(one.has_alpha for one in maps):
+        return streams.HOLED_DEPTH.dtype
+    return streams.DEPTH.dtype if any(one.has_16_bits for one in maps) else "uint8"
 
 
 def _told(labels_path: Path, store: stores.Pictures) -> dict:

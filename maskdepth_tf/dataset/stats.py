@@ -48,8 +48,9 @@ class _Reader:
     def _measure(self, column, name) -> Sums:
         pixels = decoding.decode(self._source, column, name)
         if column == "depth":
-            depth = np.rint(pixels * streams.DEPTH_SCALE)
-            return measure(depth.astype(np.uint16), has_bins=True)
+            depth = np.rint(pixels * streams.DEPTH_SCALE).astype(np.int32)
+            depth[pixels <= streams.HOLE] = -1
+            return measure(depth, has_bins=True)
         if column == "mask":
             return measure((pixels >= streams.MASK_THRESHOLD).astype(np.uint8))
         return measure(pixels)
@@ -71,7 +72,9 @@ def stats(
         As `--json` writes it: `rows`, `backgrounds` without their views, `views`,
         `foregrounds`; `bg`, `fg_bg`, `mask` and `depth` with `mean` and `deviation`
         of each channel; `mask_area` and `depth_histogram`, lists of `BINS` shares: of
-        the rows whose mask covers so much, and of the pixels with such depth.
+        the rows whose mask covers so much, and of the pixels with such depth;
+        `depth_known`, the share of pixels whose depth is known, the only ones that
+        count in what is said of depth.
 
     Raises:
         DataError: If a line or a picture is bad; `verify` finds all that are.
@@ -96,7 +99,8 @@ def stats(
         **counting.count_pictures(rows),
         **{column: sums.moments(scales[column]) for column, sums in totals.items()},
         "mask_area": [areas[place] / len(rows) for place in range(BINS)],
-        "depth_histogram": [depth.bins[i] / depth.pixels for i in range(BINS)],
+        "depth_histogram": [n / max(1, depth.pixels) for n in depth.bins],
+        "depth_known": depth.pixels / (depth.pixels + depth.holes),
     }
 
 
@@ -122,6 +126,9 @@ def table(summary: dict[str, Any], name: str) -> str:
             for share in (summary[key][place] for key in HISTOGRAMS)
         )
         lines.append(f"{place / BINS:<10.1f}{area:27}{depth}".rstrip())
+    if summary["depth_known"] < 1:
+        share = f"{100 * summary['depth_known']:.1f} %"
+        lines += ["", f"depth is known of {share} of the pixels, and counted there"]
     return "\n".join(lines)
 
 

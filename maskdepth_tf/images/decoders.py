@@ -93,12 +93,12 @@ def _head(data) -> tf.Tensor:
     return tf.io.decode_raw(tf.strings.substr(data, 0, 32), tf.uint8, fixed_length=32)
 
 
-def _has_png_alpha(data) -> tf.Tensor:
-    """Whether a PNG has an alpha channel or a transparent colour."""
-    colour_type = _head(data)[25]
+def has_png_alpha(data) -> tf.Tensor:
+    """Whether it is a PNG with an alpha channel or a transparent colour."""
     before_pixels = tf.strings.split([data], "IDAT", maxsplit=1).values[0]
     has_transparent_colour = tf.strings.regex_full_match(before_pixels, _TRNS)
-    return (colour_type == 4) | (colour_type == 6) | has_transparent_colour
+    has_channel = tf.bitwise.bitwise_and(_head(data)[25], tf.constant(4, tf.uint8)) != 0
+    return _is_png(data) & (has_channel | has_transparent_colour)
 
 
 def has_16_bits(data: tf.Tensor) -> tf.Tensor:
@@ -107,7 +107,7 @@ def has_16_bits(data: tf.Tensor) -> tf.Tensor:
 
 
 def _is_opaque_png(data) -> tf.Tensor:
-    return _is_png(data) & ~_has_png_alpha(data)
+    return _is_png(data) & ~has_png_alpha(data)
 
 
 def _has_exif(data) -> tf.Tensor:
@@ -212,7 +212,7 @@ def _decode_with_alpha(data) -> tf.Tensor:
     # decode_png(channels=4) gives an opaque PNG of 1, 2 or 4 bits an alpha of 1, 3
     # or 15 of 255; WebP is only decoded with the channels that it has.
     image = tf.cond(
-        _is_png(data) & _has_png_alpha(data),
+        has_png_alpha(data),
         lambda: tf.io.decode_png(data, channels=4),
         lambda: tf.cond(
             tf.strings.regex_full_match(data, _WEBP),

@@ -2,12 +2,14 @@
 
 import io
 import os
+import struct
+import zlib
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from maskdepth_tf import files
+from maskdepth_tf import files, streams
 from maskdepth_tf.errors import DataError
 
 SAMPLING = {
@@ -43,15 +45,44 @@ def encode_png(pixels: np.ndarray, compression: int = 6, profile: bytes = b"") -
     """PNG bytes of pixels.
 
     Args:
-        pixels: uint8 [H, W], [H, W, 3] (RGB) or [H, W, 4] (RGBA), or uint16 [H, W].
+        pixels: uint8 [H, W], [H, W, 3] (RGB) or [H, W, 4] (RGBA), uint16 [H, W], or
+            depth with holes, int32 [H, W] as `streams.HOLED_DEPTH`.
         compression: From 0, quick, to 9, small.
         profile: Colour profile (ICC) of the pixels; sRGB needs none.
     """
+    if pixels.dtype == streams.HOLED_DEPTH.dtype:
+        return _encode_holed(pixels, compression)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(
         buffer, "PNG", compress_level=compression, icc_profile=profile or None
     )
     return buffer.getvalue()
+
+
+def _encode_holed(pixels: np.ndarray, compression: int) -> bytes:
+    """A PNG of grey and alpha with 16 bits each, as neither Pillow nor OpenCV writes.
+
+    Alpha is 0 in the holes.
+    """
+    is_hole = pixels < 0
+    both = np.stack([np.where(is_hole, -1 - pixels, pixels), 65535 * ~is_hole], axis=-1)
+    lines = both.astype(">u2").view(np.uint8).reshape(len(pixels), -1)
+    # Filter 2 of the format: each line as its difference from that above, modulo 256.
+    changes = np.diff(lines, axis=0, prepend=np.uint8(0))
+    filtered = np.insert(changes, 0, 2, axis=1)
+    height, width = pixels.shape
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, 4, 0, 0, 0),
+        b"IDAT": zlib.compress(filtered.tobytes(), compression),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data))
+        + name
+        + data
+        + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
 
 
 def write_image(

@@ -49,6 +49,7 @@ class Header(NamedTuple):
         height: Pixels, as displayed.
         animated: Whether there are more frames than the first, the one we use.
         has_16_bits: Whether it is a PNG of 16 bits a channel.
+        has_alpha: Whether it is a PNG that may be transparent.
     """
 
     format: str
@@ -56,6 +57,7 @@ class Header(NamedTuple):
     height: int
     animated: bool
     has_16_bits: bool = False
+    has_alpha: bool = False
 
 
 def check(path: str | os.PathLike) -> Header:
@@ -185,7 +187,8 @@ def check_stream(stream: BinaryIO, size: int, name: str) -> Header:
     head = stream.read(25)
     animated = _is_animated(image, stream, head, name)
     has_16_bits = kind == "PNG" and head[24] == 16
-    return Header(kind, width, height, animated, has_16_bits)
+    has_alpha = kind == "PNG" and image.has_transparency_data
+    return Header(kind, width, height, animated, has_16_bits, has_alpha)
 
 
 def _open_lazily(stream: BinaryIO, name: str) -> Image.Image:

@@ -6,7 +6,8 @@ very same code. `read*` do the same to a file at once, behind the gate of `heade
 
 Conventions, for every format alike:
 - Encoded pictures are scalar strings, arrays are [H, W, C], upright as EXIF has it.
-- Transparent parts of a picture become white, of a mask black; depth has none.
+- Transparent parts of a picture become white, of a mask black; of a depth map that is
+  a PNG they are holes, see `streams`.
 - The first frame of an animated GIF or PNG counts. Animated WebP and BMP with a
   palette are refused. What is transparent in a GIF is black.
 - 16-bit PNG keeps its upper byte, as depth all of its bits.
@@ -67,11 +68,53 @@ def decode_mask(data: tf.Tensor) -> tf.Tensor:
 
 
 def decode_depth(data: tf.Tensor) -> tf.Tensor:
-    """Encoded depth map -> float32 [H, W, 1] in [0, 1]; alpha is ignored.
+    """Encoded depth map -> float32 [H, W, 1] in [0, 1], in holes -1 less that.
 
     Its grey / 255, or, of a PNG with 16 bits, its grey / 65535.
     """
-    return tf.cast(decoders.depth()(data), tf.float32) * (1.0 / streams.DEPTH_SCALE)
+    grey = tf.cast(decoders.depth()(data), tf.float32) * (1.0 / streams.DEPTH_SCALE)
+    return tf.cond(
+        _may_have_holes(data),
+        lambda: with_holes(grey, _is_known(data)),
+        lambda: grey,
+    )
+
+
+def _may_have_holes(data) -> tf.Tensor:
+    # Looking for alpha in the whole of a JPEG would take a tenth of decoding it.
+    is_png = tf.strings.substr(data, 0, 4) == b"\x89PNG"
+    return decoders.has_png_alpha(tf.where(is_png, data, b""))
+
+
+def _is_known(data) -> tf.Tensor:
+    """Where a PNG with alpha has depth: bool [H, W, 1]."""
+    return decoders.rgba()(data)[..., 3:] >= streams.MASK_THRESHOLD
+
+
+def with_holes(depth: tf.Tensor, is_known: tf.Tensor) -> tf.Tensor:
+    """Depth that is -1 less itself where it is not known; done twice it is undone.
+
+    Args:
+        depth: Of any signed type.
+        is_known: bool, of its shape.
+    """
+    return tf.where(is_known, depth, -1 - depth)
+
+
+def known_and_filled(depth: tf.Tensor, is_known: tf.Tensor) -> tf.Tensor:
+    """Depth with holes as what may be resampled: float32 [..., 1] -> [..., 3]."""
+    known = tf.cast(is_known, tf.float32)
+    return tf.concat([depth * known, known, depth], axis=-1)
+
+
+def resampled(parts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """What became of `known_and_filled`: depth, and where it is known, [..., 1] each.
+
+    It is known where half of what is seen there is, and the mean of that.
+    """
+    known_sum, share, filled = tf.split(parts, 3, axis=-1)
+    depth = tf.where(share > 0, tf.math.divide_no_nan(known_sum, share), filled)
+    return depth, share >= 0.5
 
 
 def _read_decoded(path: str | os.PathLike, decode: decoders.Decoder) -> np.ndarray:
@@ -135,11 +178,30 @@ def load(data: tf.Tensor, stream: streams.Stream, image_size: int) -> tf.Tensor:
 
     Returns:
         `bg`, `fg_bg`: uint8 [S, S, 3]; `mask`: uint8 [S, S, 1], 0 or 1; `depth`:
-        uint16 [S, S, 1], 65535 being 1.0, of an 8-bit map a multiple of 257.
+        uint16 [S, S, 1], 65535 being 1.0, of an 8-bit map a multiple of 257;
+        `HOLED_DEPTH`: the same as int32, -1 less itself in holes.
     """
+    if stream == streams.HOLED_DEPTH:
+        return _load_holed(data, image_size)
     decoder = _DECODERS.get(stream, decoders.rgb)(image_size)
     is_deep = stream == streams.DEPTH and decoders.has_16_bits(data)
     return _rounded(resize(decoder(data), image_size), stream, is_deep)
+
+
+def _load_holed(data, image_size) -> tf.Tensor:
+    def resized():
+        grey = tf.cast(decoders.depth(image_size)(data), tf.float32)
+        parts = resize(known_and_filled(grey, _is_known(data)), image_size)
+        depth, is_known = resampled(parts)
+        is_deep = decoders.has_16_bits(data)
+        rounded = tf.cast(_rounded(depth, streams.DEPTH, is_deep), tf.int32)
+        return with_holes(rounded, is_known)
+
+    return tf.cond(
+        _may_have_holes(data),
+        resized,
+        lambda: tf.cast(load(data, streams.DEPTH, image_size), tf.int32),
+    )
 
 
 @functools.cache
@@ -155,11 +217,13 @@ def batch_loader(stream: streams.Stream, image_size: int) -> decoders.Decoder:
     signature = tf.TensorSpec((image_size, image_size, stream.channels), stream.dtype)
 
     load_one = functools.partial(load, stream=stream, image_size=image_size)
+    # JPEGs have no holes.
+    of_jpegs = streams.DEPTH if stream == streams.HOLED_DEPTH else stream
 
     def load_part(data):
         return tf.cond(
             decoders.are_small_jpegs(data, image_size),
-            lambda: _load_together(data, stream, image_size),
+            lambda: tf.cast(_load_together(data, of_jpegs, image_size), stream.dtype),
             lambda: tf.map_fn(load_one, data, fn_output_signature=signature),
         )
 

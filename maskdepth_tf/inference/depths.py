@@ -6,7 +6,7 @@ p is first brought to the scale and shift of the truth t that fit it best,
     minimum over a, b of  sum (a p + b - t)^2,
 
 over the whole picture. Then, over its pixels, and those of foreground and background
-apart:
+apart, all of them without holes:
 
     AbsRel = mean |p - t| / t    RMSE = sqrt(mean (p - t)^2)
     delta1 = share with max(p / t, t / p) < 1.25
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from maskdepth_tf import streams
 from maskdepth_tf.dataset.teachers import ranges
 from maskdepth_tf.inference.scoring import Scorable
 from maskdepth_tf.input import examples, pipeline
@@ -53,21 +54,25 @@ def score(
     values: dict = {name: defaultdict(list) for name in ("network", "mean_map")}
 
     def add(name, row, answer, truth, mask) -> None:
+        is_known = truth > streams.HOLE
         if has_metres:
             near, far = metres[found.rows[row].depth]
             truth = near + (far - near) * truth
-        for part, figures in _figures(answer, truth, mask >= 0.5).items():
+        pixels = (x[is_known] for x in (answer, truth, mask >= 0.5))
+        for part, figures in _figures(*pixels).items():
             values[name][part].append(figures)
 
-    total, count = 0.0, 0
+    total, count = np.zeros(()), np.zeros((), int)
     for row, truth, mask, answer in _known(found, ids, batch_size, model.outputs):
         add("network", row, answer, truth, mask)
-        total, count = total + truth.astype(np.float64), count + 1
-    if not count:
+        is_known = truth > streams.HOLE
+        total = total + np.where(is_known, truth, 0)
+        count = count + is_known
+    if not count.any():
         return {}
     # Once more, as the mean is not known before: all maps would not fit into memory.
     for row, truth, mask, _ in _known(found, ids, batch_size):
-        add("mean_map", row, total / count, truth, mask)
+        add("mean_map", row, total / np.maximum(count, 1), truth, mask)
     figures = {
         name: {
             part: dict(zip(FIGURES, np.mean(own[part], axis=0).tolist(), strict=True))
@@ -87,7 +92,8 @@ def _known(found, ids, batch_size, outputs=None) -> Iterator[tuple]:
         truths, masks = targets["depth"].numpy(), targets["mask"].numpy()
         answers = outputs(inputs)["depth"].numpy() if outputs else truths
         for row, truth, mask, answer in zip(rows, truths, masks, answers, strict=True):
-            if np.ptp(truth) > 0:
+            seen = truth[truth > streams.HOLE]
+            if seen.size and np.ptp(seen) > 0:
                 yield row, truth, mask, answer
 
 
@@ -116,7 +122,7 @@ def fit(answer: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _figures(answer, truth, is_front) -> dict[str, tuple[float, float, float]]:
-    """`FIGURES` of one picture by its parts; a part without pixels is left out."""
+    """`FIGURES` of the pixels of a picture by its parts; an empty one is left out."""
     floor = metrics.DELTA_FLOOR
     found = np.maximum(fit(answer.astype(np.float64), truth.astype(np.float64)), floor)
     truth = np.maximum(truth, floor)

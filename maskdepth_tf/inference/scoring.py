@@ -132,7 +132,7 @@ def score(
         last two: the difference rule for the mask, the mean map for the depth.
     """
     network, rule = Scores(), Scores()
-    total_depth, count, num_known = 0.0, 0, 0
+    total_depth, count, num_known = 0.0, 0, 0.0
     others = itertools.repeat(None) if shown is None else shown
     for (inputs, targets), other in zip(dataset, others, strict=shown is not None):
         size = targets["depth"].shape[1]
@@ -144,11 +144,12 @@ def score(
         difference = baseline.difference_mask(**inputs)
         rule.update(targets, {"mask": metrics.to_logits(difference)})
         count += len(targets["depth"])
-        known = tf.boolean_mask(targets["depth"], losses.is_known(targets["depth"]))
-        total_depth += tf.reduce_sum(tf.cast(known, tf.float64), axis=0)
-        num_known += len(known)
+        depths = tf.boolean_mask(targets["depth"], losses.is_known(targets["depth"]))
+        truth, _, known = losses.beside_holes(depths, depths)
+        total_depth += tf.reduce_sum(tf.cast(truth * known, tf.float64), axis=0)
+        num_known += tf.reduce_sum(tf.cast(known, tf.float64), axis=0)
     # The best constant answer, as it is taken over the very examples that it scores on.
-    constant = tf.cast(total_depth / max(num_known, 1), tf.float32)
+    constant = tf.cast(total_depth / tf.maximum(num_known, 1.0), tf.float32)
     for _, targets in dataset:
         depth = tf.broadcast_to(constant, targets["depth"].shape)
         rule.update(targets, {"depth": depth})

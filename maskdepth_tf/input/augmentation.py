@@ -5,9 +5,9 @@ Every function is a pure function of its arguments. What is random arrives as
 so that it looks the same in any worker, in any order and after any restart.
 
 Examples are dicts of the four streams as they are in memory (`streams`), in batches:
-uint8 pixels, binary mask, uint16 depth. Where the picture moves, all four streams
-move together, and colours change in both pictures alike. What happens to one picture
-alone is in `scene` and `camera`.
+uint8 pixels, binary mask, depth in uint16 or, with holes, int32. Where the picture
+moves, all four streams move together, and colours change in both pictures alike. What
+happens to one picture alone is in `scene` and `camera`.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from maskdepth_tf import streams
 from maskdepth_tf.draws import Column
+from maskdepth_tf.images import preprocessing
 
 Streams = dict[str, tf.Tensor]
 """The four streams of a batch, by name."""
@@ -84,7 +85,7 @@ def frame(
     """Enlarges a square part of all streams to the whole picture, and mirrors it.
 
     Depth is stretched anew to the part's own nearest and farthest point, since it
-    is relative to its picture.
+    is relative to its picture. Holes move along, see `preprocessing.resampled`.
 
     Args:
         batch: The four streams, [B, S, S, C] each.
@@ -96,9 +97,14 @@ def frame(
     Returns:
         The four streams, of the same size, resampled bilinearly.
     """
-    widths = [batch[stream.name].shape[-1] for stream in streams.STREAMS]
+    has_holes = batch["depth"].dtype == streams.HOLED_DEPTH.dtype
     size = batch["bg"].shape[1]
     stacked = [tf.cast(batch[stream.name], tf.float32) for stream in streams.STREAMS]
+    if has_holes:
+        is_known = stacked[-1] >= 0
+        filled = preprocessing.with_holes(stacked[-1], is_known)
+        stacked[-1] = preprocessing.known_and_filled(filled, is_known)
+    widths = [image.shape[-1] for image in stacked]
     start = offset * (1 - share[:, tf.newaxis])
     top, left = start[:, 0], start[:, 1]
     right = left + share
@@ -109,15 +115,29 @@ def frame(
         tf.concat(stacked, -1), boxes, tf.range(tf.shape(share)[0]), [size, size]
     )
     bg, fg_bg, mask, depth = tf.split(part, widths, axis=-1)
-    near = tf.reduce_min(depth, axis=[1, 2, 3], keepdims=True)
-    far = tf.reduce_max(depth, axis=[1, 2, 3], keepdims=True)
-    depth = (depth - near) / tf.maximum(far - near, 1.0) * streams.DEPTH_SCALE
     return {
         "bg": to_uint8(bg),
         "fg_bg": to_uint8(fg_bg),
         "mask": tf.cast(mask >= 0.5, tf.uint8),
-        "depth": tf.cast(tf.round(depth), tf.uint16),
+        "depth": _stretched_beside_holes(depth) if has_holes else _stretched(depth),
     }
+
+
+def _stretched(depth) -> tf.Tensor:
+    near = tf.reduce_min(depth, axis=[1, 2, 3], keepdims=True)
+    far = tf.reduce_max(depth, axis=[1, 2, 3], keepdims=True)
+    depth = (depth - near) / tf.maximum(far - near, 1.0) * streams.DEPTH_SCALE
+    return tf.cast(tf.round(depth), tf.uint16)
+
+
+def _stretched_beside_holes(parts) -> tf.Tensor:
+    """The same by what is known; what stands for holes is cut off where that ends."""
+    depth, is_known = preprocessing.resampled(parts)
+    least = tf.where(is_known, depth, float(streams.DEPTH_SCALE))
+    near = tf.reduce_min(least, axis=[1, 2, 3], keepdims=True)
+    far = tf.reduce_max(depth * tf.cast(is_known, tf.float32), [1, 2, 3], keepdims=True)
+    stretched = _stretched(tf.clip_by_value(depth, near, tf.maximum(near, far)))
+    return preprocessing.with_holes(tf.cast(stretched, tf.int32), is_known)
 
 
 def contrast(image: tf.Tensor, factor: tf.Tensor, gain: tf.Tensor) -> tf.Tensor:

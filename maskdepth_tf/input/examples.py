@@ -97,10 +97,11 @@ def open_examples(
         return Examples(rows, labels_path, packed_set.load, packed_set)
     rows = labels.read(labels_path)[:max_rows]
     root = str(Path(labels_path).parent) if root is None else root
-    labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
-    in_memory = pipeline.streams_in_memory(rows, image_size, memory_gb * 2**30)
-    load = pipeline.load_rows(rows, root, image_size, in_memory)
-    others = [stream for stream in streams.STREAMS if stream not in in_memory]
+    header_of = labels.check_files(rows, root, labels_path, foregrounds=foregrounds)
+    chosen = streams.of_set(any(header_of[row.depth].has_alpha for row in rows))
+    in_memory = pipeline.streams_in_memory(rows, image_size, memory_gb * 2**30, chosen)
+    load = pipeline.load_rows(rows, root, image_size, in_memory, chosen)
+    others = [stream for stream in chosen if stream not in in_memory]
     return Examples(rows, root, load, from_files=others)
 
 

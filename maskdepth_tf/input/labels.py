@@ -181,7 +181,7 @@ def check_files(
     root: str | os.PathLike,
     labels_path: str | os.PathLike,
     foregrounds: bool = True,
-) -> None:
+) -> dict[str, headers.Header]:
     """Checks every picture that the rows name, from its header, before training.
 
     Each must exist, lie inside `root` even after symbolic links are followed, and
@@ -195,6 +195,9 @@ def check_files(
         foregrounds: Whether the cut-outs must be there: a split by foreground looks
             at them, training and evaluation do not.
 
+    Returns:
+        The header of each picture by its name.
+
     Raises:
         DataError: If any picture is at fault. One line of text a fault, then the
             number of those left out. A file is reported once, at its first row.
@@ -202,6 +205,7 @@ def check_files(
     rows = list(rows)
     header_of = dict(look(names_of(rows, foregrounds), stores.Folder(root)))
     raise_faults(labels_path, find_faults(rows, header_of, labels_path))
+    return {n: h for n, h in header_of.items() if isinstance(h, headers.Header)}
 
 
 def names_of(rows: Iterable[Row], foregrounds: bool = True) -> list[str]:

@@ -8,9 +8,10 @@
                     and of what it says itself
 
 Arrays hold what `preprocessing.load` gives, `depth` in uint8 where no map of the set
-has more than 8 bits (times 257 it is what that gives). They are mapped into memory, not
-read: a set may be larger than that. A split is drawn when a set is packed, and never
-again. Files that the manifest does not name are never opened.
+has more than 8 bits (times 257 it is what that gives), and in int32 where one has
+alpha, see `streams.HOLED_DEPTH`. They are mapped into memory, not read: a set may be
+larger than that. A split is drawn when a set is packed, and never again. Files that the
+manifest does not name are never opened.
 """
 
 import json

@@ -6,7 +6,8 @@ fill, nothing to save, and a run that starts at step k sees exactly what a run f
 step 0 sees from there on, whatever the number of parallel calls.
 
 Batches are pairs of dicts: inputs `bg` and `fg_bg`, uint8 [B, S, S, 3]; targets
-`mask`, float32 0 or 1, and `depth`, float32 in [0, 1], both [B, S, S, 1].
+`mask`, float32 0 or 1, and `depth`, float32 in [0, 1] or, in holes, -1 less that, both
+[B, S, S, 1].
 """
 
 import os
@@ -33,6 +34,7 @@ def load_rows(
     root: str,
     image_size: int,
     in_memory: Sequence[streams.Stream],
+    chosen: Sequence[streams.Stream] = streams.STREAMS,
 ) -> Load:
     """Serves some streams from memory, the others from their files.
 
@@ -41,18 +43,22 @@ def load_rows(
         root: Folder that the paths start from.
         image_size: Side of the pictures in memory, in pixels.
         in_memory: Streams that are kept in memory.
+        chosen: All that are served.
 
     Returns:
-        A function from int64 [B], the rows' numbers, to the four streams of a batch.
+        A function from int64 [B], the rows' numbers, to the streams of a batch.
     """
-    others = [stream for stream in streams.STREAMS if stream not in in_memory]
+    others = [stream for stream in chosen if stream not in in_memory]
     from_memory = load_memory(rows, stores.Folder(root), image_size, in_memory)
     from_files = load_files(rows, root, image_size, others)
     return lambda indices: from_memory(indices) | from_files(indices)
 
 
 def streams_in_memory(
-    rows: Sequence[Row], image_size: int, memory_bytes: float
+    rows: Sequence[Row],
+    image_size: int,
+    memory_bytes: float,
+    chosen: Sequence[streams.Stream] = streams.STREAMS,
 ) -> list[streams.Stream]:
     """Chooses the streams that fit, those with the fewest bytes first.
 
@@ -60,7 +66,7 @@ def streams_in_memory(
     """
     in_memory: list[streams.Stream] = []
     free_bytes = memory_bytes
-    sizes = {s: stream_bytes(rows, s, image_size) for s in streams.STREAMS}
+    sizes = {s: stream_bytes(rows, s, image_size) for s in chosen}
     for stream in sorted(sizes, key=sizes.__getitem__):
         if sizes[stream] <= free_bytes:
             in_memory.append(stream)
@@ -269,7 +275,13 @@ def registered(example: augmentation.Streams) -> augmentation.Streams:
 def split_example(example: augmentation.Streams) -> Batch:
     """Divides the streams of a batch into the model's inputs and its targets."""
     inputs = {stream.name: example[stream.name] for stream in streams.INPUTS}
-    depth = tf.cast(example["depth"], tf.float32) / streams.DEPTH_SCALE
+    depth = example["depth"]
+    if depth.dtype == streams.HOLED_DEPTH.dtype:
+        is_known = depth >= 0
+        filled = tf.cast(preprocessing.with_holes(depth, is_known), tf.float32)
+        depth = preprocessing.with_holes(filled / streams.DEPTH_SCALE, is_known)
+    else:
+        depth = tf.cast(depth, tf.float32) / streams.DEPTH_SCALE
     return inputs, {"mask": tf.cast(example["mask"], tf.float32), "depth": depth}
 
 

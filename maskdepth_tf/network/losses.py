@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
+from maskdepth_tf import streams
 from maskdepth_tf.network import similarity
 
 DICE_SMOOTHING = 1e-4
@@ -39,10 +40,50 @@ def is_known(depth: tf.Tensor) -> tf.Tensor:
     """Whether true depths tell anything: [B, H, W, 1] -> bool [B].
 
     A relative map reaches from 0 to 1; one of a single value stands for a depth that
-    nobody knows. Such an example trains the mask alone.
+    nobody knows, as does one of holes alone. Such an example trains the mask alone.
     """
-    axes = [1, 2, 3]
-    return tf.reduce_max(depth, axes) > tf.reduce_min(depth, axes)
+    far = tf.reduce_max(depth, [1, 2, 3], keepdims=True)
+    near = tf.reduce_min(tf.where(depth <= streams.HOLE, far, depth), [1, 2, 3])
+    return far[:, 0, 0, 0] > near
+
+
+def beside_holes(
+    y_true: tf.Tensor, y_pred: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Takes the holes of true depths out of a comparison.
+
+    Args:
+        y_true: [B, H, W, 1] in [0, 1]; in holes -1 less what stands for them.
+        y_pred: [B, H, W, 1].
+
+    Returns:
+        truth: What stands for holes in the holes.
+        answer: In holes it is the truth, so that there is no error and no gradient.
+        known: float32, 0 in holes and 1 elsewhere.
+    """
+    is_hole = y_true <= streams.HOLE
+    truth = tf.where(is_hole, -1.0 - y_true, y_true)
+    answer = tf.where(is_hole, truth, y_pred)
+    return truth, answer, tf.cast(~is_hole, tf.float32)
+
+
+def mean_of_known(values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    """The mean of what an error map shows beside holes, per example.
+
+    Args:
+        values: [B, H', W', ...], values around each pixel; those of windows that would
+            not fit inside the picture are missing at its border.
+        known: [B, H, W, 1], 1 where depth is known, else 0.
+
+    Returns:
+        [B]; 0 where nothing is known.
+    """
+    height, width = known.shape[1:3]
+    top, left = (height - values.shape[1]) // 2, (width - values.shape[2]) // 2
+    known = known[:, top : height - top, left : width - left, 0]
+    values = tf.reshape(values, tf.shape(known))
+    total = tf.reduce_mean(values * known, axis=[1, 2])
+    return tf.math.divide_no_nan(total, tf.reduce_mean(known, axis=[1, 2]))
 
 
 @keras.saving.register_keras_serializable(package="maskdepth_tf")
@@ -86,7 +127,7 @@ class DSSIM(keras.losses.Loss):
 
     Call shapes:
         y_true, y_pred: [B, H, W, 1] in [0, max_val].
-        returns: [B] before reduction.
+        returns: [B, H', W'] before reduction, a value a window.
 
     Example:
     >>> depth = keras.random.uniform((2, 64, 64, 1), seed=0)
@@ -119,7 +160,7 @@ class DSSIM(keras.losses.Loss):
         value = similarity.ssim_map(y_true, y_pred, **self.window)
         if self.clip:
             value = tf.maximum(value, 0.0)
-        return tf.reduce_mean(similarity.ssim_to_dssim(value), axis=[1, 2])
+        return similarity.ssim_to_dssim(value)
 
     def get_config(self):
         return super().get_config() | self.window | {"clip": self.clip}
@@ -146,7 +187,8 @@ class WeightedSum(keras.losses.Loss):
         weights: Weight of each term, by its name in `TERMS`.
         from_logits: Whether `y_pred` is logits, as the mask's is; they become
             probabilities for every term but cross-entropy. What are no logits are
-            depths: the loss of those that are not known, see `is_known`, is 0.
+            depths: the loss of those that are not known, see `is_known`, is 0, and
+            holes, see `beside_holes`, take no part in it.
         options: Arguments of a term's class, by the term's name.
         name: Name of the loss.
         **kwargs: Passed to `keras.losses.Loss`, as its `reduction`.
@@ -189,15 +231,23 @@ class WeightedSum(keras.losses.Loss):
     def call(self, y_true, y_pred):
         y_pred = tf.cast(y_pred, tf.float32)
         y_true = tf.cast(y_true, tf.float32)
-        map_pred = tf.sigmoid(y_pred) if self.from_logits else y_pred
+        if self.from_logits:
+            return self._total(y_true, y_pred, tf.sigmoid(y_pred), tf.ones_like(y_true))
+        truth, answer, known = beside_holes(y_true, y_pred)
+        total = self._total(truth, answer, answer, known)
+        return tf.where(is_known(y_true), total, 0.0)
+
+    def _total(self, truth, output, answer, known):
+        """Weighted sum of the terms: [B]."""
         total = 0.0
         for name, term in self.terms.items():
-            seen = y_pred if name == "sigmoid_cross_entropy" else map_pred
-            value = term(y_true, seen)
-            # Keras' own pixel losses return [B, H, W].
-            value = tf.reduce_mean(tf.reshape(value, [tf.shape(value)[0], -1]), axis=1)
+            seen = output if name == "sigmoid_cross_entropy" else answer
+            value = term(truth, seen)
+            # But for the overlap, terms have a value a pixel or a window.
+            if len(value.shape) > 1:
+                value = mean_of_known(value, known)
             total += self.weights[name] * value
-        return total if self.from_logits else tf.where(is_known(y_true), total, 0.0)
+        return total
 
     def get_config(self):
         return super().get_config() | {

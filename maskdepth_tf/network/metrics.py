@@ -1,7 +1,8 @@
 """Metrics over a whole split; every example weighs the same.
 
 Each function returns one value an example; Keras' `Mean` adds them up, so that
-a split scored in batches of any size gives the same figure. What the metrics are
+a split scored in batches of any size gives the same figure. Those of depth are over
+the pixels whose depth is known. What the metrics are
 called and mean stands in `metric_list`.
 """
 
@@ -69,9 +70,11 @@ def bce(y_true: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def ssim(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """Structural similarity of depths, as `tf.image.ssim` with its defaults.
 
-    [B] in [-1, 1], higher is better.
+    [B] in [-1, 1], higher is better. Windows around holes do not count.
     """
-    return similarity.ssim(y_true, y_pred, filter_size=_window(y_true))
+    truth, answer, known = losses.beside_holes(y_true, y_pred)
+    windows = similarity.ssim_map(truth, answer, filter_size=_window(truth))
+    return losses.mean_of_known(windows, known)
 
 
 @_metric
@@ -83,22 +86,25 @@ def dssim(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
 @_metric
 def rmse(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """Root of the mean squared error of a depth map; [B], lower is better."""
-    return tf.sqrt(tf.reduce_mean((y_true - y_pred) ** 2, axis=[1, 2, 3]))
+    truth, answer, known = losses.beside_holes(y_true, y_pred)
+    return tf.sqrt(losses.mean_of_known((truth - answer) ** 2, known))
 
 
 @_metric
 def mae(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """Mean absolute error of a depth map; [B], lower is better."""
-    return tf.reduce_mean(tf.abs(y_true - y_pred), axis=[1, 2, 3])
+    truth, answer, known = losses.beside_holes(y_true, y_pred)
+    return losses.mean_of_known(tf.abs(truth - answer), known)
 
 
 @_metric
 def delta1(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """Share of pixels with max(p / t, t / p) < 1.25; [B], higher is better."""
-    y_true = tf.maximum(y_true, DELTA_FLOOR)
-    y_pred = tf.maximum(y_pred, DELTA_FLOOR)
-    ratio = tf.maximum(y_true / y_pred, y_pred / y_true)
-    return tf.reduce_mean(tf.cast(ratio < DELTA_RATIO, tf.float32), axis=[1, 2, 3])
+    truth, answer, known = losses.beside_holes(y_true, y_pred)
+    truth, answer = tf.maximum(truth, DELTA_FLOOR), tf.maximum(answer, DELTA_FLOOR)
+    ratio = tf.maximum(truth / answer, answer / truth)
+    is_near = tf.cast(ratio < DELTA_RATIO, tf.float32)
+    return losses.mean_of_known(is_near, known)
 
 
 @keras.saving.register_keras_serializable(package="maskdepth_tf")

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from maskdepth_tf import streams
+
 SIDE = 168
 """Longer side of a picture where many are drawn, in pixels."""
 
@@ -106,18 +108,21 @@ def depth_to_color(depth: np.ndarray) -> np.ndarray:
 
     Args:
         depth: float [H, W] in [0, 1], 0 is nearest; values outside are clipped, NaN
-            is black.
+            is black, holes as in `streams` are grey.
 
     Returns:
         uint8 [H, W, 3], RGB.
     """
-    depth = np.clip(np.asarray(depth, "float32"), 0.0, 1.0)
+    depth = np.asarray(depth, "float32")
     # That of matplotlib, to the bit; importing it takes half a second.
     anchors, steps = np.linspace(0, 1, len(_SPECTRAL)), np.linspace(0, 1, 256)
     colors = [np.interp(steps, anchors, line) for line in zip(*_SPECTRAL, strict=True)]
     table = np.stack([*colors], axis=-1).astype(np.uint8)
-    index = np.minimum(256 * np.nan_to_num(depth), 255).astype(np.uint8)
-    return np.where(np.isnan(depth)[..., np.newaxis], 0, table[index])
+    index = 256 * np.nan_to_num(np.clip(depth, 0.0, 1.0))
+    drawn = table[np.minimum(index, 255).astype(np.uint8)]
+    drawn[np.isnan(depth)] = 0
+    drawn[depth <= streams.HOLE] = _FAINT
+    return drawn
 
 
 def mask_to_grey(mask: np.ndarray) -> np.ndarray:

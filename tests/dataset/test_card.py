@@ -23,6 +23,7 @@ FOUND = {
     "depth": {"mean": [0.55558], "deviation": [0.3]},
     "mask_area": [0.75, 0.25, 0, 0, 0, 0, 0, 0, 0, 0],
     "depth_histogram": [0.1] * 9 + [0.1004],
+    "depth_known": 1.0,
 }
 MANIFEST = {
     "recipe": {"image_size": 80, "scale": [0.4, 0.8], "shadow": True, "preset": None},

@@ -93,6 +93,25 @@ def test_table_and_json(by_hand, capsys):
     assert len(lines) == 19
 
 
+def test_holes_count_nowhere(by_hand, capsys):
+    path = by_hand / "labels.txt"
+    held = np.array([[-1 - 6553, 6554]], np.int32)
+    (by_hand / "depth_b.png").write_bytes(encoding.encode_png(held))
+    found = stats(path, by_hand)
+    assert found["depth_known"] == 0.75
+    assert found["depth"]["mean"] == pytest.approx([(0 + 1 + 0.1) / 3], abs=1e-5)
+    third = pytest.approx(1 / 3)
+    assert found["depth_histogram"] == [third, third, 0, 0, 0, 0, 0, 0, 0, third]
+    assert run("--labels", path) == 0
+    last = "depth is known of 75.0 % of the pixels, and counted there"
+    assert capsys.readouterr().out.splitlines()[-1] == last
+    for name in ("depth_a.png", "depth_b.png"):
+        nothing = np.array([[-1, -1]], np.int32)
+        (by_hand / name).write_bytes(encoding.encode_png(nothing))
+    found = stats(path, by_hand)
+    assert (found["depth_known"], found["depth"]["mean"]) == (0, [0])
+
+
 @given(st.lists(st.integers(0, 65535), min_size=1, max_size=40))
 @settings(max_examples=50, deadline=None)
 def test_sums_are_those_of_the_numbers(values):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import encoding, headers, preprocessing
 from tests.support.pictures import difference, smooth_rgb
@@ -30,6 +31,23 @@ def test_jpeg_is_pillows(height, width, is_grey, subsampling, quality, seed):
     options = {"quality": quality, "subsampling": subsampling}
     Image.fromarray(pixels).save(buffer, "JPEG", **options)
     assert encoding.encode_jpeg(pixels, quality, subsampling) == buffer.getvalue()
+
+
+@settings(deadline=None)
+@given(height=st.integers(1, 9), width=st.integers(1, 9), seed=st.integers(0, 1000))
+def test_depth_with_holes_is_grey_and_alpha_of_16_bits(height, width, seed):
+    shape = (height, width)
+    depth = np.random.default_rng(seed).integers(-65536, 65536, shape, np.int32)
+    data = encoding.encode_png(depth)
+    header = headers.check_bytes(data, "a.png")
+    assert header == headers.Header("PNG", width, height, False, True, True)
+    found = preprocessing.decode_depth(data).numpy()[..., 0]
+    np.testing.assert_array_equal(found <= streams.HOLE, depth < 0)
+    filled = np.where(found <= streams.HOLE, -1 - found, found)
+    expected = np.where(depth < 0, -1 - depth, depth)
+    np.testing.assert_array_equal(np.rint(65535 * filled), expected)
+    alpha = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))[..., 3]
+    np.testing.assert_array_equal(alpha, np.where(depth < 0, 0, 255))
 
 
 class TestWriteImage:

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import encoding, preprocessing
 from tests.support.pictures import (
@@ -67,12 +68,15 @@ class TestFormats:
         assert difference(IN_GRAPH["mask"](data).numpy(), grey(on_black)) <= 1
 
     @pytest.mark.parametrize("name", WITH_GREY)
-    def test_depths_ignore_alpha(self, name):
+    def test_depths_have_holes_where_a_png_is_transparent(self, name):
         data = CORPUS[name]
         rgba, _ = golden(data)
         depth = IN_GRAPH["depth"](data).numpy()
         assert depth.dtype == np.float32
-        assert difference(np.round(depth * 255), grey(rgba[..., :3])) <= 1
+        is_hole = (rgba[..., 3:] < 128) & data.startswith(b"\x89PNG")
+        np.testing.assert_array_equal(depth <= streams.HOLE, is_hole)
+        filled = np.where(is_hole, -1 - depth, depth)
+        assert difference(np.round(filled * 255), grey(rgba[..., :3])) <= 1
 
     @pytest.mark.parametrize("encoding", ["PNG", "GIF"])
     def test_an_animation_warns_and_gives_its_first_frame(self, tmp_path, encoding):
@@ -171,6 +175,12 @@ class TestDepth:
         np.testing.assert_allclose(preprocessing.read_depth(path), 0.2, atol=1e-7)
         encoding.write_image(path, np.full((16, 16), 255, np.uint8))
         assert (preprocessing.read_depth(path) == 1).all()
+
+    def test_holes_keep_what_stands_for_them(self, tmp_path):
+        values = np.array([[[0, 255], [51, 128]], [[51, 127], [255, 0]]], np.uint8)
+        Image.fromarray(values).save(tmp_path / "a.png")
+        depth = preprocessing.read_depth(tmp_path / "a.png")[..., 0]
+        np.testing.assert_allclose(depth, [[0, 0.2], [-1.2, -2]], atol=1e-6)
 
 
 class TestRead:

@@ -115,6 +115,30 @@ class TestLoad:
         assert np.abs(loaded - expected).max() <= step / 2 + 0.01
         assert (loaded % step == 0).all()
 
+    def test_a_pixel_is_known_where_half_of_it_is(self):
+        # Quarters of four pixels, one each: 4, 3, 2 and 1 of them are known.
+        depth = np.array([[100, 200], [300, 400]])
+        for num_known, expected in ((4, 250), (3, 200), (2, 150), (1, -101)):
+            is_hole = np.arange(4).reshape(2, 2) >= num_known
+            held = np.where(is_hole, -1 - depth, depth).astype(np.int32)
+            data = tf.constant(encoding.encode_png(held))
+            found = preprocessing.load(data, streams.HOLED_DEPTH, 1).numpy()
+            assert (found.dtype, found.tolist()) == (np.int32, [[[expected]]])
+        # Of nothing known it is what stands there: (100 + 200 + 300 + 400) / 4.
+        data = encoding.encode_png((-1 - depth).astype(np.int32))
+        found = preprocessing.load(tf.constant(data), streams.HOLED_DEPTH, 1)
+        assert found.numpy().tolist() == [[[-251]]]
+
+    @pytest.mark.parametrize("name", ["jpeg", "rgb", "rgba", "webp"])
+    def test_depth_without_holes_is_the_same_beside_maps_with_them(self, name):
+        data = CORPUS[name]
+        if name == "rgba":  # opaque
+            picture = Image.fromarray(smooth_rgb()).convert("RGBA")
+            data = encode(picture, "PNG")
+        expected = preprocessing.load(tf.constant(data), streams.DEPTH, 16).numpy()
+        found = preprocessing.load(tf.constant(data), streams.HOLED_DEPTH, 16).numpy()
+        np.testing.assert_array_equal(found, expected.astype(np.int32))
+
     def test_pictures_of_any_size_and_shape_become_one(self):
         wide = encode(Image.new("RGB", (90, 30), (7, 8, 9)), "JPEG", quality=100)
         tall = encode(Image.new("RGB", (31, 77), (7, 8, 9)), "PNG")
@@ -202,6 +226,10 @@ class TestBatchLoader:
             preprocessing.load(tf.constant(data), stream, size) for data in encoded
         ]
         np.testing.assert_array_equal(loaded, np.stack(expected))
+
+    def test_maps_with_holes_and_without(self):
+        self.check([CORPUS["jpeg"]] * 2, streams.HOLED_DEPTH)
+        self.check([CORPUS[n] for n in ("jpeg", "rgba")], streams.HOLED_DEPTH)
 
     @pytest.mark.parametrize("extra", [-1, 0, 1, preprocessing.PART + 3])
     def test_more_than_are_resized_together(self, extra):

@@ -1,5 +1,7 @@
 """Depths after a fit of scale and shift."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -98,6 +100,29 @@ def test_unknown_depths_do_not_count_and_units_are_said(tmp_path):
     assert "RMSE [m]" not in depths.table(figures)
     assert depths.score(Fixed([RAMP]), found, np.array([1]), 2) == {}
     assert depths.table({}) == "depth after a fit: no row's depth is known"
+
+
+def test_holes_take_no_part(tmp_path):
+    """Neither in the fit, nor in the figures, nor in the mean map."""
+    hole = np.zeros((SIZE, SIZE, 1), bool)
+    hole[2:4, 1:6] = True
+    found = labelled(tmp_path, [RAMP, RAMP, RAMP], [(1, 3)] * 3)
+    load = found.load
+
+    def load_with_holes(indices):
+        batch = load(indices)
+        depth = batch["depth"].numpy().astype(np.int32)
+        depth[indices < 2] = np.where(hole, -1 - 65535, depth[indices < 2])
+        return batch | {"depth": tf.constant(depth)}
+
+    found = dataclasses.replace(found, load=load_with_holes)
+    answer = np.where(hole, 7, 0.2 + 0.5 * RAMP)
+    answers = [answer, answer, 0.2 + 0.5 * RAMP]
+    figures = depths.score(Fixed(answers), found, np.arange(3), 2)
+    for name in ("network", "mean_map"):
+        for part in depths.PARTS:
+            assert figures[name][part]["rmse"] == pytest.approx(0, abs=1e-4)
+            assert figures[name][part]["delta1"] == 1
 
 
 def test_joined_sets_know_their_metres(tmp_path):

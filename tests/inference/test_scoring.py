@@ -130,6 +130,23 @@ def test_answers_are_brought_to_the_size_that_is_scored():
     assert scores["baseline"]["mask"]["dice_hard"] == pytest.approx(rule, abs=1e-5)
 
 
+def test_holes_are_left_out():
+    (inputs, targets), _ = scored_by_hand()
+    hole = np.zeros_like(targets["depth"], bool)
+    hole[1:, 2:5, 3:9] = True
+    held = np.where(hole, -1 - targets["depth"], targets["depth"])
+    answer = np.where(hole, 1 - targets["depth"], targets["depth"])
+    dataset = tf.data.Dataset.from_tensor_slices((inputs, targets | {"depth": held}))
+    found = perfect((inputs, targets | {"depth": answer}))
+    scores = scoring.score(found, dataset.batch(2))
+    assert scores["depth"]["mae"] == pytest.approx(0, abs=1e-6)
+    assert scores["depth"]["ssim"] == pytest.approx(1, abs=1e-5)
+    # Where two of three maps have a hole, the mean map is the third.
+    known = np.ma.masked_array(targets["depth"], hole)
+    error = np.abs(known - known.mean(axis=0)).mean(axis=(1, 2, 3)).mean()
+    assert scores["baseline"]["depth"]["mae"] == pytest.approx(error, rel=1e-5)
+
+
 def test_depths_that_nobody_knows_have_no_figures():
     (inputs, targets), _ = scored_by_hand()
     targets = targets | {"depth": np.full_like(targets["depth"], 0.5)}

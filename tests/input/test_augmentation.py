@@ -189,6 +189,53 @@ def test_frame_keeps_the_contract(seed, share, top, left, mirrored):
     assert found["depth"].numpy().max() == 65535
 
 
+def holed(batch, *places):
+    """The batch with holes at places of its first example."""
+    depth = tf.cast(batch["depth"], tf.int32).numpy()
+    for place in places:
+        depth[0, *place] = -1 - depth[0, *place]
+    return batch | {"depth": tf.constant(depth)}
+
+
+def test_depth_without_holes_is_framed_the_same_beside_some_with_them():
+    batch = batch_of()
+    found = framed(holed(batch), 0.7, (0.3, 0.9), True)
+    expected = framed(batch, 0.7, (0.3, 0.9), True)["depth"]
+    assert found["depth"].dtype == tf.int32
+    np.testing.assert_array_equal(found["depth"], tf.cast(expected, tf.int32))
+
+
+def test_holes_move_with_their_map():
+    batch = holed(batch_of(), (2, 1), (5, 5))
+    assert_same(framed(batch), batch)
+    found = framed(batch, mirrored=True)["depth"]
+    np.testing.assert_array_equal(found, batch["depth"][:, :, ::-1])
+    # Of a part of 3 by 3 of 5 pixels every other output pixel is an input one.
+    batch = holed(batch_of(1, side=5), (1, 3))
+    found = framed(batch, 0.5, (0, 1))["depth"][0, :, :, 0].numpy()
+    # Between a hole and a pixel that is known, half is; between four a quarter is not.
+    expected = np.zeros((5, 5), bool)
+    expected[2, 2] = True
+    np.testing.assert_array_equal(found < 0, expected)
+
+
+def test_holes_are_neither_near_nor_far():
+    row = [[-1 - 0, 1000, 3000, -1 - 65535]]
+    batch = batch_of(1, side=4)
+    depth = tf.constant(np.repeat(row, 4, 0).reshape(1, 4, 4, 1), tf.int32)
+    found = framed(batch | {"depth": depth})["depth"][0, :, :, 0]
+    # What stands for holes is cut off at the ends of what is known.
+    expected = [[-1 - 0, 0, 65535, -1 - 65535]] * 4
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_map_of_holes_alone_stays_one():
+    batch = batch_of(1)
+    depth = -1 - tf.cast(batch["depth"], tf.int32)
+    found = framed(batch | {"depth": depth}, 0.5)["depth"]
+    np.testing.assert_array_equal(found, tf.fill([1, SIDE, SIDE, 1], -1))
+
+
 def test_flat_depth_stays_finite():
     batch = batch_of(1)
     batch["depth"] = tf.fill([1, SIDE, SIDE, 1], tf.constant(777, tf.uint16))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from maskdepth_tf import streams
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import encoding, preprocessing
-from maskdepth_tf.input import examples, labels
+from maskdepth_tf.input import examples, labels, pipeline
 from tests.support.labelled_sets import make_labelled_set
 
 
@@ -34,6 +34,28 @@ def test_memory_and_files_give_the_same(labels_file, whole):
     assert list(from_files.from_files) == list(streams.STREAMS)
     for name, image in first(in_memory).items():
         np.testing.assert_array_equal(first(from_files)[name], image)
+
+
+def test_a_map_with_alpha_gives_all_maps_room_for_holes(tmp_path, whole):
+    labels_path = make_labelled_set(tmp_path / "set", rows=8)
+    path = labels_path.parent / "depth/1.png"
+    depth = np.round(65535 * preprocessing.read_depth(path)[..., 0]).astype(np.int32)
+    depth[2:5, 3] = -1 - depth[2:5, 3]
+    path.write_bytes(encoding.encode_png(depth))
+    in_memory, from_files = opened(labels_path), opened(labels_path, memory_gb=0)
+    for found in (in_memory, from_files):
+        loaded = found.load(tf.constant([0, 1], tf.int64))["depth"]
+        assert loaded.dtype == tf.int32
+        np.testing.assert_array_equal(loaded[0], first(whole)["depth"])
+        np.testing.assert_array_equal(loaded[1, ..., 0], depth)
+    assert streams.HOLED_DEPTH in from_files.from_files
+    truth = pipeline.split_example(found.load(tf.constant([1], tf.int64)))[1]["depth"]
+    expected = np.where(depth < 0, -1 - (-1 - depth) / 65535, depth / 65535)
+    np.testing.assert_allclose(truth[0, ..., 0], expected, atol=1e-6)
+    np.testing.assert_array_equal(truth[0, ..., 0] <= streams.HOLE, depth < 0)
+    # Of the first row alone there are none.
+    loaded = opened(labels_path, max_rows=1).load(tf.constant([0], tf.int64))
+    assert loaded["depth"].dtype == tf.uint16
 
 
 def test_root_and_first_rows(labels_file, tmp_path):

@@ -48,7 +48,8 @@ def report(folder):
 class TestCheckFiles:
     def test_a_sound_data_set_passes(self, data_set):
         path = data_set / "labels.txt"
-        assert labels.check_files(labels.read(path), data_set, path) is None
+        found = labels.check_files(labels.read(path), data_set, path)
+        assert set(found) == {name for row in labels.read(path) for name in row}
 
     def test_relative_folders_and_strings_do(self, data_set, monkeypatch):
         monkeypatch.chdir(data_set)

@@ -61,6 +61,7 @@ def test_dssim_by_example():
     y_true, y_pred = maps(0), maps(1)
     loss = losses.DSSIM(reduction="none")
     single = [loss(y_true[i : i + 1], y_pred[i : i + 1])[0] for i in range(2)]
+    assert single[0].shape == (6, 6)
     np.testing.assert_allclose(loss(y_true, y_pred), single, atol=1e-6)
     assert float(losses.DSSIM()(y_true, y_pred)) == pytest.approx(np.mean(single))
 
@@ -153,6 +154,80 @@ def test_depth_that_is_not_known_has_no_loss():
     # A mask of one value is an empty scene, and counts.
     empty = np.zeros((1, 1, 2, 1), "float32")
     assert float(mixture({"sigmoid_cross_entropy": 1}, True)(empty, empty)) > 0
+
+
+def with_hole(y_true, *where):
+    held = np.array(y_true)
+    held[where] = -1 - held[where]
+    return held
+
+
+def value_and_gradient(loss, y_true, y_pred):
+    y_pred = tf.constant(y_pred)
+    with tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        value = loss(y_true, y_pred)
+    return float(value), tape.gradient(value, y_pred).numpy()
+
+
+def test_holes_by_hand():
+    truth = np.array([0.0, 0.5, 1.0, 0.25], "float32").reshape(1, 1, 4, 1)
+    answer = np.array([0.25, 0.0, 1.0, 9.0], "float32").reshape(1, 1, 4, 1)
+    y_true = with_hole(truth, 0, 0, [1, 3])
+    loss = mixture({"mean_absolute_error": 1, "mean_squared_error": 2}, False)
+    value, gradient = value_and_gradient(loss, y_true, answer)
+    assert value == pytest.approx((0.25 + 0) / 2 + 2 * (0.0625 + 0) / 2)
+    # Of one pixel in two: 1 / 2 + 2 * 2 * 0.25 / 2.
+    np.testing.assert_allclose(gradient.ravel(), [1, 0, 0, 0])
+
+
+def test_the_loss_is_that_of_the_part_that_is_known():
+    truth, answer = maps(0), maps(1)
+    loss = mixture({"mean_absolute_error": 1, "smooth_l1": 0.5}, False)
+    y_true = with_hole(truth, slice(None), slice(None), slice(6, None))
+    whole = loss(truth[:, :, :6], answer[:, :, :6])
+    assert float(loss(y_true, answer)) == pytest.approx(float(whole), rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"padding": "reflect"}])
+@pytest.mark.parametrize("term", losses.TERMS)
+def test_holes_have_no_gradient_and_what_is_answered_there_no_say(term, options):
+    options = {"dssim": options | {"filter_size": 5}}
+    loss = mixture({term: 1}, False, options=options)
+    hole = np.zeros((2, 16, 16, 1), bool)
+    hole[:, 3:9, 5:12] = True
+    y_true, y_pred = with_hole(maps(0), hole), maps(1)
+    value, gradient = value_and_gradient(loss, y_true, y_pred)
+    assert value > 0
+    assert not gradient[hole].any()
+    assert gradient[~hole].any(axis=None)
+    other = np.where(hole, maps(2), y_pred)
+    assert value == value_and_gradient(loss, y_true, other)[0]
+
+
+def test_ssim_counts_windows_around_what_is_known():
+    # Of 6 x 6 pixels 4 x 4 windows of 3 fit; all but two columns of them are around
+    # holes, and one of those two has no hole inside.
+    truth, answer = maps(0, 1, 6), maps(1, 1, 6)
+    y_true = with_hole(truth, slice(None), slice(None), [0, 1, 2])
+    filled = np.where(y_true <= -1, truth, answer)
+    window = losses.DSSIM(3, reduction="none")
+    expected = np.mean(window(truth, filled).numpy()[:, :, 2:])
+    loss = mixture({"dssim": 1}, False, options={"dssim": {"filter_size": 3}})
+    assert float(loss(y_true, answer)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_holes_alone_have_neither_loss_nor_gradient():
+    y_true = np.concatenate([maps(0, 1), -1 - maps(0, 1)])
+    # Nor does a map of which one depth is known.
+    y_true = np.concatenate([y_true, with_hole(maps(0, 1), 0, slice(1, None))])
+    y_true[2, 0] = 0.5
+    assert losses.is_known(y_true).numpy().tolist() == [True, False, False]
+    loss = mixture({name: 1 for name in losses.TERMS}, False, reduction="sum")
+    value, gradient = value_and_gradient(loss, y_true, maps(1, 3))
+    assert value == pytest.approx(float(loss(y_true[:1], maps(1, 3)[:1])))
+    assert np.isfinite(gradient).all()
+    assert not gradient[1:].any()
 
 
 def test_weights_add_up():

@@ -75,6 +75,36 @@ def test_depth_by_hand():
     np.testing.assert_array_equal(metrics.delta1(y_pred, y_true), [0.5])
 
 
+def test_depth_beside_holes_by_hand():
+    # The third and fourth are holes, for which 0.8 and 0.0 stand.
+    y_true, y_pred = column(0.2, 0.4, -1.8, -1.0), column(0.24, 0.5, 0.4, 0.012)
+    np.testing.assert_allclose(metrics.mae(y_true, y_pred), [0.07], rtol=1e-5)
+    rmse = np.sqrt((0.04**2 + 0.1**2) / 2)
+    np.testing.assert_allclose(metrics.rmse(y_true, y_pred), [rmse], rtol=1e-5)
+    np.testing.assert_allclose(metrics.delta1(y_true, y_pred), [0.5])
+
+
+def test_holes_are_no_answer_right_or_wrong():
+    targets, outputs = examples(2)
+    hole = np.zeros(targets["depth"].shape, bool)
+    hole[1, :, 4:7] = True
+    targets["depth"] = np.where(hole, -1 - targets["depth"], targets["depth"])
+    found = scored(targets, outputs, [2])
+    outputs["depth"] = np.where(hole, 0.5, outputs["depth"])
+    assert scored(targets, outputs, [2]) == found
+    whole = {name: value[:1] for name, value in targets.items()}
+    assert found != scored(whole, outputs, [1])
+    # A map of holes alone does not count.
+    targets["depth"][1] = -1.5
+    expected = pytest.approx(scored(whole, outputs, [1])["ssim"], abs=1e-6)
+    assert scored(targets, outputs, [2])["ssim"] == expected
+
+
+def test_depths_a_little_below_0_are_depths():
+    y_true = column(-0.2, 0.4)
+    np.testing.assert_allclose(metrics.mae(y_true, column(0.0, 0.4)), [0.1], rtol=1e-6)
+
+
 def test_ssim_is_tensorflows():
     targets, outputs = examples(3)
     expected = tf.image.ssim(targets["depth"], outputs["depth"], 1.0)

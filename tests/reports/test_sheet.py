@@ -112,7 +112,7 @@ def test_near_is_red_and_far_is_blue():
 
 
 def test_depth_outside_its_range_is_clipped_and_nan_is_black():
-    colors = sheet.depth_to_color(np.array([[-3.0, 0.0, 1.0, 7.0, np.nan]]))[0]
+    colors = sheet.depth_to_color(np.array([[-0.9, 0.0, 1.0, 7.0, np.nan]]))[0]
     np.testing.assert_array_equal(colors[0], colors[1])
     np.testing.assert_array_equal(colors[2], colors[3])
     np.testing.assert_array_equal(colors[4], [0, 0, 0])
@@ -122,6 +122,12 @@ def test_depth_colours_are_those_of_matplotlib():
     depth = np.linspace(-0.01, 1.01, 5000, dtype="float32").reshape(50, 100)
     expected = colormaps["Spectral"](np.clip(depth, 0, 1), bytes=True)[..., :3]
     np.testing.assert_array_equal(sheet.depth_to_color(depth), expected)
+
+
+def test_holes_in_depth_are_grey_whatever_stands_for_them():
+    colors = sheet.depth_to_color(np.array([[-1.0, -1.5, -2.0]]))[0].astype(int)
+    assert (colors == colors[0]).all()
+    assert np.ptp(colors[0]) < 30 < colors[0].min()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64", "int64"])

@@ -26,12 +26,14 @@ class Sums:
         totals: Sum of each channel.
         squares: Sum of each channel's squares.
         bins: Pixels in each bin, of depth alone.
+        holes: Pixels of depth that is not known; they count nowhere else.
     """
 
     pixels: int = 0
     totals: tuple[int, ...] = ()
     squares: tuple[int, ...] = ()
     bins: tuple[int, ...] = ()
+    holes: int = 0
 
     def __add__(self, other: "Sums") -> "Sums":
         def add(a, b):
@@ -42,11 +44,12 @@ class Sums:
             add(self.totals, other.totals),
             add(self.squares, other.squares),
             add(self.bins, other.bins),
+            self.holes + other.holes,
         )
 
     def moments(self, scale: int) -> dict[str, list[float]]:
         """Mean and deviation of each channel, of values divided by `scale`."""
-        whole = self.pixels * scale
+        whole = max(1, self.pixels) * scale
         pairs = zip(self.totals, self.squares, strict=True)
         variances = [self.pixels * square - total**2 for total, square in pairs]
         return {
@@ -59,18 +62,23 @@ def measure(values: np.ndarray, has_bins: bool = False) -> Sums:
     """Sums of one picture, or of several together.
 
     Args:
-        values: uint8 or uint16 [..., H, W, C].
-        has_bins: Whether to count the pixels of each bin; uint16 only.
+        values: uint8, uint16 or, of depth with holes, int32 [..., H, W, C].
+        has_bins: Whether to count the pixels of each bin; of depth only.
     """
     if values.dtype == np.uint8:
         return _measure_bytes(values.reshape(-1, 1, values.shape[-1]))
     channels = values.reshape(-1, values.shape[-1]).astype(np.int64)
+    holes = 0
+    if values.dtype == streams.HOLED_DEPTH.dtype:
+        is_known = channels[:, 0] >= 0
+        holes, channels = int((~is_known).sum()), channels[is_known]
     bins: tuple[int, ...] = ()
     if has_bins:
         places = np.minimum(channels * BINS // streams.DEPTH_SCALE, BINS - 1)
         bins = tuple(np.bincount(places.ravel(), minlength=BINS).tolist())
     totals, squares = channels.sum(axis=0), np.square(channels).sum(axis=0)
-    return Sums(len(channels), tuple(totals.tolist()), tuple(squares.tolist()), bins)
+    moments = tuple(totals.tolist()), tuple(squares.tolist())
+    return Sums(len(channels), *moments, bins, holes)
 
 
 def _measure_bytes(pixels: np.ndarray) -> Sums:

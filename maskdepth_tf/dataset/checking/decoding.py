@@ -22,7 +22,7 @@ def decode(source: stores.Pictures, column: str, name: str) -> np.ndarray:
 
     Returns:
         uint8 [H, W, 3]; of a mask uint8 [H, W, 1]; of depth float32 [H, W, 1] in
-        [0, 1].
+        [0, 1] or, in holes, -1 less that.
 
     Raises:
         DataError: If it is missing, damaged or too much work, see `headers`.

@@ -49,12 +49,15 @@ def _small_function(column: str) -> Callable:
 
     def depth(data):
         depth = preprocessing.decode_depth(data)
+        is_hole = depth <= streams.HOLE
+        far = tf.reduce_max(tf.where(is_hole, 0.0, depth))
+        near = tf.reduce_min(tf.where(is_hole, 1.0, depth))
         is_zero = depth == 0
         zeros = preprocessing.resize(tf.cast(is_zero, tf.float32), measures.SIZE)
-        least = tf.reduce_min(tf.where(is_zero, 1.0, depth))
-        small = preprocessing.resize(depth, measures.SIZE)
-        limits = tf.reduce_min(depth), tf.reduce_max(depth), least
-        return *limits, small[..., 0], zeros[..., 0]
+        least = tf.reduce_min(tf.where(is_zero | is_hole, 1.0, depth))
+        filled = preprocessing.with_holes(depth, ~is_hole)
+        small = preprocessing.resize(filled, measures.SIZE)
+        return near, far, least, small[..., 0], zeros[..., 0]
 
     def no_pixels(data):
         return (tf.shape(preprocessing.decode_rgba(data)),)
@@ -188,6 +191,8 @@ def _mask_fault(row, pixels, bg, fg_bg, side) -> tuple[Fault | None, bool]:
 
 def _depth_faults(near: float, far: float, is_unknown: bool) -> list[Fault]:
     """Whether a map, with its least and greatest depth, is relative to its picture."""
+    if near > far and not is_unknown:
+        return [Fault("constant_depth", "expected depths from 0 to 1, received none")]
     if is_unknown:
         text = f"expected one depth all over, received {near:.3f} to {far:.3f}"
         is_flat = far - near < LEAST_DEPTH_RANGE

@@ -1,7 +1,8 @@
 """A set whose masks and depth maps have other values, written anew as it should be.
 
 The new folder holds all that the rows name: masks as PNGs of 0 and 255, depth as PNGs
-of 16 bits with its ranges, and copies of the rest. It appears complete or not at all.
+of 16 bits, with alpha if it has holes, its ranges, and copies of the rest. It appears
+complete or not at all.
 """
 
 import functools

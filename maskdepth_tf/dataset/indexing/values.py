@@ -28,7 +28,7 @@ class Meaning(NamedTuple):
             as they should be.
         large_is: Whether large values of depth are "far" or "near"; None if depth is
             as it should be.
-        holes: Spans of values of depth that stand for not known.
+        holes: Spans of values of depth that stand for not known, as alpha does.
         unit: Metres that a value of 1 is; None if that is not known.
     """
 
@@ -50,14 +50,15 @@ def read_mask(source: stores.Pictures, name: str) -> np.ndarray:
     colours, alpha = rgba[..., :3], rgba[..., 3]
     is_alpha = alpha.min() < 255 and not np.ptp(colours, axis=(0, 1)).any()
     if not is_alpha:
-        return read_depth(source, name)
+        grey = read_depth(source, name)
+        return np.where(grey < 0, -1 - grey, grey)
     if alpha.max() >= streams.MASK_THRESHOLD:
         alpha = 255 * (alpha >= streams.MASK_THRESHOLD)
     return alpha.astype(np.int32)
 
 
 def read_depth(source: stores.Pictures, name: str) -> np.ndarray:
-    """Values of a depth map, int32 [H, W].
+    """Values of a depth map, int32 [H, W]; -1 less that where alpha says not known.
 
     Raises:
         DataError: If it is missing or damaged; names it.
@@ -65,8 +66,11 @@ def read_depth(source: stores.Pictures, name: str) -> np.ndarray:
     from maskdepth_tf.images import preprocessing
 
     _, header, depth = decoding.read(source, name, preprocessing.decode_depth)
-    values = np.rint(depth[..., 0] * streams.DEPTH_SCALE).astype(np.int32)
-    return values if header.has_16_bits else values // streams.DEPTH_STEP
+    is_hole = depth[..., 0] <= streams.HOLE
+    filled = np.where(is_hole, -1 - depth[..., 0], depth[..., 0])
+    values = np.rint(filled * streams.DEPTH_SCALE).astype(np.int32)
+    values //= 1 if header.has_16_bits else streams.DEPTH_STEP
+    return np.where(is_hole, -1 - values, values)
 
 
 def greater_of_two(found: Iterable[int]) -> Span:
@@ -98,18 +102,19 @@ def to_depth(
 ) -> tuple[np.ndarray, float, float] | None:
     """A map as the data format has it, near 0 and far 1.
 
-    Where depth is not known it becomes that of the nearest pixel where it is: what a
-    sensor does not see is mostly an edge's shadow, a window or a dark thing.
+    Holes are kept. What stands for them where something must, in the windows of SSIM
+    that reach over an edge and in what a person sees, is the depth of the nearest pixel
+    where it is known.
 
     Args:
-        values: int32 [H, W].
+        values: int32 [H, W], below 0 where alpha says not known.
         meaning: What they mean; `large_is` is not None.
 
     Returns:
-        uint16 [H, W], near and far, as `conventions.to_relative`; None where less than
-        two distances are known.
+        uint16 [H, W] or, with holes, int32 as `streams.HOLED_DEPTH`; near and far, as
+        `conventions.to_relative`; None where less than two distances are known.
     """
-    is_hole = is_in(values, meaning.holes)
+    is_hole = is_in(values, meaning.holes) | (values < 0)
     if is_hole.all() or np.ptp(values[~is_hole]) == 0:
         return None
     sign = 1 if meaning.large_is == "far" else -1
@@ -117,6 +122,9 @@ def to_depth(
     distance = sign * (meaning.unit or 1.0) * filled
     relative, near, far = conventions.to_relative(distance)
     pixels = np.rint(streams.DEPTH_SCALE * relative).astype(np.uint16)
+    if is_hole.any():
+        holed = pixels.astype(streams.HOLED_DEPTH.dtype)
+        return np.where(is_hole, -1 - holed, holed), near, far
     return pixels, near, far
 
 

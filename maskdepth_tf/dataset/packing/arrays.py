@@ -50,9 +50,10 @@ def write_arrays(
     Returns:
         Mean and deviation of each stream's channels, by its name.
     """
+    kinds = streams.of_set(depth_dtype == streams.HOLED_DEPTH.dtype)
     names = {
         stream: list(dict.fromkeys(getattr(row, stream.name) for row in rows))
-        for stream in streams.STREAMS
+        for stream in kinds
     }
     dtypes = {s: depth_dtype if s == streams.DEPTH else s.dtype for s in names}
     shapes = {s: (len(names[s]), image_size, image_size, s.channels) for s in names}
@@ -65,7 +66,7 @@ def write_arrays(
         )
     statistics = {}
     with workers.track("pack", sum(map(len, names.values())), "pictures") as advance:
-        for stream in streams.STREAMS:
+        for stream in kinds:
             total = counting.Sums()
             path, dtype = folder / f"{stream.name}.npy", dtypes[stream]
             with _open_array(path, shapes[stream], dtype) as file:
@@ -75,9 +76,10 @@ def write_arrays(
                     file.write(batch.tobytes())
                     total += counting.measure(batch)
                     advance(len(batch))
-            scale = 1 if stream == streams.MASK else np.iinfo(dtype).max
-            statistics[stream.name] = total.moments(int(scale))
-    places = [{name: i for i, name in enumerate(names[s])} for s in streams.STREAMS]
+            scales = {streams.MASK: 1, streams.HOLED_DEPTH: streams.DEPTH_SCALE}
+            scale = scales.get(stream, int(np.iinfo(dtype).max))
+            statistics[stream.name] = total.moments(scale)
+    places = [{name: i for i, name in enumerate(names[s])} for s in kinds]
     where = [
         [place[getattr(row, s.name)] for s, place in zip(names, places, strict=True)]
         for row in rows
@@ -146,7 +148,8 @@ def write_set(
         batches: The pixels, in the streams' types.
         folder: Where to.
         image_size: Side of the pictures, in pixels.
-        depth_dtype: "uint16", or "uint8" if no map has more than 8 bits.
+        depth_dtype: "uint16", or "uint8" if no map has more than 8 bits, or "int32" if
+            one has alpha.
         test_fraction: Share that tests, of both splits.
         seed: Seed of both.
         **more: Further entries of the manifest.

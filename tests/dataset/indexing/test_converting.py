@@ -132,13 +132,19 @@ def test_rows_without_known_depth_are_left_out(folder, tmp_path, capsys):
 
 def test_a_map_by_hand():
     held = np.array([[0, 10, 20, 30]], np.int32)
-    # The hole gets 10, that of its neighbour; 10 is near and 30 far.
+    # 10 stands for the hole, that of its neighbour; 10 is near and 30 far.
     pixels, near, far = values.to_depth(held, FAR)
-    assert pixels.tolist() == [[0, 0, 32768, 65535]]
+    assert pixels.dtype == np.int32
+    assert pixels.tolist() == [[-1 - 0, 0, 32768, 65535]]
     assert (near, far) == (10.0, 30.0)
     pixels, near, far = values.to_depth(held, FAR._replace(large_is="near"))
-    assert pixels.tolist() == [[65535, 65535, 32768, 0]]
+    assert pixels.tolist() == [[-1 - 65535, 65535, 32768, 0]]
     assert (near, far) == (-30.0, -10.0)
+    # A map says itself what is not known, whatever it holds there.
+    pixels, near, far = values.to_depth(np.array([[-1 - 20, 10, 30]], np.int32), FAR)
+    assert (pixels.tolist(), near, far) == ([[-1 - 0, 0, 65535]], 10.0, 30.0)
+    pixels, _, _ = values.to_depth(np.array([[10, 30]], np.int32), FAR)
+    assert (pixels.dtype, pixels.tolist()) == (np.uint16, [[0, 65535]])
     assert values.to_depth(np.array([[0, 7, 7]], np.int32), FAR) is None
 
 
@@ -187,3 +193,11 @@ def test_flags(folder, tmp_path, capsys, words, text):
 def test_values_of_16_bits_are_kept(folder):
     assert values.read_depth(stores.Folder(folder), "depth/0.png").max() == 65535
     assert values.read_mask(stores.Folder(folder), "mask/0.png").max() == 255
+
+
+def test_alpha_is_a_hole_in_depth_and_nothing_in_a_mask_of_two_colours(tmp_path):
+    pixels = np.array([[[3, 0], [9, 255]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    source = stores.Folder(tmp_path)
+    assert values.read_depth(source, "a.png").tolist() == [[-1 - 3, 9]]
+    assert values.read_mask(source, "a.png").tolist() == [[3, 9]]
