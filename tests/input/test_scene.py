@@ -154,7 +154,7 @@ def test_pulling_by_hand():
     mask = mask_of()
     share = tf.constant([0.75])
     found = scene.pull_colour(person, room, mask, share)[0, ..., 0].numpy()
-    np.testing.assert_allclose(found[9:23, 13:17], 80)
+    np.testing.assert_allclose(found[9:23, 13:17], 80, rtol=1e-6)
     np.testing.assert_array_equal(found[:7], 20)
     # Of the first row outside, a third of the mean around is the figure.
     np.testing.assert_allclose(found[7, 14], 20 + 60 / 3, rtol=1e-5)

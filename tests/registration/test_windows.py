@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskdepth_tf.registration import windows
+
+LINE = np.array([1.0, 2.0, 4.0, 8.0], "float32")
+
+
+def slid(image, *arguments):
+    return windows.slide(tf.constant(image), *arguments).numpy()
+
+
+def of_lines(line):
+    """A picture whose rows are all this line, [1, n, n, 1]."""
+    return np.tile(line, (len(line), 1))[np.newaxis, ..., np.newaxis]
+
+
+@pytest.mark.parametrize(
+    ("border", "expected"),
+    [
+        # At the left (1 + 2 * 1 + 2) / 4, the 1 being there twice, or (2 * 1 + 2) / 3.
+        (windows.MIRRORED, [5 / 4, 9 / 4, 18 / 4, 28 / 4]),
+        (windows.CUT, [4 / 3, 9 / 4, 18 / 4, 20 / 3]),
+    ],
+)
+def test_weights_of_a_line(border, expected):
+    slides = slid(of_lines(LINE), (1.0, 2.0, 1.0), border)
+    np.testing.assert_allclose(slides, of_lines(np.float32(expected)), rtol=1e-6)
+
+
+def test_columns_are_as_rows():
+    image = of_lines(LINE)
+    turned = slid(image.swapaxes(1, 2), (1.0, 2.0, 1.0), windows.CUT)
+    straight = slid(image, (1.0, 2.0, 1.0), windows.CUT)
+    np.testing.assert_allclose(turned.swapaxes(1, 2), straight, rtol=1e-6)
+
+
+@given(
+    window=st.sampled_from([1, 3, 5, 9]),
+    size=st.integers(9, 20),
+    channels=st.integers(1, 4),
+    seed=st.integers(0, 99),
+)
+def test_means_are_those_of_pooling(window, size, channels, seed):
+    image = np.random.default_rng(seed).random((2, size, size, channels), "float32")
+    around = [(0, 0), (window // 2,) * 2, (window // 2,) * 2, (0, 0)]
+    mirrored = np.pad(image, around, "symmetric")
+    for border, expected in (
+        (windows.CUT, tf.nn.avg_pool2d(image, window, 1, "SAME")),
+        (windows.MIRRORED, tf.nn.avg_pool2d(mirrored, window, 1, "VALID")),
+    ):
+        means = windows.mean(tf.constant(image), window, border)
+        np.testing.assert_allclose(means, expected, atol=1e-6)
