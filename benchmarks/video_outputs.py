@@ -3,9 +3,10 @@
     python -m benchmarks.video_outputs --seconds 60
 
 The clip has sound, uneven times, colours that are named, and is to be shown turned. It
-goes through every output, and each must have all frames at their times, as long a
-video, the same packets of sound at their times, the upright size, and its own pixel
-format. What differs is marked, and ends the program with 1.
+goes through every output; each must have all frames at their times, as long a video,
+the same packets of sound at their times, the upright size, and its own pixel format.
+What differs is marked, and ends the program with 1. The network is small and was not
+trained: nothing here depends on what it answers.
 """
 
 import argparse
@@ -22,12 +23,14 @@ import cv2
 from PIL import Image
 
 from benchmarks import made_videos as videos
+from maskdepth_tf import startup
 
 COLOURS = ("color_range", "color_space", "color_primaries", "color_transfer")
 AAC, OPUS = "aac.mp4", "libopus.mkv"
 """The clips, by the codecs of their sounds."""
+NETWORK = "small.keras"
 PRE_SKIP = 6.5
-"""Milliseconds of Opus that are not heard; ffmpeg forgets them where it copies sound."""
+"""Milliseconds of Opus that are not heard; ffmpeg forgets them where it copies it."""
 ROUND = 60
 """Frames that are made; the clip repeats them."""
 
@@ -203,7 +206,7 @@ def compare_folder(form: Form, made: Path, clip: Path) -> dict[str, tuple[str, b
 
 def make(forms: tuple[Form, ...], folder: Path) -> None:
     """Runs the command."""
-    command = [sys.executable, "-m", "maskdepth_tf.predict"]
+    command = [sys.executable, "-m", "maskdepth_tf.predict", "--model", NETWORK]
     command += ["--video", forms[0].clip, "--bg", f"{forms[0].clip}.png"]
     for form in forms:
         command += [form.flag, form.name]
@@ -218,7 +221,11 @@ def make(forms: tuple[Form, ...], folder: Path) -> None:
 
 
 def prepare(folder: Path, seconds: int, size: tuple[int, int]) -> None:
-    """Makes the clips, the room as each of them shows it, and what stands behind."""
+    """Makes network, clips, the room as each of them shows it, and what is behind."""
+    startup.load_tensorflow()
+    from maskdepth_tf.network import model
+
+    model.resnet_unet(32, (4, 8)).save(folder / NETWORK)
     room = cv2.resize(videos.room(), size)
     for clip in {form.clip for forms in RUNS for form in forms}:
         make_clip(folder / clip, seconds, size)

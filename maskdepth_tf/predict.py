@@ -290,7 +290,10 @@ def make_parser() -> cli.Parser:
     scene = "picture of the scene with something in front, or a folder of them"
     parser.add("--fg-bg", "PATH", scene)
     parser.add("--video", "FILE", "video of the scene with something in front")
-    text = "show what a camera sees, cut out, in a window (number 0)"
+    text = (
+        "show what a camera sees, cut out, in a window (number 0); --bg auto leaves 4 "
+    )
+    text += "seconds to leave the picture"
     number = cli.number(int, 0)
     parser.add("--webcam", "N", text, nargs="?", const=0, type=number)
     text = "show it to other programs as a camera instead"

@@ -131,6 +131,7 @@ def _options(flags: Sequence[str]) -> Any:
     """Beam's options; it would drop what it does not know."""
     from apache_beam.options import pipeline_options
 
+    _import_runner(flags)
     parsers: list[argparse.ArgumentParser] = []
     nothing = pipeline_options.PipelineOptions([])
     nothing.get_all_options(add_extra_args_fn=parsers.append)
@@ -149,6 +150,20 @@ def _options(flags: Sequence[str]) -> Any:
         near = errors.nearest(name, names)
         raise errors.UsageError(f"unknown flag of Beam: {name}. The nearest is: {near}")
     return pipeline_options.PipelineOptions(flags)
+
+
+def _import_runner(flags: Sequence[str]) -> None:
+    """Imports a runner that is named by its module: it may have flags of its own."""
+    for flag in flags:
+        name, _, runner = flag.partition("=")
+        if name == "--runner" and "." in runner:
+            try:
+                importlib.import_module(runner.rpartition(".")[0])
+            # Beam's own raise either where their packages are missing.
+            except (ImportError, AttributeError) as error:
+                raise errors.UsageError(
+                    f"--beam: {flag}: cannot be imported: {errors.in_one_line(error)}"
+                ) from error
 
 
 def _raise_fault(place: Exchange) -> None:
