@@ -127,7 +127,6 @@ def _predict_pictures(args) -> int:
         startup.use_one_core_each()
     startup.load_tensorflow()
     from maskdepth_tf.images import pictures
-    from maskdepth_tf.inference import beam
 
     # A fixed background is read once, and if it is bad, that is said once.
     bg = pictures.read(args.bg) if os.path.isfile(args.bg) else None
@@ -136,6 +135,8 @@ def _predict_pictures(args) -> int:
     if machines is None:
         predict = _load(args.model, bg, args.output)
     else:
+        from maskdepth_tf.inference import beam
+
         given = (machines, folder, args.model, bg, args.output)
         predict = functools.partial(beam.predict, *given)
     start, done = time.perf_counter(), []
