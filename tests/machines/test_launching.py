@@ -16,7 +16,7 @@ IN_PROCESS = ["--runner=FnApiRunner"]
         (["--flink_mater=a:1"], "unknown flag of Beam: --flink_mater. .*: --flink_ma"),
         (["runner"], "unknown flag of Beam: runner. The nearest is: --runner"),
         (["--parallelism=x"], "--beam: argument --parallelism: invalid int value: 'x'"),
-        (["--runner=no.such.Runner"], "--beam: --runner=no.such.Runner: cannot be impo"),
+        (["--runner=no.such.Runner"], "--beam: --runner=no.such.Runner: cannot be"),
         (["--runner=Flunk"], "--beam: Unexpected pipeline runner: Flunk. Valid values"),
         (["--runner=DataflowRunner"], "--beam: Pipeline has validations errors: Missi"),
     ],
