@@ -13,7 +13,8 @@ LOCK := requirements/env.txt
 BEAM := .venv-beam
 BEAM_LOCK := requirements/beam.txt
 # Beam needs protobuf 6, and the environment has protobuf 7.
-BEAM_TESTS := tests/dataset/packing/test_beam.py
+BEAM_TESTS := $(patsubst %,tests/%.py,dataset/packing/test_beam inference/test_beam \
+	machines/test_launching)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --custom-compile-command "make lock" setup.cfg
 

@@ -66,6 +66,18 @@ def make_clip(path, shown, times=UNEVEN, sound="aac", arguments=()):
     subprocess.run(command, input=data, check=True)
 
 
+def turned(clip, path):
+    """A copy that says that it is to be shown turned by 90 degrees."""
+    ways = (
+        ["-display_rotation", "90", "-i", clip, "-c", "copy"],  # since ffmpeg 6
+        ["-i", clip, "-c", "copy", "-metadata:s:v:0", "rotate=90"],
+    )
+    for way in ways:
+        command = [ffmpeg.find(), "-v", "error", "-y", *map(str, way), str(path)]
+        if not subprocess.run(command, capture_output=True, check=False).returncode:
+            return
+
+
 def told(path, *arguments, before=()):
     """What ffmpeg writes to its output of a video, in lines."""
     command = [ffmpeg.find(), "-v", "error", *before, "-i", str(path), *arguments, "-"]

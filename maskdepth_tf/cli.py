@@ -129,6 +129,19 @@ def add_pairs(parser: Parser, output: str) -> None:
     parser.switch("--force", "replace earlier results")
 
 
+def add_beam(parser: Parser, made: str) -> None:
+    """Adds the flags of what other machines can make; to be added last.
+
+    Args:
+        parser: Of the command.
+        made: What they make.
+    """
+    text = "with --beam: what all machines reach, a path or a URL"
+    parser.add("--exchange", "FOLDER", f"{text} (OUTPUT.partial/exchange)")
+    text = f"have the {made} made by Apache Beam; all that follow are its flags"
+    parser.add("--beam", "FLAG", text, nargs=argparse.REMAINDER)
+
+
 def number(
     kind: type[int] | type[float], least: float, most: float | None = None
 ) -> Callable[[str], float]:

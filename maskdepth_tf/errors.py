@@ -6,6 +6,7 @@ exception is a defect of ours and keeps its traceback.
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 
 
@@ -84,3 +85,9 @@ def check_range(
     """Refuses, with a UsageError, what is out of range; None was not given."""
     if value is not None and not is_within(value, least, most):
         raise UsageError(f"{name} must be {limits(least, most)}. Received: {value}")
+
+
+def in_one_line(error: Exception) -> str:
+    """An error of another package, at most 200 characters of it."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras prints in bold
+    return " ".join(plain.split())[:200] or type(error).__name__

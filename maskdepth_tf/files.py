@@ -192,6 +192,12 @@ def sha256_of(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def identity(path: str | os.PathLike) -> list:
+    """What tells a file from another that takes its place, for JSON."""
+    found = os.stat(path)
+    return [os.path.abspath(path), found.st_size, found.st_mtime_ns]
+
+
 def parse_json(data: bytes, name: str | os.PathLike) -> dict:
     """The JSON object that a file holds.
 

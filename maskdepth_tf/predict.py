@@ -17,12 +17,14 @@ Of a video it makes another one, see `maskdepth_tf.video.targets`.
 """
 
 import contextlib
+import functools
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from maskdepth_tf import cli, files, startup, workers
 from maskdepth_tf.errors import DataError, StateError
@@ -68,6 +70,10 @@ def _check(parser, args) -> None:
         parser.error("--output or --depth must be given")
     if args.resume and not args.fg_bg:
         parser.error("--resume must stand beside --fg-bg; a video goes on by itself")
+    if args.beam is not None and not args.fg_bg:
+        parser.error("--beam must stand beside --fg-bg")
+    if args.exchange is not None and args.beam is None:
+        parser.error("--exchange must stand beside --beam")
     if args.fg_bg and (args.depth or args.onto != ONTO):
         parser.error("--depth and --onto must not stand beside --fg-bg")
 
@@ -105,39 +111,61 @@ def _check_model(model) -> None:
 
 
 def _predict_pictures(args) -> int:
-    to_do = pairs.find_pairs(args.bg, args.fg_bg)
+    folder = to_do = pairs.find_pairs(args.bg, args.fg_bg)
     # Said at once, without TensorFlow, and before a folder is made.
     for path in (args.bg, args.fg_bg):
         if os.path.isfile(path):
             headers.check(path)
     _check_model(args.model)
     if args.resume:
-        to_do = _missing(to_do, args.output)
+        to_do = _missing(folder, args.output)
+    machines = None if args.beam is None else _connect(args)
     pairs.prepare_output(
         args.output, (args.bg, args.fg_bg), to_do, args.force or args.resume
     )
-    if len(to_do) > 1:
+    if os.path.isdir(args.fg_bg):
         startup.use_one_core_each()
     startup.load_tensorflow()
     from maskdepth_tf.images import pictures
-    from maskdepth_tf.inference import loading, predicting
 
     # A fixed background is read once, and if it is bad, that is said once.
     bg = pictures.read(args.bg) if os.path.isfile(args.bg) else None
     for text in bg.warnings if bg else ():
         _warn(text)
-    predictor = loading.load_predictor(args.model)
+    if machines is None:
+        predict = _load(args.model, bg, args.output)
+    else:
+        from maskdepth_tf.inference import beam
 
-    def predict(pair):
-        return predicting.predict(pair, predictor, bg, args.output)
-
+        given = (machines, folder, args.model, bg, args.output)
+        predict = functools.partial(beam.predict, *given)
     start, done = time.perf_counter(), []
     with _telling(args, len(to_do)) as tell:
-        for outcome in side_by_side(predict, to_do):
+        for outcome in predict(to_do):
             tell(outcome)
             done.append(outcome)
     seconds = time.perf_counter() - start
     return _conclude(args, done, seconds)
+
+
+def _load(model, bg, output) -> Callable[[list[pairs.Pair]], Iterable]:
+    """Gets ready to predict pairs in threads of this process."""
+    from maskdepth_tf.inference import loading, predicting
+
+    predictor = loading.load_predictor(model)
+
+    def predict(pair):
+        return predicting.predict(pair, predictor, bg, output)
+
+    return functools.partial(side_by_side, predict)
+
+
+def _connect(args):
+    """Gets ready to have pairs predicted by other machines."""
+    from maskdepth_tf.machines import launching
+
+    own = files.partial_of(Path(args.output)) / "exchange"
+    return launching.connect(args.beam, args.exchange or str(own))
 
 
 def _missing(to_do, folder) -> list[pairs.Pair]:
@@ -263,7 +291,10 @@ def make_parser() -> cli.Parser:
     scene = "picture of the scene with something in front, or a folder of them"
     parser.add("--fg-bg", "PATH", scene)
     parser.add("--video", "FILE", "video of the scene with something in front")
-    text = "show what a camera sees, cut out, in a window (number 0)"
+    text = (
+        "show what a camera sees, cut out, in a window (number 0); --bg auto leaves 4 "
+    )
+    text += "seconds to leave the picture"
     number = cli.number(int, 0)
     parser.add("--webcam", "N", text, nargs="?", const=0, type=number)
     text = "show it to other programs as a camera instead"
@@ -280,6 +311,7 @@ def make_parser() -> cli.Parser:
     parser.switch("--force", "replace earlier results")
     parser.switch("--resume", "go on with a folder: keep the results that are there")
     parser.switch("--json", "tell progress and results as JSON, a line each")
+    cli.add_beam(parser, "results of a folder")
     return parser
 
 

@@ -30,9 +30,9 @@ hypothesis.settings.register_profile("suite", **NO_CLOCKS, derandomize=True)
 hypothesis.settings.load_profile("suite")
 
 # Beam has an environment of its own, where `make test` runs these.
-collect_ignore = (
-    [] if importlib.util.find_spec("apache_beam") else ["dataset/packing/test_beam.py"]
-)
+OF_BEAM = ["dataset/packing/test_beam.py", "inference/test_beam.py"]
+OF_BEAM += ["machines/test_launching.py"]
+collect_ignore = [] if importlib.util.find_spec("apache_beam") else OF_BEAM
 
 
 LONGEST = {"test_distribution.py", "test_resume.py", "test_services.py"}

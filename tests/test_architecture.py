@@ -15,7 +15,9 @@ PACKAGE = ROOT / "maskdepth_tf"
 SHARED = "errors startup streams draws files workers schema config".split()
 """Modules at the top of the package that every part may know, lowest first."""
 
-ROOMS = "images registration network scenes input reports dataset training".split()
+ROOMS = (
+    "machines images registration network scenes input reports dataset training".split()
+)
 ROOMS += "inference video disturbing serving clients exporting browser".split()
 """Folders of the package, lowest first."""
 
@@ -28,6 +30,7 @@ ORDER = ["__init__", *SHARED, "cli", *ROOMS, *COMMANDS]
 """A module imports from its own place in this list and from those before it."""
 
 KNOWS_ONLY = {
+    "machines": {"errors", "files", "workers"},
     "images": {"errors", "files", "streams"},
     "registration": set(),
     "network": {"errors", "streams"},

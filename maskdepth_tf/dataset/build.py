@@ -241,10 +241,7 @@ def add_arguments(parser: cli.Parser) -> None:
     parser.switch("--dry-run", "tell rows, bytes and time, make nothing")
     text = "replace a packed set, and a build of another plan that is under way"
     parser.switch("--force", text)
-    text = "with --beam: what all machines reach, a path or a URL"
-    parser.add("--exchange", "FOLDER", f"{text} (OUTPUT.partial/exchange)")
-    text = "have the shards made by Apache Beam; all that follow are its flags"
-    parser.add("--beam", "FLAG", text, nargs=argparse.REMAINDER)
+    cli.add_beam(parser, "shards")
 
 
 def main(args: argparse.Namespace) -> None:

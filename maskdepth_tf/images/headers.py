@@ -102,8 +102,17 @@ def read(path: str | os.PathLike) -> tuple[bytes, Header]:
     Raises:
         DataError: As `check`.
     """
-    data = read_bytes(path, MAX_BYTES + 1)
+    data = read_all(path)
     return data, check_bytes(data, os.fspath(path))
+
+
+def read_all(path: str | os.PathLike) -> bytes:
+    """All bytes of a regular file; of one over the limit so many that this is seen.
+
+    Raises:
+        DataError: As `open_file`.
+    """
+    return read_bytes(path, MAX_BYTES + 1)
 
 
 def read_bytes(path: str | os.PathLike, most: int) -> bytes:

@@ -34,10 +34,15 @@ def read(path: str | os.PathLike) -> Picture:
     Raises:
         DataError: If it is missing, damaged or over a limit; names the file.
     """
+    return of_bytes(headers.read_all(path), os.fspath(path))
+
+
+def of_bytes(data: bytes, name: str) -> Picture:
+    """Makes a picture of the bytes of its file, as `read`; errors call it `name`."""
     # What Python catches, it catches for all threads.
     with _READING, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data, pixels = preprocessing.read(path), preprocessing.read_rgb(path)
+        pixels = preprocessing.rgb_of(data, name)
     odd = tuple(sorted({str(warning.message) for warning in caught}))
-    profile = profiles.keepable(headers.profile_of(data, os.fspath(path)))
+    profile = profiles.keepable(headers.profile_of(data, name))
     return Picture(data, pixels, profile, odd)

@@ -45,10 +45,7 @@ def read(path: str | os.PathLike) -> bytes:
             `headers.check`.
     """
     data, header = headers.read(path)
-    if header.animated:
-        warnings.warn(
-            f"{os.fspath(path)}: animated; only the first frame is used", stacklevel=2
-        )
+    _warn_if_animated(header, os.fspath(path))
     return data
 
 
@@ -117,18 +114,38 @@ def resampled(parts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return depth, share >= 0.5
 
 
+def rgb_of(data: bytes, name: str) -> np.ndarray:
+    """Pixels of an encoded picture, uint8 [H, W, 3], as `read_rgb` reads a file's.
+
+    Args:
+        data: Its bytes, which have not passed the gate.
+        name: What errors and warnings call it.
+    """
+    _warn_if_animated(headers.check_bytes(data, name), name)
+    return _decoded(data, name, decode_rgb)
+
+
 def _read_decoded(path: str | os.PathLike, decode: decoders.Decoder) -> np.ndarray:
-    data = read(path)
+    return _decoded(read(path), os.fspath(path), decode)
+
+
+def _decoded(data: bytes, name: str, decode: decoders.Decoder) -> np.ndarray:
     try:
         pixels = decode(tf.constant(data)).numpy()
     except tf.errors.OpError as error:
         # The message ends with the operation's name, and that may add lines.
         reason = error.message.split(" [Op:")[0].split("}} ")[-1].splitlines()[0]
-        raise DataError(f"{os.fspath(path)}: cannot be decoded: {reason}") from None
+        raise DataError(f"{name}: cannot be decoded: {reason}") from None
     if endings.lacks_end(data):
         text = "a JPEG without its end marker; all pixels are there"
-        warnings.warn(f"{os.fspath(path)}: {text}", stacklevel=3)
+        warnings.warn(f"{name}: {text}", stacklevel=4)
     return pixels
+
+
+def _warn_if_animated(header: headers.Header, name: str) -> None:
+    if header.animated:
+        text = "animated; only the first frame is used"
+        warnings.warn(f"{name}: {text}", stacklevel=3)
 
 
 read_rgb = functools.partial(_read_decoded, decode=decode_rgb)

@@ -6,8 +6,10 @@ threads they give the same files.
 
 import errno
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -56,6 +58,19 @@ class Outcome:
             found.append(f"the mask covers {share}")
         return found
 
+    def to_json(self) -> dict:
+        """All but pair and thumbnail; `Outcome` takes them by these names."""
+        names = ("coverage", "seconds", "corrected", "doubts", "error")
+        return {name: getattr(self, name) for name in names}
+
+    def fail(self, error: Exception) -> None:
+        """Makes it that of a pair that could not be; raises again on a full disk."""
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise error
+        is_ours = isinstance(error, DataError)
+        self.error = str(error) if is_ours else f"{self.pair.fg_bg}: {error}"
+        self.coverage, self.thumbnail = None, b""
+
 
 def remarks(answer: Answer, bg_size: tuple[int, int]) -> tuple[list, list]:
     """What was corrected of a pair, and what the user should know of it.
@@ -80,7 +95,11 @@ def remarks(answer: Answer, bg_size: tuple[int, int]) -> tuple[list, list]:
 
 
 def predict(
-    pair: pairs.Pair, predictor: Predictor, bg: Picture | None, folder: str
+    pair: pairs.Pair,
+    predictor: Predictor,
+    bg: Picture | None,
+    folder: str,
+    given: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Outcome:
     """Writes the four results of a pair, each complete or not at all.
 
@@ -89,6 +108,7 @@ def predict(
         predictor: The network.
         bg: Its background, if that is read already.
         folder: Where the results go.
+        given: Bytes of its files by their paths, if they were read already.
 
     Returns:
         How it went; also if a file cannot be read or written.
@@ -99,18 +119,20 @@ def predict(
     outcome = Outcome(pair)
     try:
         if bg is None:
-            bg = pictures.read(pair.bg)
+            bg = _read(pair.bg, given)
             outcome.doubts += bg.warnings
-        fg_bg = pictures.read(pair.fg_bg)
+        fg_bg = _read(pair.fg_bg, given)
         outcome.doubts += fg_bg.warnings
         _predict(outcome, predictor, bg, fg_bg, folder)
-    except DataError as error:
-        outcome.error = str(error)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        outcome.error = f"{pair.fg_bg}: {error}"
+    except (DataError, OSError) as error:
+        outcome.fail(error)
     return outcome
+
+
+def _read(path: str, given: Mapping[str, bytes]) -> Picture:
+    return (
+        pictures.of_bytes(given[path], path) if path in given else pictures.read(path)
+    )
 
 
 def _predict(outcome, predictor, bg, fg_bg, folder) -> None:

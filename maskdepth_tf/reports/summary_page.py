@@ -1,5 +1,7 @@
 """The page about a folder that was predicted: how all went, and what was unusual."""
 
+import os
+import urllib.parse
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -47,6 +49,12 @@ def render(rows: Sequence[Row], seconds: float) -> str:
         num_unusual=len(unusual),
         num_done=len(known),
         num_corrected=sum(bool(row.corrected) for row in rows),
+        address=_address,
         coverage=sum(known) / len(known) if known else None,
         rate=len(rows) / max(seconds, 1e-9),
     )
+
+
+def _address(name: str) -> str:
+    """A file's address from the page; its name may be no text."""
+    return urllib.parse.quote(os.fsencode(name), safe="")

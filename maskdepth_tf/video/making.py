@@ -55,9 +55,9 @@ def make(
     picture = None if bg == backgrounds.AUTO else preprocessing.read_rgb(bg)
     settings = {
         "version": __version__,
-        "video": _identity(source),
-        "background": backgrounds.AUTO if picture is None else _identity(bg),
-        "network": _identity(presets.find(model)),
+        "video": files.identity(source),
+        "background": backgrounds.AUTO if picture is None else files.identity(bg),
+        "network": files.identity(presets.find(model)),
         "onto": onto,
         **{name: os.path.abspath(path) for name, path in outputs.items()},
     }
@@ -144,9 +144,3 @@ def _check_free(path: Path, source: str, may_replace: bool) -> None:
         raise UsageError(f"{path}: is read and would be replaced by a result")
     if not may_replace:
         raise UsageError(f"{path}: exists; --force replaces it")
-
-
-def _identity(path: str | os.PathLike) -> list:
-    """What tells a file from another that takes its place."""
-    found = os.stat(path)
-    return [os.path.abspath(path), found.st_size, found.st_mtime_ns]

@@ -4,11 +4,12 @@ They go into a window, or to a virtual camera that other programs take for a rea
 """
 
 import contextlib
+import math
 import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -21,13 +22,28 @@ from maskdepth_tf.video import backgrounds, rendering
 from maskdepth_tf.video.following import Follower
 
 TITLE = "maskdepth"
-AWAY = 120
-"""Frames that one has to leave the picture, for `backgrounds.AUTO`."""
+AWAY = 4.0
+"""Time that one has to leave the picture, for `backgrounds.AUTO` [s]."""
 EMPTY = 15
 """Frames of which the empty scene is made then."""
 QUIT, TAKE = (27, ord("q")), ord("b")
 """Keys of the window: end, and take the background anew."""
 _RATE = 30
+"""Frames a second, of cameras that tell neither times nor a rate."""
+_RATES = (1, 1000)
+"""Rates that are believed."""
+
+
+class Frame(NamedTuple):
+    """A picture of a camera.
+
+    Attributes:
+        time: When it was taken, in seconds after the first one, by the camera's clock.
+        pixels: uint8 [H, W, 3].
+    """
+
+    time: float
+    pixels: np.ndarray
 
 
 class Screen(Protocol):
@@ -61,16 +77,16 @@ def run(number: int, bg: str, onto: str, model: str, is_virtual: bool) -> None:
         stack.callback(camera.release)
         frames = _frames(camera, number)
         first = next(frames)
-        opened = _virtual(first) if is_virtual else _window()
+        opened = _virtual(first.pixels) if is_virtual else _window()
         screen = stack.enter_context(opened)
         show(frames, screen, lambda pixels: Follower(*network, pixels), draw, picture)
 
 
 def show(frames, screen: Screen, follow, draw: rendering.Draw, bg) -> None:
-    """Draws frames until they end or a key asks to.
+    """Draws pictures until they end or a key asks to.
 
     Args:
-        frames: uint8 [H, W, 3] each.
+        frames: A `Frame` each.
         screen: Where they go.
         follow: Makes a follower of a background.
         draw: Draws an answer.
@@ -78,10 +94,10 @@ def show(frames, screen: Screen, follow, draw: rendering.Draw, bg) -> None:
     """
     picture = _find_background(frames, screen) if bg is None else bg
     follower = None if picture is None else follow(picture)
-    for pixels in frames:
+    for frame in frames:
         if follower is None:
             return
-        key = screen.show(draw(follower, follower.answer(pixels)))
+        key = screen.show(draw(follower, follower.answer(frame.pixels)))
         if key in QUIT:
             return
         if key == TAKE:
@@ -92,13 +108,15 @@ def show(frames, screen: Screen, follow, draw: rendering.Draw, bg) -> None:
 def _find_background(frames, screen) -> np.ndarray | None:
     """The empty scene, after time to leave it; None if a key asked to end."""
     taken: list[np.ndarray] = []
-    for number, pixels in enumerate(frames):
-        left = AWAY - number
+    begin = None
+    for time, pixels in frames:
+        begin = time if begin is None else begin
+        left = AWAY - (time - begin)
         if left <= 0:
             taken.append(pixels)
             text = "stay away"
         else:
-            text = f"leave the picture: {-(-left // _RATE)}"
+            text = f"leave the picture: {math.ceil(left)}"
         if screen.show(_with_text(pixels, text)) in QUIT:
             return None
         if len(taken) == EMPTY:
@@ -141,15 +159,24 @@ def check_screen() -> None:
         )
 
 
-def _frames(camera, number) -> Iterator[np.ndarray]:
-    """A camera's pictures, uint8 [H, W, 3], until it gives no more."""
-    given = 0
+def _frames(camera, number) -> Iterator[Frame]:
+    """A camera's pictures until it gives no more.
+
+    Their times are the camera's own where it has a clock that goes on. Else they follow
+    from its rate.
+    """
+    rate = camera.get(cv2.CAP_PROP_FPS)
+    rate = rate if _RATES[0] <= rate <= _RATES[1] else _RATE
+    given, begin, time = 0, 0.0, 0.0
     while True:
         is_there, picture = camera.read()
         if not is_there:
             break
+        told = camera.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        begin = begin if given else told
+        time = max(time, told - begin if told > begin else given / rate)
         given += 1
-        yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        yield Frame(time, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
     if not given:
         raise DataError(f"--webcam {number}: the camera gives no pictures")
 

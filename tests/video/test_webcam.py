@@ -1,5 +1,6 @@
 import contextlib
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +11,9 @@ from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.inference import loading
 from maskdepth_tf.video import rendering, webcam
 from maskdepth_tf.video.following import Follower
+
+LEAVING = 120
+"""Pictures of four seconds, at 30 a second."""
 
 
 class Screen:
@@ -24,11 +28,25 @@ class Screen:
 
 
 class Camera:
-    """A camera that shows an empty room, then a thing that goes by."""
+    """A camera that shows an empty room, then a thing that goes by.
 
-    def __init__(self, empty, count):
+    Args:
+        empty: Pictures of the room.
+        count: Pictures after them.
+        rate: What it says of its rate.
+        clock: From the number of a picture to its time, in milliseconds.
+    """
+
+    def __init__(self, empty, count, rate=30.0, clock=lambda number: 0.0):
         self._left = [videos.room()] * empty + videos.frames(count)
         self.is_released = False
+        self._rate, self._clock, self._number = rate, clock, -1
+
+    def get(self, name):
+        if name == cv2.CAP_PROP_FPS:
+            return self._rate
+        assert name == cv2.CAP_PROP_POS_MSEC
+        return self._clock(self._number)
 
     def set(self, name, value):
         pass
@@ -39,6 +57,7 @@ class Camera:
     def read(self):
         if not self._left:
             return False, None
+        self._number += 1
         return True, np.ascontiguousarray(self._left.pop(0)[..., ::-1])
 
     def release(self):
@@ -48,7 +67,7 @@ class Camera:
 @pytest.fixture
 def camera(monkeypatch):
     """A camera and a window: what the window is shown."""
-    device = Camera(1 + webcam.AWAY + webcam.EMPTY, 4)
+    device = Camera(1 + LEAVING + webcam.EMPTY, 4)
     screen = Screen()
     monkeypatch.setattr(webcam.cv2, "VideoCapture", lambda number: device)
     monkeypatch.setattr(webcam, "check_screen", lambda: None)
@@ -65,7 +84,7 @@ def test_background_is_taken_and_the_thing_cut_out(camera):
     device, screen = camera
     assert run("--onto", "#0000ff") == 0
     assert device.is_released
-    drawn = screen.shown[webcam.AWAY + webcam.EMPTY :]
+    drawn = screen.shown[LEAVING + webcam.EMPTY :]
     assert len(drawn) == 4
     for picture, frame in zip(drawn, videos.frames(4), strict=True):
         inside = np.flatnonzero(frame[20, :, 0] == 230)
@@ -76,8 +95,9 @@ def test_background_is_taken_and_the_thing_cut_out(camera):
 
 
 def test_keys(camera):
-    rooms = [videos.room()] * (webcam.AWAY + webcam.EMPTY)
-    frames = [*rooms, *videos.frames(3), *rooms, *videos.frames(2)]
+    rooms = [videos.room()] * (LEAVING + webcam.EMPTY)
+    shown = [*rooms, *videos.frames(3), *rooms, *videos.frames(2)]
+    frames = [webcam.Frame(n / 30, picture) for n, picture in enumerate(shown)]
     made = []
 
     def follow(pixels):
@@ -95,6 +115,28 @@ def test_keys(camera):
     early = Screen({5: 27})
     webcam.show(iter(frames), early, follow, draw, None)
     assert len(early.shown) == 5
+
+
+@pytest.mark.parametrize(
+    ("rate", "clock", "expected"),
+    [
+        (30.0, lambda n: 0.0, 120),
+        (15.0, lambda n: 0.0, 60),
+        (60.0, lambda n: -1.0, 240),
+        (0.0, lambda n: 0.0, 120),  # it says nothing
+        (1e9, lambda n: 0.0, 120),
+        (float("nan"), lambda n: 0.0, 120),
+        # In the dark it takes 10 a second, whatever it says; its clock began long ago.
+        (30.0, lambda n: 5e6 + 100 * n, 40),
+        (30.0, lambda n: 1000 * (n // 25), 100),  # a clock of whole seconds
+    ],
+)
+def test_time_to_leave_is_the_cameras(rate, clock, expected):
+    device = Camera(300, 0, rate, clock)
+    screen = Screen()
+    picture = webcam._find_background(webcam._frames(device, 0), screen)
+    np.testing.assert_array_equal(picture, videos.room())
+    assert len(screen.shown) == expected + webcam.EMPTY
 
 
 def test_no_camera_and_no_screen(monkeypatch, capsys):

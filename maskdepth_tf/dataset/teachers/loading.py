@@ -23,7 +23,7 @@ import numpy as np
 
 from maskdepth_tf import errors, files
 from maskdepth_tf.dataset.teachers.conventions import CONVENTIONS
-from maskdepth_tf.dataset.teachers.networks import Network, as_map, in_one_line
+from maskdepth_tf.dataset.teachers.networks import Network, as_map
 
 FREE_SIZE = 448
 """Side of the pictures for networks that take any size; the reference's."""
@@ -118,7 +118,7 @@ class Teacher:
         except Exception as error:
             raise errors.UsageError(
                 f"{self._name} fails with pictures of {size} x {size}, another "
-                f"--input-size may do: {in_one_line(error)}"
+                f"--input-size may do: {errors.in_one_line(error)}"
             ) from error
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -59,7 +58,7 @@ class Network(ABC):
         except errors.MaskDepthError:
             raise
         except Exception as error:  # of many kinds, by what is damaged
-            text = f"{self._name}: {self.fault}: {in_one_line(error)}"
+            text = f"{self._name}: {self.fault}: {errors.in_one_line(error)}"
             raise errors.DataError(text) from error
 
     def __getstate__(self):
@@ -123,9 +122,3 @@ def as_map(name: str, outputs: list[np.ndarray]) -> np.ndarray:
             f"Received: {[tuple(output.shape) for output in outputs]}"
         )
     return depth
-
-
-def in_one_line(error: Exception) -> str:
-    """An error of another package, at most 200 characters of it."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras prints in bold
-    return " ".join(plain.split())[:200] or type(error).__name__

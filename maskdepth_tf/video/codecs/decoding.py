@@ -93,7 +93,8 @@ class Decoder:
         self.num_damaged = 0
         begin = f"select=gte(n\\,{first})," if first else ""
         # The listener tells each frame's time before its pixels are in the pipe.
-        filters = f"{begin}{choose},showinfo=checksum=0,format=rgb24"
+        # Without `scale` frames that are turned would be RGB before they are told of.
+        filters = f"{begin}{choose},showinfo=checksum=0,scale,format=rgb24"
         arguments = ["-i", f"file:{self._name}", "-map", "0:V:0", "-vf", filters]
         arguments += ["-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"]
         self._process = ffmpeg.Process(

@@ -35,6 +35,7 @@ class Format:
         holds: Codecs of sounds that such a file may hold; none of them holds all.
         converts: What other sounds are converted to.
         is_in_milliseconds: Whether its times are whole milliseconds.
+        tells_range: Whether it can say that its values take the full range.
     """
 
     suffix: str
@@ -44,6 +45,7 @@ class Format:
     holds: frozenset[str] = frozenset()
     converts: str = ""
     is_in_milliseconds: bool = False
+    tells_range: bool = True
 
 
 _MP4_SOUNDS = "aac mp3 mp2 ac3 eac3 alac opus flac"
@@ -64,6 +66,7 @@ PRORES = Format(
     ("-c:v", "prores_ks", "-profile:v", "4444", "-alpha_bits", "16", "-vendor", "apl0"),
     frozenset([*_MP4_SOUNDS.split(), *"pcm_s16le pcm_s24le pcm_s16be".split()]),
     "pcm_s16le",
+    tells_range=False,
 )
 VP9 = Format(
     ".webm",
@@ -217,26 +220,40 @@ def _filters(kind, look) -> str:
     """From pixels to what is stored of them, in the source's colours."""
     if kind.encoded == kind.pixels:
         return "null"
-    value_range, matrix, *_ = look.colour
-    scale = "scale=in_range=pc:out_range=" + ("pc" if value_range == "pc" else "tv")
+    colour = _colour(kind, look)
+    scale = f"scale=in_range=pc:out_range={colour['range']}"
+    matrix = colour.get("colorspace")
     if matrix in _MATRICES:
         scale += f":out_color_matrix={_MATRICES[matrix]}"
     if kind.encoded.endswith("420p"):
         # Its colours are stored for squares of four pixels.
         scale = f"crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,{scale}"
     aspect = look.aspect or Fraction(1)
+    # ProRes is told by each frame what its colours are, the others by the flags.
+    told = ":".join(f"{name}={value}" for name, value in colour.items())
     return (
-        f"{scale}:flags=bicubic+accurate_rnd+full_chroma_int,"
-        f"format={kind.encoded},setsar={aspect.numerator}/{aspect.denominator}"
+        f"{scale}:flags=bicubic+accurate_rnd+full_chroma_int,format={kind.encoded},"
+        f"setsar={aspect.numerator}/{aspect.denominator},setparams={told}"
     )
 
 
 def _tags(look, kind) -> list[str]:
     if kind.encoded == kind.pixels:
         return []
-    names = ("color_range", "colorspace", "color_primaries", "color_trc")
-    tags = []
-    for name, value in zip(names, look.colour, strict=True):
-        if value not in ("unknown", "gbr", "unspecified", "reserved"):
-            tags += [f"-{name}", value]
+    colour = _colour(kind, look)
+    tags = ["-color_range", colour.pop("range")]
+    for name, value in colour.items():
+        tags += [f"-{name}", value]
     return tags
+
+
+def _colour(kind, look) -> dict[str, str]:
+    """What is said of the colours, by ffmpeg's names: the range, and what is known."""
+    value_range, *others = look.colour
+    is_full = value_range == "pc" and kind.tells_range
+    names = ("colorspace", "color_primaries", "color_trc")
+    return {"range": "pc" if is_full else "tv"} | {
+        name: value
+        for name, value in zip(names, others, strict=True)
+        if value not in ("unknown", "gbr", "unspecified", "reserved")
+    }

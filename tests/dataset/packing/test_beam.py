@@ -3,7 +3,6 @@
 No test asks for the runner `DirectRunner`: where it can, it downloads another one.
 """
 
-import errno
 import json
 import re
 from pathlib import Path
@@ -18,14 +17,9 @@ from maskdepth_tf.dataset import __main__ as dataset
 from maskdepth_tf.dataset import build
 from maskdepth_tf.dataset.composing import storing
 from maskdepth_tf.dataset.composing.recipe import Recipe
-from maskdepth_tf.dataset.packing import (
-    beam,
-    beam_worker,
-    exchange,
-    preparation,
-    shards,
-)
+from maskdepth_tf.dataset.packing import beam, beam_worker, preparation, shards
 from maskdepth_tf.input import packed
+from maskdepth_tf.machines import exchange, launching, piecework
 
 IN_PROCESS = ["--runner=FnApiRunner"]
 TWO_PROCESSES = [
@@ -139,7 +133,7 @@ def test_killed_build_goes_on(folders, expected, tmp_path, monkeypatch, threads)
     monkeypatch.setattr(shards.Shards, "make", die_at_third)
     with pytest.raises(errors.StateError, match="the pipeline failed: no more memory"):
         launch(wanted, folder)
-    names = [exchange.shard(number) for number in made]
+    names = [exchange.made(number) for number in made]
     assert ends(folder) == [*sorted(names), ".zip"]
     # One was damaged, one was being written, and the archive is no longer whole.
     (damaged,) = folder.glob(f"*{names[0]}")
@@ -163,11 +157,11 @@ def test_launcher_that_was_killed_after_the_pipeline(
 ):
     wanted, folder = plan(folders, tmp_path / "set"), tmp_path / "exchange"
     with monkeypatch.context() as patch:
-        patch.setattr(beam, "_raise_fault", lambda place: 1 / 0)
+        patch.setattr(launching, "_raise_fault", lambda place: 1 / 0)
         with pytest.raises(errors.StateError, match="exchange: division by zero"):
             launch(wanted, folder)
     assert len(ends(folder)) == 4
-    monkeypatch.setattr(beam, "_run", lambda *a: pytest.fail("nothing is left"))
+    monkeypatch.setattr(launching.Machines, "make", lambda *a: pytest.fail("none"))
     launch(wanted, folder)
     assert_same(tmp_path / "set", expected)
     assert ends(folder) == []
@@ -182,44 +176,10 @@ def test_another_build_in_the_same_folder(folders, expected, tmp_path, threads):
         with pytest.raises(errors.StateError, match="damaged or missing"):
             other(begun)
     theirs = ends(folder)
-    assert theirs == [exchange.shard(number) for number in range(3)]
+    assert theirs == [exchange.made(number) for number in range(3)]
     launch(plan(folders, tmp_path / "set"), folder)
     assert_same(tmp_path / "set", expected)
     assert ends(folder) == theirs
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--flink_mater=a:1"], "unknown flag of Beam: --flink_mater. .*: --flink_ma"),
-        (["runner"], "unknown flag of Beam: runner. The nearest is: --runner"),
-        (["--parallelism=x"], "--beam: argument --parallelism: invalid int value: 'x'"),
-        (["--runner=Flunk"], "--beam: Unexpected pipeline runner: Flunk. Valid values"),
-        (["--runner=DataflowRunner"], "--beam: Pipeline has validations errors: Missi"),
-    ],
-)
-def test_refused_flags(tmp_path, flags, message):
-    with pytest.raises(errors.UsageError, match=message):
-        beam.connect(flags, str(tmp_path))
-
-
-def test_refused_exchanges(tmp_path):
-    message = r"--exchange must have none of \* \? \[ in its name. Received: .*/a\[1\]"
-    with pytest.raises(errors.UsageError, match=message):
-        beam.connect(IN_PROCESS, str(tmp_path / "a[1]"))
-    for url, text in (
-        ("s3://a", "boto3"),
-        ("gs://a", "apache-beam.gcp"),
-        ("a://b", ""),
-    ):
-        with pytest.raises(errors.UsageError, match=f"--exchange {url}: .*{text}"):
-            beam.connect(IN_PROCESS, url)
-
-
-def test_flags_of_beam_are_told(tmp_path, capsys):
-    with pytest.raises(SystemExit, match="0"):
-        beam.connect(["--help"], str(tmp_path))
-    assert "--flink_master" in capsys.readouterr().out
 
 
 def test_exchange_that_cannot_be_written(folders, tmp_path, threads):
@@ -228,15 +188,10 @@ def test_exchange_that_cannot_be_written(folders, tmp_path, threads):
         launch(plan(folders, tmp_path / "set"), tmp_path / "file" / "a")
 
 
-def test_full_disk_is_told_as_such(tmp_path):
-    with pytest.raises(OSError, match="full"), beam._named("the pipeline failed"):
-        raise OSError(errno.ENOSPC, "full")
-
-
 def test_inputs_of_teachers_of_all_kinds(folders, tmp_path):
     def given(teacher):
         named = beam._inputs(plan(folders, tmp_path, teacher=teacher))
-        return {n: p for n, p in named if n.startswith(exchange.TEACHER)}
+        return {n: p for n, p in named if n.startswith(beam_worker.TEACHER)}
 
     net = folders / "net" / "saved_model.pb"
     assert given("net/../net/")["teacher/net/saved_model.pb"] == net
@@ -285,17 +240,17 @@ def change_sources(patch):
 
 
 def lose_shards(patch):
-    patch.setattr(beam_worker, "make_shard", lambda number, *args: number)
+    patch.setattr(piecework, "make_piece", lambda number, *args: number)
 
 
 @pytest.mark.parametrize(
     ("spoil", "code", "message"),
     [
-        (damage_archive, 3, "a worker failed: .*.zip: was damaged or replaced; build"),
+        (damage_archive, 3, "a worker failed: .*.zip: was damaged or replaced; start"),
         (damage_teacher, 3, "a worker failed: .*/net: not a SavedModel, or a damaged"),
         (change_version, 4, "a worker failed: must have numpy 2.* Received: 1.0"),
         (change_sources, 4, "a worker failed: sees other pictures or another teacher"),
-        (lose_shards, 4, "-000000.npz: damaged or missing after the pipeline; build"),
+        (lose_shards, 4, "-000000.made: damaged or missing after the pipeline; build"),
     ],
 )
 def test_one_line(folders, tmp_path, capfd, monkeypatch, threads, spoil, code, message):

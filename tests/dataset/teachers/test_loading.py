@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from maskdepth_tf import errors
-from maskdepth_tf.dataset.teachers import conventions, litert, loading, networks
+from maskdepth_tf.dataset.teachers import conventions, litert, loading
 
 
 def convert(function, shapes, quantised=False, dtype="float32"):
@@ -253,18 +253,6 @@ def test_unknown_kind_and_choices(tmp_path):
         load(tmp_path / "net.tflite", "up")
     with pytest.raises(errors.UsageError, match="normalization must be one of none, "):
         load(tmp_path / "net.tflite", "metric", "l2")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("\x1b[1mBad\x1b[0m size.\n\n  Why ", "Bad size. Why"),
-        ("", "ValueError"),
-        ("x" * 300, "x" * 200),
-    ],
-)
-def test_errors_of_other_packages_in_one_line(text, expected):
-    assert networks.in_one_line(ValueError(text)) == expected
 
 
 def test_sha256_of_a_folder_sees_names_and_contents(tmp_path):

@@ -56,23 +56,12 @@ def test_one_may_stop_anywhere(clip):
     assert len(first) == 2
 
 
-def turned(clip, path):
-    """A copy that says that it is to be shown turned by 90 degrees."""
-    ways = (
-        ["-display_rotation", "90", "-i", clip, "-c", "copy"],  # since ffmpeg 6
-        ["-i", clip, "-c", "copy", "-metadata:s:v:0", "rotate=90"],
-    )
-    for way in ways:
-        command = [ffmpeg.find(), "-v", "error", "-y", *map(str, way), str(path)]
-        if not subprocess.run(command, capture_output=True, check=False).returncode:
-            return
-
-
 def test_upright(clip, tmp_path):
     path = tmp_path / "turned.mp4"
-    turned(clip, path)
+    videos.turned(clip, path)
     frames, straight = decoded(path), decoded(clip)
     assert (frames[0].look.width, frames[0].look.height) == (HEIGHT, WIDTH)
+    assert frames[0].look.colour == straight[0].look.colour
     for frame, other in zip(frames, straight, strict=True):
         ways = [np.rot90(other.pixels, turn) for turn in (1, 3)]
         assert any(np.array_equal(frame.pixels, way) for way in ways)

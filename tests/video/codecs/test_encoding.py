@@ -1,3 +1,4 @@
+import re
 import subprocess
 from dataclasses import replace
 from fractions import Fraction
@@ -16,7 +17,7 @@ LOOK = Look(
 
 def encoded(path, kind, look, colour, times):
     encoder = encoding.Encoder(path, kind, look, times[0], threads=1)
-    picture = np.empty((look.height, look.width, 3), np.uint8)
+    picture = np.empty((look.height, look.width, len(colour)), np.uint8)
     picture[:] = colour
     try:
         for time in times:
@@ -91,3 +92,20 @@ def test_the_header_says_what_ffmpeg_reads(tmp_path):
         [ffmpeg.find(), "-i", str(path)], capture_output=True, check=False, text=True
     )
     assert "48x32" in done.stderr
+
+
+def told_of_colours(path):
+    """What ffmpeg's decoder says of a video's values."""
+    command = [ffmpeg.find(), "-hide_banner", "-i", str(path)]
+    said = subprocess.run(command, capture_output=True, check=False, text=True).stderr
+    return re.search(r"Video: .*?\((tv|pc)(?:, (\S+?))?[,)]", said).groups()
+
+
+@pytest.mark.parametrize("values", ["tv", "pc"])
+def test_prores_says_its_colours_and_knows_one_range(tmp_path, values):
+    path = tmp_path / "a.mov"
+    look = replace(LOOK, colour=(values, "bt709", "bt709", "bt709"))
+    encoded(path, encoding.PRORES, look, (200, 60, 30, 255), [Fraction(0)])
+    assert told_of_colours(path) == ("tv", "bt709")
+    (shown,) = videos.pixels(path, "rgb24", (32, 48, 3))
+    assert np.abs(shown.astype(int) - (200, 60, 30)).max() <= 4

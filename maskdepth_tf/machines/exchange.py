@@ -1,10 +1,11 @@
-"""A folder that all machines of a build reach, wherever Beam can read and write files.
+"""A folder that all machines reach, wherever Beam can read and write files.
 
-All names of a build begin with a sum over its plan, its sources, its teacher and the
-versions of what computes, so that no build takes the files of another:
+All names of a work begin with a sum over all that it depends on, the versions of what
+computes included, so that no work takes the files of another:
 
-    SUM.zip             the plan, the cut-outs, the rooms and the teacher
-    SUM-000000.npz      a shard; under another name until it is whole
+    SUM.zip             what every worker needs
+    SUM-000000.given    what a piece needs besides, if it needs anything
+    SUM-000000.made     a piece; under another name until it is whole
     SUM.fault           why a worker refused to go on
 """
 
@@ -14,14 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from maskdepth_tf import files
+
 INPUTS, FAULT = ".zip", ".fault"
-GIVEN, FOREGROUNDS, BACKGROUNDS, TEACHER = "given.json", "fg", "bg", "teacher"
-"""What the archive holds: a file and three folders."""
 
 
-def shard(number: int) -> str:
-    """How the name of a shard ends."""
-    return f"-{number:06d}.npz"
+def given(number: int) -> str:
+    """How the name of what a piece needs ends."""
+    return f"-{number:06d}.given"
+
+
+def made(number: int) -> str:
+    """How the name of a piece ends."""
+    return f"-{number:06d}.made"
 
 
 def file_systems() -> Any:
@@ -33,7 +39,7 @@ def file_systems() -> Any:
 
 @dataclass(frozen=True)
 class Exchange:
-    """The files of one build in that folder.
+    """The files of one work in that folder.
 
     Attributes:
         folder: Where it is, a path or a URL.
@@ -71,3 +77,11 @@ class Exchange:
         """Removes a file, should it be there."""
         if self.has(suffix):
             file_systems().delete([self.path(suffix)])
+
+    def offer(self, archive: Path) -> str:
+        """Puts the archive that every worker needs here, anew; its SHA-256."""
+        self.remove(FAULT)
+        self.remove(INPUTS)
+        with archive.open("rb") as file:
+            self.put(INPUTS, file)
+        return files.sha256_of(archive)

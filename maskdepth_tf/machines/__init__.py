@@ -1,0 +1,1 @@
+"""Work that other machines share, whichever Apache Beam finds."""
