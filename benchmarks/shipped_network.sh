@@ -36,7 +36,7 @@ step index "${maskdepth[@]}" dataset index "$output/data"
 step hand_held "${maskdepth[@]}" dataset synthesize --output "$output/hand" \
   --hand-held --rows 100 --image-size 224
 step first train first
-step last train last --init "$output/runs/first" --set training.epochs=3 \
+step last train last --init "$output/runs/first" --set training.epochs=2 \
   --set optimizer.learning_rate=0.05 --set optimizer.drop_epochs=1
 step robustness "${maskdepth[@]}" robustness --workdir "$output/runs/last" --rows 100 \
   --hand-held "$output/hand/labels.txt"

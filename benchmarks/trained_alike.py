@@ -13,6 +13,7 @@ not done again.
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -63,7 +64,8 @@ def flags_of(values):
 def run(*arguments):
     """Runs a command of the package; processor seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "maskdepth_tf", *arguments], check=True)
+    command = [sys.executable, "-m", "maskdepth_tf", *arguments]
+    subprocess.run(command, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -72,9 +74,8 @@ def train(folder, flags, args):
     """Trains and measures one variant, unless it is there; its figures."""
     target = folder / "figures.json"
     if not target.exists():
-        values = [f"training.epochs={args.epochs}", f"training.seed={args.seed}"]
+        values = [f"training.epochs={args.epochs}", f"seed={args.seed}"]
         values += [f"optimizer.drop_epochs={max(1, args.epochs // 3)}"]
-        values += [f"data.labels={args.output / 'data' / 'labels.txt'}"]
         place = ["--workdir", str(folder)]
         command = ["train", "--config", "quickstart", *flags, *flags_of(values)]
         seconds = run(*command, *place, "--resume")
@@ -153,6 +154,9 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     args.output = args.output.absolute()
+    args.output.mkdir(parents=True, exist_ok=True)
+    os.environ["PYTHONPATH"] = str(ROOT)
+    os.chdir(args.output)  # the config makes its rooms there
     folders = {}
     for number, (name, flags) in enumerate(variants(args.study).items()):
         folder = args.output / f"{args.study}_{args.seed}" / name.replace(" ", "_")
