@@ -51,7 +51,7 @@ def read_mask(source: stores.Pictures, name: str) -> np.ndarray:
     is_alpha = alpha.min() < 255 and not np.ptp(colours, axis=(0, 1)).any()
     if not is_alpha:
         grey = read_depth(source, name)
-        return np.where(grey < 0, -1 - grey, grey)
+        return _turned(grey, grey < 0)
     if alpha.max() >= streams.MASK_THRESHOLD:
         alpha = 255 * (alpha >= streams.MASK_THRESHOLD)
     return alpha.astype(np.int32)
@@ -67,9 +67,14 @@ def read_depth(source: stores.Pictures, name: str) -> np.ndarray:
 
     _, header, depth = decoding.read(source, name, preprocessing.decode_depth)
     is_hole = depth[..., 0] <= streams.HOLE
-    filled = np.where(is_hole, -1 - depth[..., 0], depth[..., 0])
+    filled = _turned(depth[..., 0], is_hole)
     values = np.rint(filled * streams.DEPTH_SCALE).astype(np.int32)
     values //= 1 if header.has_16_bits else streams.DEPTH_STEP
+    return _turned(values, is_hole)
+
+
+def _turned(values, is_hole) -> np.ndarray:
+    """Marks holes, as `streams` has them; done twice it is undone."""
     return np.where(is_hole, -1 - values, values)
 
 
@@ -124,7 +129,7 @@ def to_depth(
     pixels = np.rint(streams.DEPTH_SCALE * relative).astype(np.uint16)
     if is_hole.any():
         holed = pixels.astype(streams.HOLED_DEPTH.dtype)
-        return np.where(is_hole, -1 - holed, holed), near, far
+        return _turned(holed, is_hole), near, far
     return pixels, near, far
 
 
