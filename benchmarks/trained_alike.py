@@ -5,7 +5,7 @@
 
 All begin with `configs/quickstart.yaml`, on its rendered rooms, for --epochs epochs.
 `losses` changes the pair of losses (`configs/losses/`), `disturbances` leaves out one
-disturbance of training. A line each: scores of the rows whose rooms and figures are
+disturbance of training, or adds one. A line each: scores of the rows whose rooms and figures are
 unseen, IoU by kind of disturbance at severity 3, the share that is marked with nobody
 there, and processor seconds. DIR/losses.png shows what each answers. What is done is
 not done again.
@@ -28,7 +28,7 @@ GROUPS = ("geometry", "light", "sensor", "scene")
 SEVERITY = 3
 SIDE, SHOWN = 96, 3
 """Side of pictures, in pixels, and unseen rows that are drawn."""
-LEFT_OUT = {
+CHANGES = {
     "no move": ["camera.move_probability=0"],
     "no light": ["camera.light_probability=0"],
     "no blur": ["camera.blur_probability=0"],
@@ -52,7 +52,7 @@ def variants(study):
         files = sorted((ROOT / "configs/losses").glob("*.yaml"))
         pairs = {path.stem: ["--config", str(path)] for path in files}
         return {"quickstart's own": [], **pairs}
-    sets = {name: flags_of(values) for name, values in LEFT_OUT.items()}
+    sets = {name: flags_of(values) for name, values in CHANGES.items()}
     return {WHOLE: [], **sets}
 
 

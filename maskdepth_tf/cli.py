@@ -1,7 +1,6 @@
 """The `maskdepth` command, and what all commands share."""
 
 import argparse
-import errno
 import importlib
 import os
 import re
@@ -249,7 +248,7 @@ def run(main: Callable[[list[str] | None], int | None], argv=None) -> int:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return errors.DataError.exit_code
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not errors.is_full_disk(error):
             raise
         print(f"error: no space left on the disk: {error}", file=sys.stderr)
         return errors.DiskFullError.exit_code

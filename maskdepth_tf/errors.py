@@ -5,6 +5,7 @@ exception is a defect of ours and keeps its traceback.
 """
 
 import difflib
+import errno
 import math
 import re
 from collections.abc import Iterable
@@ -91,3 +92,8 @@ def in_one_line(error: Exception) -> str:
     """An error of another package, at most 200 characters of it."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras prints in bold
     return " ".join(plain.split())[:200] or type(error).__name__
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether it says that a disk, or one's share of it, is full."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)

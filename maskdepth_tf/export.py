@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskdepth_tf import __version__, cli, files, startup
-from maskdepth_tf.errors import DiskFullError, UsageError
+from maskdepth_tf.errors import DiskFullError, UsageError, is_full_disk
 from maskdepth_tf.exporting import formats
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _unfinished_version(output_dir) -> contextlib.AbstractContextManager[Path]:
         # Servers poll the folder for numbers, so this name is invisible to them.
         partial = tempfile.mkdtemp(prefix=".export-", dir=output_dir)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             raise
         raise UsageError(
             f"--output must be a folder that can be written to, received "

@@ -1,12 +1,11 @@
 """Which pictures are predicted together, and where the results go; opens no picture."""
 
-import errno
 import os
 import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from maskdepth_tf.errors import DataError, UsageError
+from maskdepth_tf.errors import DataError, UsageError, is_full_disk
 from maskdepth_tf.images import listing
 
 OUTPUTS = ("mask", "depth", "cutout", "overview")
@@ -107,7 +106,7 @@ def prepare_output(
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             raise
         raise UsageError(
             f"--output must be a folder, received {folder}: {error.strerror}"

@@ -6,7 +6,6 @@ and this process reach, see `exchange`.
 
 import argparse
 import contextlib
-import errno
 import importlib
 import io
 import json
@@ -108,7 +107,7 @@ def named(what: str) -> Iterator[None]:
     except errors.MaskDepthError:
         raise
     except Exception as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        if errors.is_full_disk(error):
             raise
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise errors.StateError(f"{what}: {lines[-1][:300]}") from error

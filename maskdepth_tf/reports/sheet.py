@@ -117,7 +117,7 @@ def depth_to_color(depth: np.ndarray) -> np.ndarray:
     # That of matplotlib, to the bit; importing it takes half a second.
     anchors, steps = np.linspace(0, 1, len(_SPECTRAL)), np.linspace(0, 1, 256)
     colors = [np.interp(steps, anchors, line) for line in zip(*_SPECTRAL, strict=True)]
-    table = np.stack([*colors], axis=-1).astype(np.uint8)
+    table = np.stack(colors, axis=-1).astype(np.uint8)
     index = 256 * np.nan_to_num(np.clip(depth, 0.0, 1.0))
     drawn = table[np.minimum(index, 255).astype(np.uint8)]
     drawn[np.isnan(depth)] = 0
