@@ -5,10 +5,10 @@
 
 All begin with `configs/quickstart.yaml`, on its rendered rooms, for --epochs epochs.
 `losses` changes the pair of losses (`configs/losses/`), `disturbances` leaves out one
-disturbance of training, or adds one. A line each: scores of the rows whose rooms and figures are
-unseen, IoU by kind of disturbance at severity 3, the share that is marked with nobody
-there, and processor seconds. DIR/losses.png shows what each answers. What is done is
-not done again.
+disturbance of training, or adds one. A line each: scores of the rows whose rooms and
+figures are unseen, IoU by kind of disturbance at severity 3, the share that is marked
+with nobody there, and processor seconds. DIR/STUDY.png shows what each answers. What is
+done is not done again.
 """
 
 import argparse
