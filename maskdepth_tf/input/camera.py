@@ -131,7 +131,8 @@ def compress(image: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
         )
 
     shape = tf.TensorSpec(image.shape[1:], tf.float32)
-    return tf.map_fn(one, (image, quality), fn_output_signature=shape)
+    with tf.device("CPU:0"):  # JPEG is the host's work, where a GPU does the rest
+        return tf.map_fn(one, (image, quality), fn_output_signature=shape)
 
 
 def make_disturbance(

@@ -320,7 +320,7 @@ def example_ids(
 def make_training_dataset(
     load: Load,
     ids: np.ndarray,
-    augment: augmentation.Augment,
+    augment: augmentation.Augment | None,
     *,
     batch_size: int,
     steps_per_epoch: int,
@@ -338,7 +338,8 @@ def make_training_dataset(
     Args:
         load: From rows' numbers to a batch.
         ids: int64 [N], the split's rows.
-        augment: From a batch and its draws to a batch.
+        augment: From a batch and its draws to a batch. With None the step prepares
+            them: elements are pairs of a batch's four streams and its draws.
         batch_size: Examples per step.
         steps_per_epoch: Steps of an epoch; together at most N examples.
         first_step: Step to start at, counted from the start of training.
@@ -354,7 +355,7 @@ def make_training_dataset(
     rows, numbers = tf.constant(ids, tf.int64), tf.constant(replicas, tf.int64)
     size = batch_size // num_replicas
 
-    def load_batch(turn: tf.Tensor) -> Batch:
+    def load_batch(turn: tf.Tensor) -> Batch | tuple[augmentation.Streams, tf.Tensor]:
         step, replica = turn // len(replicas), numbers[turn % len(replicas)]
         slots = example_ids(
             step,
@@ -365,7 +366,8 @@ def make_training_dataset(
         )
         slots = tf.ensure_shape(slots[replica * size : (replica + 1) * size], [size])
         draws = augmentation.example_draws(seed, step // steps_per_epoch, slots)
-        return split_example(augment(load(tf.gather(rows, slots)), draws))
+        batch = load(tf.gather(rows, slots))
+        return split_example(augment(batch, draws)) if augment else (batch, draws)
 
     first, last = first_step * len(replicas), last_step * len(replicas)
     turns, prepare = tf.data.Dataset.range(first, last), _each_by(load_batch)

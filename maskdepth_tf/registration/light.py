@@ -74,7 +74,7 @@ def estimate(bg: tf.Tensor, fg_bg: tf.Tensor, agreement: tf.Tensor) -> Light:
     trust, strictness = (DOUBT + trust) * clear, tf.constant(STRICTNESS)
 
     def fit(i, curves, gain, weight):
-        field = 1 + _sum(shape, gain)[:, tf.newaxis]
+        field = _field(shape, gain)
         curves = _fit(terms * field[:, :, tf.newaxis], aim, weight, curve_prior, _SAME)
         tone = _sum(terms, curves)
         # All channels at once: sums over them are those of one with three times the
@@ -82,11 +82,12 @@ def estimate(bg: tf.Tensor, fg_bg: tf.Tensor, agreement: tf.Tensor) -> Light:
         square, rest = (
             tf.reduce_sum(weight * tone * value, axis=1) for value in (tone, aim - tone)
         )
-        normal = tf.matmul(shape * square[:, tf.newaxis], shape, transpose_b=True)
+        # Not `matmul`, for the reason given in `similarity.ssim_map`.
+        normal = tf.tensordot(shape * square[:, tf.newaxis], shape.T, 1)
         normal += tf.linalg.diag(gain_prior)
-        moved = tf.linalg.matvec(shape, rest)
+        moved = tf.tensordot(rest, shape.T, 1)
         gain = tf.linalg.solve(normal, moved[..., tf.newaxis])[..., 0]
-        tone *= 1 + _sum(shape, gain)[:, tf.newaxis]
+        tone *= _field(shape, gain)
         error = tf.reduce_max(tf.abs(tone - aim) * clear, axis=1, keepdims=True)
         return i + 1, curves, gain, trust / (1 + (error / strictness[i]) ** 2) ** 2
 
@@ -107,6 +108,11 @@ def _fit(terms, aim, weight, prior, expected) -> tf.Tensor:
 def _sum(terms, coefficients) -> tf.Tensor:
     """[..., K, n] and [..., K] -> [..., n]."""
     return tf.linalg.matvec(terms, coefficients, transpose_a=True)
+
+
+def _field(shape, gain) -> tf.Tensor:
+    """[5, n] or [B, 5, n] and the gain's coefficients [B, 5] -> [B, 1, n]."""
+    return 1 + tf.reduce_sum(shape * gain[:, :, tf.newaxis], axis=1, keepdims=True)
 
 
 def apply(bg: tf.Tensor, light: Light) -> tf.Tensor:
@@ -154,7 +160,7 @@ def is_same(change: Light) -> tf.Tensor:
 def _lit(tones, shape, light) -> tf.Tensor:
     """[B, 3, n] and what the gain's coefficients multiply -> [B, n, 3], 0 to 255."""
     tones = _sum(_curve_terms(tones), light.curves)
-    tones *= 1 + _sum(shape, light.gain)[:, tf.newaxis]
+    tones *= _field(shape, light.gain)
     return 255 * tf.clip_by_value(tf.transpose(tones, [0, 2, 1]), 0.0, 1.0)
 
 

@@ -26,10 +26,11 @@ def slide(image: tf.Tensor, weights: tuple[float, ...], border: str) -> tf.Tenso
     Returns:
         float32 [B, S, S, C].
     """
-    matrix = band(image.shape[1], weights, border)
-    lines = tf.transpose(image, [0, 3, 1, 2])
-    lines = tf.matmul(matrix, tf.matmul(lines, matrix, transpose_b=True))
-    return tf.transpose(lines, [0, 2, 3, 1])
+    # Not `matmul`, for the reason given in `similarity.ssim_map`.
+    matrix = band(image.shape[1], weights, border).T
+    lines = tf.tensordot(tf.transpose(image, [0, 3, 1, 2]), matrix, 1)
+    columns = tf.tensordot(tf.linalg.matrix_transpose(lines), matrix, 1)
+    return tf.transpose(columns, [0, 3, 2, 1])
 
 
 def mean(image: tf.Tensor, window: int, border: str) -> tf.Tensor:

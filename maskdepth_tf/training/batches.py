@@ -57,27 +57,45 @@ class TrainingData:
         )
         return tf.gather(tf.constant(self.split["train"], tf.int64), slots)
 
+    @property
+    def is_prepared_in_step(self) -> bool:
+        """Whether training steps prepare their batches.
+
+        A GPU changes and registers pictures faster than all cores of its host.
+        """
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
+        return has_gpu and not self.settings.data.services
+
+    def changed(
+        self, batch: augmentation.Streams, draws: tf.Tensor
+    ) -> augmentation.Streams:
+        """Changes a batch as configured, by its draws, and registers it."""
+        settings = self.settings
+        for change in (
+            augmentation.make_augmentation(**dataclasses.asdict(settings.augmentation)),
+            scene.make_changes(**dataclasses.asdict(settings.scene)),
+            camera.make_disturbance(**dataclasses.asdict(settings.camera)),
+        ):
+            batch = change(batch, draws)
+        return pipeline.registered(batch)
+
+    def prepare(self, batch: augmentation.Streams, draws: tf.Tensor) -> pipeline.Batch:
+        """A loaded batch and its draws to the model's inputs and targets."""
+        return pipeline.split_example(self.changed(batch, draws))
+
     def training_batches(
         self, first_step: int, strategy: tf.distribute.Strategy
     ) -> tf.data.Dataset:
-        """The batches of the training side, from `first_step` to the run's end."""
+        """The batches of the training side, from `first_step` to the run's end.
+
+        If `is_prepared_in_step`, what `prepare` takes.
+        """
         settings, steps = self.settings, self.steps_per_epoch
-        augment = augmentation.make_augmentation(
-            **dataclasses.asdict(settings.augmentation)
-        )
-        change = scene.make_changes(**dataclasses.asdict(settings.scene))
-        disturb = camera.make_disturbance(**dataclasses.asdict(settings.camera))
-
-        def prepare(batch, draws):
-            for step in (augment, change, disturb):
-                batch = step(batch, draws)
-            return pipeline.registered(batch)
-
         make_dataset = functools.partial(
             pipeline.make_training_dataset,
             self.examples.load,
             self.split["train"],
-            prepare,
+            None if self.is_prepared_in_step else self.changed,
             batch_size=settings.training.batch_size,
             steps_per_epoch=steps,
             first_step=first_step,

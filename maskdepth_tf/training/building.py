@@ -1,6 +1,7 @@
 """Builds what is trained: the process, the compiled network and its optimizer."""
 
 import os
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -91,6 +92,21 @@ def make_optimizer(
         weight_decay=sgd.weight_decay,
         global_clipnorm=sgd.clip_norm,
     )
+
+
+def prepare_in_step(net: keras.Model, prepare: Callable[..., tuple]) -> None:
+    """Has training steps of a compiled model prepare their batches.
+
+    Args:
+        net: The model; trained from then on by what `prepare` takes.
+        prepare: From the parts of an element to inputs and targets.
+    """
+    compute = net.train_step
+    if net.jit_compile:
+        # XLA cannot resample pictures: what it can compile is a function of its own.
+        compute = tf.function(compute, autograph=False, jit_compile=True)
+        net.jit_compile = False
+    net.train_step = lambda element: compute(prepare(*element))
 
 
 def set_schedule(net: keras.Model, settings: config.Config, steps: int) -> None:

@@ -36,6 +36,8 @@ def fit(
     validation = data.validation_batches(strategy)
     batch = data.picture_batch()
     distribution.build_metrics(net, batch)
+    if data.is_prepared_in_step:
+        building.prepare_in_step(net, data.prepare)
     epochs, batch_size = training.epochs, training.batch_size
     agree = distribution.any_worker(strategy)
     with StopRequest() as stop:

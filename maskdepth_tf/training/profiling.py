@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from maskdepth_tf import config
 from maskdepth_tf.input import pipeline
-from maskdepth_tf.training import batches
+from maskdepth_tf.training import batches, building
 
 WARM_UP, STEPS = 5, 30
 """Steps before the clock is started, and under it."""
@@ -49,6 +49,8 @@ def profile(data: batches.TrainingData, net: keras.Model, folder: Path) -> list[
         Reading (what is not in memory), decoding, augmenting, all input together,
         transfer to a GPU (if there is one), computing, and training as a whole.
     """
+    if data.is_prepared_in_step:
+        building.prepare_in_step(net, data.prepare)
     training_batches = _batches(data)
     whole = _seconds(training_batches)
     plain = dataclasses.replace(
