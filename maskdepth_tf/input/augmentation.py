@@ -17,6 +17,7 @@ import tensorflow as tf
 from maskdepth_tf import streams
 from maskdepth_tf.draws import Column
 from maskdepth_tf.images import preprocessing
+from maskdepth_tf.registration import choosing
 
 Streams = dict[str, tf.Tensor]
 """The four streams of a batch, by name."""
@@ -173,7 +174,7 @@ def grey(image: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     # Not `matvec`, for the reason given in `similarity.ssim_map`.
     luma = tf.reduce_sum(tf.cast(image, tf.float32) * GREY_WEIGHTS, axis=-1)
     plain = to_uint8(luma)[..., tf.newaxis]
-    return tf.where(chosen[:, tf.newaxis, tf.newaxis, tf.newaxis], plain, image)
+    return choosing.by_example(chosen, tf.tile(plain, [1, 1, 1, 3]), image)
 
 
 def make_augmentation(

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from maskdepth_tf.draws import Column
 from maskdepth_tf.input.augmentation import Augment, Streams, chosen, to_uint8
-from maskdepth_tf.registration import geometry
+from maskdepth_tf.registration import choosing, geometry
 
 MOST_QUALITY = 95
 """Of the JPEGs that pictures are made into; above it nothing is seen of them."""
@@ -199,6 +199,6 @@ def make_disturbance(
 
 def _one_of(bg, fg_bg, which, change, *amounts) -> tuple[tf.Tensor, tf.Tensor]:
     """Changes the picture where `which` [B] is below a half, else the background."""
-    is_picture = which[:, tf.newaxis, tf.newaxis, tf.newaxis] < 0.5
-    changed = change(tf.where(is_picture, fg_bg, bg), *amounts)
-    return tf.where(is_picture, bg, changed), tf.where(is_picture, changed, fg_bg)
+    is_picture, choose = which < 0.5, choosing.by_example
+    changed = change(choose(is_picture, fg_bg, bg), *amounts)
+    return choose(is_picture, bg, changed), choose(is_picture, changed, fg_bg)

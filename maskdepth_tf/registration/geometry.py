@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf.registration import windows
+from maskdepth_tf.registration import choosing, windows
 
 LEAST_SIDE = 32
 """Pictures smaller than this tell too little: their camera counts as still."""
@@ -119,7 +119,7 @@ def estimate(
         warp = _refine(level, warp, tolerances[0 if start is None else -FOLLOWING :])
     gains = _cost(level, warp) < (1 - GAIN) * _cost(level, known)
     believed = tf.reduce_all(tf.abs(_movement(warp)) <= LIMITS, axis=1)
-    warp = tf.where((gains & believed)[:, tf.newaxis], warp, known)
+    warp = choosing.by_example(gains & believed, warp, known)
     return warp, _agreement(first, warp)
 
 
@@ -368,7 +368,7 @@ def resample_sharply(
     doubled = tf.image.resize(image, (2 * side, 2 * side), "bicubic")
     moved = tf.clip_by_value(resample(doubled, warp, side, border), 0.0, 255.0)
     is_still = tf.reduce_all(tf.equal(warp, _STILL), axis=1)
-    return tf.where(is_still[:, tf.newaxis, tf.newaxis, tf.newaxis], image, moved)
+    return choosing.by_example(is_still, image, moved)
 
 
 def _warp(movement) -> tf.Tensor:

@@ -159,7 +159,9 @@ def is_same(change: Light) -> tf.Tensor:
 
 def _lit(tones, shape, light) -> tf.Tensor:
     """[B, 3, n] and what the gain's coefficients multiply -> [B, n, 3], 0 to 255."""
-    tones = _sum(_curve_terms(tones), light.curves)
+    # The sum of `_curve_terms`, which would be four times as many numbers.
+    base, root, line, square = tf.unstack(light.curves[..., tf.newaxis], axis=2)
+    tones = base + root * tf.sqrt(tones) + (line + square * tones) * tones
     tones *= _field(shape, light.gain)
     return 255 * tf.clip_by_value(tf.transpose(tones, [0, 2, 1]), 0.0, 1.0)
 

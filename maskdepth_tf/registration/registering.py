@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from maskdepth_tf.registration import geometry, light
+from maskdepth_tf.registration import choosing, geometry, light
 
 DIFFERENCE = 30
 """Difference in some channel, of 255, from which a pixel does not fit."""
@@ -62,13 +62,10 @@ def register(
     inside = tf.reshape(inside, [-1, size, size, 1])
     weight = inside * (light.DOUBT + geometry.enlarge(agreement, size))
     gains = _cost(lit, fg_bg, weight) < (1 - GAIN) * _cost(moved, fg_bg, weight)
-    chosen = tf.where(gains[:, tf.newaxis, tf.newaxis, tf.newaxis], lit, moved)
-    registered = tf.round(tf.where(inside > 0, chosen, shown))
+    chosen = choosing.by_example(gains, lit, moved)
+    registered = tf.round(choosing.by_pixel(inside > 0, chosen, shown))
     pairs = zip(change, light.same(tf.shape(bg)[0]), strict=True)
-    believed = (
-        tf.where(tf.reshape(gains, [-1] + [1] * (a.shape.rank - 1)), a, b)
-        for a, b in pairs
-    )
+    believed = (choosing.by_example(gains, ours, same) for ours, same in pairs)
     return Registered(registered, warp, light.Light(*believed))
 
 
@@ -135,24 +132,31 @@ def mismatch(bg: tf.Tensor, fg_bg: tf.Tensor) -> tf.Tensor:
         bg: float32 [B, S, S, 3], 0 to 255.
         fg_bg: float32 [B, S, S, 3], 0 to 255.
     """
-    is_unlike = tf.reduce_max(tf.abs(bg - fg_bg), axis=-1) > DIFFERENCE
-    return tf.reduce_mean(tf.cast(is_unlike, tf.float32), axis=[1, 2])
+    is_unlike = _difference(bg, fg_bg) > DIFFERENCE
+    return tf.reduce_mean(tf.cast(is_unlike, tf.float32), axis=[1, 2, 3])
 
 
 def _unclipped(lit, moved, fg_bg) -> tf.Tensor:
     """What is clipped has lost how far it went: it goes as far as the picture's."""
     darkest, brightest = CLIPPED
-    is_beyond = (moved >= brightest) & (fg_bg >= lit)
-    is_beyond |= (moved <= darkest) & (fg_bg <= lit)
-    return tf.where(is_beyond, fg_bg, lit)
+    lit = tf.maximum(lit, fg_bg * tf.cast(moved >= brightest, tf.float32))
+    return tf.minimum(lit, fg_bg + 255 * tf.cast(moved > darkest, tf.float32))
 
 
 def _finite(pixels) -> tf.Tensor:
-    pixels = tf.where(tf.math.is_finite(pixels), pixels, 0.0)
+    is_finite = tf.cast(tf.math.is_finite(pixels), tf.float32)
+    pixels = tf.math.multiply_no_nan(pixels, is_finite)
     return tf.clip_by_value(pixels, 0.0, 255.0)
 
 
 def _cost(bg, fg_bg, weight) -> tf.Tensor:
     """Mean difference, cut off where it is the foreground's: [B]."""
-    error = tf.reduce_max(tf.abs(bg - fg_bg), axis=-1, keepdims=True)
-    return tf.reduce_mean(weight * tf.minimum(error, DIFFERENCE), axis=[1, 2, 3])
+    error = tf.minimum(_difference(bg, fg_bg), DIFFERENCE)
+    return tf.reduce_mean(weight * error, axis=[1, 2, 3])
+
+
+def _difference(bg, fg_bg) -> tf.Tensor:
+    """The greatest of the three channels', [B, S, S, 1]."""
+    # `reduce_max` over so few takes twice as long.
+    red, green, blue = tf.split(tf.abs(bg - fg_bg), 3, axis=-1)
+    return tf.maximum(tf.maximum(red, green), blue)
