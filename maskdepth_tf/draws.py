@@ -82,7 +82,7 @@ class Column(enum.IntEnum):
     SOFTNESS = 90
     IS_NOISY = 91
     NOISE = 92
-    NOISE_SEED = 93
+    NOISE_LINES = 93
     """Of two."""
     IS_SHADED = 95
     SHADOW = 96

@@ -53,7 +53,7 @@ def test_columns_are_those_of_the_draws_of_recorded_trainings():
         "SOFTNESS": 90,
         "IS_NOISY": 91,
         "NOISE": 92,
-        "NOISE_SEED": 93,
+        "NOISE_LINES": 93,
         "IS_SHADED": 95,
         "SHADOW": 96,
         "IS_PUSHED": 103,

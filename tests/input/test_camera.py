@@ -145,12 +145,28 @@ def test_blur_grows_with_the_picture(side, variance):
 
 def test_noise_has_its_deviation():
     flat = tf.fill([2, 64, 64, 3], 100.0)
-    seed = tf.constant([[1, 2], [3, 4]])
-    first, second = camera.noise([flat, flat], tf.constant([5.0, 0.0]), seed)
+    draws = tf.constant([[0.3, 0.9], [0.7, 0.1]])
+    first, second = camera.noise([flat, flat], tf.constant([5.0, 0.0]), draws)
     assert np.std(first[0]) == pytest.approx(5, rel=0.05)
     assert abs(np.mean(first[0]) - 100) < 0.3
     assert np.abs(np.corrcoef(np.ravel(first[0]), np.ravel(second[0]))[0, 1]) < 0.03
     np.testing.assert_array_equal(first[1], flat[1])
+
+
+@pytest.mark.parametrize(("side", "count"), [(32, 2), (1024, 1)])
+def test_noise_of_each_draw_is_another(side, count):
+    """Also of the last, and of pictures of which the table holds not one whole."""
+    flat = tf.zeros([4, side, side, 3])
+    ends = tf.constant([[0.0, 0.9], [1 - 2**-24, 0.9], [0.0, 0.1], [0.5, 0.9]])
+    noises = camera.noise([flat] * count, tf.ones(4), ends)
+    for noise in noises:
+        found = noise.numpy()
+        np.testing.assert_array_equal(found[2], -found[0])
+        likeness = np.corrcoef(found[[0, 1, 3]].reshape(3, -1))
+        if side == 32:
+            assert np.abs(likeness - np.eye(3)).max() < 0.1
+        else:
+            assert likeness[np.triu_indices(3, 1)].max() < 0.999
 
 
 def test_compression_is_that_of_a_jpeg():
