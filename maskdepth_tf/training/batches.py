@@ -84,18 +84,22 @@ class TrainingData:
         return pipeline.split_example(self.changed(batch, draws))
 
     def training_batches(
-        self, first_step: int, strategy: tf.distribute.Strategy
+        self,
+        first_step: int,
+        strategy: tf.distribute.Strategy,
+        *,
+        is_prepared: bool = True,
     ) -> tf.data.Dataset:
         """The batches of the training side, from `first_step` to the run's end.
 
-        If `is_prepared_in_step`, what `prepare` takes.
+        What `prepare` takes, unless they shall be prepared already.
         """
         settings, steps = self.settings, self.steps_per_epoch
         make_dataset = functools.partial(
             pipeline.make_training_dataset,
             self.examples.load,
             self.split["train"],
-            None if self.is_prepared_in_step else self.changed,
+            self.changed if is_prepared else None,
             batch_size=settings.training.batch_size,
             steps_per_epoch=steps,
             first_step=first_step,

@@ -36,7 +36,8 @@ def fit(
     validation = data.validation_batches(strategy)
     batch = data.picture_batch()
     distribution.build_metrics(net, batch)
-    if data.is_prepared_in_step:
+    in_step = data.is_prepared_in_step
+    if in_step:
         building.prepare_in_step(net, data.prepare)
     epochs, batch_size = training.epochs, training.batch_size
     agree = distribution.any_worker(strategy)
@@ -48,7 +49,7 @@ def fit(
         def train(epoch: int, last_epoch: int, first_step: int) -> None:
             distribution.fit(
                 net,
-                data.training_batches(first_step, strategy),
+                data.training_batches(first_step, strategy, is_prepared=not in_step),
                 epochs=range(epoch, last_epoch),
                 steps_per_epoch=(epoch + 1) * steps - first_step,
                 validation_data=validation,

@@ -1,7 +1,7 @@
 """Where the time of a training step goes, stage by stage.
 
 Stages are timed alone, one after the other, each as fast as it can be on all cores:
-what is read, decoded and augmented while the step before it is computed. Training is
+what is read, decoded and changed while the step before it is computed. Training is
 as slow as the slowest of input and compute, or a little slower, where they share cores.
 """
 
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from maskdepth_tf import config
 from maskdepth_tf.input import pipeline
-from maskdepth_tf.training import batches, building
+from maskdepth_tf.training import batches, building, distribution
 
 WARM_UP, STEPS = 5, 30
 """Steps before the clock is started, and under it."""
@@ -46,29 +46,38 @@ def profile(data: batches.TrainingData, net: keras.Model, folder: Path) -> list[
         folder: Where the trace goes.
 
     Returns:
-        Reading (what is not in memory), decoding, augmenting, all input together,
-        transfer to a GPU (if there is one), computing, and training as a whole.
+        Reading (what is not in memory), decoding, registering, all that changes
+        pictures, all input together, transfer to a GPU (if there is one), computing,
+        and training as a whole. Where the step prepares its batches, that is part of
+        computing.
     """
-    if data.is_prepared_in_step:
+    in_step = data.is_prepared_in_step
+    if in_step:
         building.prepare_in_step(net, data.prepare)
-    training_batches = _batches(data)
+    training_batches = _batches(data, is_prepared=not in_step)
     whole = _seconds(training_batches)
-    plain = dataclasses.replace(
-        data.settings, augmentation=config.Augmentation(), camera=config.Camera()
-    )
-    loaded = _seconds(_batches(dataclasses.replace(data, settings=plain)))
+    loaded = whole if in_step else _seconds(_batches(data, is_prepared=False))
     stages, read, from_files = [], 0.0, data.examples.from_files
     if from_files:
         read = _seconds(_reading(data))
         stages.append(Stage("read from files", read))
     name = "decode" if from_files else "gather"
     stages.append(Stage(name, loaded - read))
-    stages.append(Stage("augment", whole - loaded))
+    if not in_step:
+        unchanged = dataclasses.replace(
+            data.settings,
+            augmentation=config.Augmentation(),
+            scene=config.Scene(),
+            camera=config.Camera(),
+        )
+        registered = _seconds(_batches(dataclasses.replace(data, settings=unchanged)))
+        stages.append(Stage("register", registered - loaded))
+        stages.append(Stage("change", whole - registered))
     stages.append(Stage("input together", whole))
     batch = next(iter(training_batches))
     if tf.config.list_physical_devices("GPU"):
         stages.append(Stage("transfer", _seconds(_transfers(batch))))
-    net.train_on_batch(*batch)  # builds and compiles
+    distribution.build_metrics(net, data.picture_batch())
     constant = tf.data.Dataset.from_tensors(batch).repeat()
     stages.append(Stage("compute", _training_seconds(net, constant)))
     stages.append(Stage("training", _training_seconds(net, training_batches, folder)))
@@ -94,9 +103,10 @@ def table(stages: list[Stage], batch_size: int) -> str:
     return "\n".join(lines)
 
 
-def _batches(data) -> tf.data.Dataset:
+def _batches(data, is_prepared=True) -> tf.data.Dataset:
     """The batches of training, over and over."""
-    return data.training_batches(0, tf.distribute.get_strategy()).repeat()
+    strategy = tf.distribute.get_strategy()
+    return data.training_batches(0, strategy, is_prepared=is_prepared).repeat()
 
 
 def _reading(data) -> tf.data.Dataset:
@@ -130,7 +140,8 @@ def _seconds(steps: Iterable) -> float:
 
 def _training_seconds(net, dataset, trace: Path | None = None) -> float:
     """Time of one step of `fit`."""
-    executions = net.make_train_function()
+    net.make_train_function()
+    executions = net.train_function
     iterator: Iterator = iter(dataset)
 
     def run() -> Iterator[None]:

@@ -20,14 +20,13 @@ CHANGES = (
 )
 
 
-def test_step_prepares_batches_as_the_input_does(packed_dir, monkeypatch):
+def test_step_prepares_batches_as_the_input_does(packed_dir):
     data = batches.open_data(
         config.load_config([], [*tiny_overrides(packed_dir, "none"), *CHANGES])
     )
     strategy = tf.distribute.get_strategy()
     expected = next(iter(data.training_batches(3, strategy)))
-    monkeypatch.setattr(batches.TrainingData, "is_prepared_in_step", True)
-    element = next(iter(data.training_batches(3, strategy)))
+    element = next(iter(data.training_batches(3, strategy, is_prepared=False)))
     prepared = tf.function(data.prepare, autograph=False)(*element)
     for ours, other in zip(prepared, expected, strict=True):
         for name, value in other.items():
