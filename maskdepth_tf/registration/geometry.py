@@ -365,8 +365,8 @@ def resample_sharply(
     Where nothing moved, the pixels themselves. `border` as `resample`.
     """
     side = image.shape[1]
-    doubled = tf.image.resize(image, (2 * side, 2 * side), "bicubic")
-    moved = tf.clip_by_value(resample(doubled, warp, side, border), 0.0, 255.0)
+    moved = resample(windows.doubled(image), warp, side, border)
+    moved = tf.clip_by_value(moved, 0.0, 255.0)
     is_still = tf.reduce_all(tf.equal(warp, _STILL), axis=1)
     return choosing.by_example(is_still, image, moved)
 

@@ -2,7 +2,7 @@
 
 A separable window slides over a whole picture by one product from the left and one from
 the right. On a CPU that takes a tenth to a hundredth of the time of pooling or
-convolving a few channels with a stride of 1.
+convolving a few channels with a stride of 1. Enlarging by a window is the same.
 """
 
 import functools
@@ -26,11 +26,32 @@ def slide(image: tf.Tensor, weights: tuple[float, ...], border: str) -> tf.Tenso
     Returns:
         float32 [B, S, S, C].
     """
+    return _product(image, band(image.shape[1], weights, border))
+
+
+def doubled(image: tf.Tensor) -> tf.Tensor:
+    """[B, S, S, C] -> [B, 2S, 2S, C], by cubics as `tf.image.resize`."""
+    side = image.shape[1]
+    if not tf.config.list_physical_devices("GPU"):
+        return tf.image.resize(image, (2 * side, 2 * side), "bicubic")
+    # That has a kernel for CPUs alone, where it takes a third of the product's time.
+    return _product(image, _doubling(side))
+
+
+def _product(image, matrix) -> tf.Tensor:
+    """Lines and columns of [B, S, S, C] by [T, S]: [B, T, T, C]."""
     # Not `matmul`, for the reason given in `similarity.ssim_map`.
-    matrix = band(image.shape[1], weights, border).T
-    lines = tf.tensordot(tf.transpose(image, [0, 3, 1, 2]), matrix, 1)
-    columns = tf.tensordot(tf.linalg.matrix_transpose(lines), matrix, 1)
+    lines = tf.tensordot(tf.transpose(image, [0, 3, 1, 2]), matrix.T, 1)
+    columns = tf.tensordot(tf.linalg.matrix_transpose(lines), matrix.T, 1)
     return tf.transpose(columns, [0, 3, 2, 1])
+
+
+@functools.cache
+def _doubling(side) -> np.ndarray:
+    """What doubles a line of pixels as a matrix, float32 [2 * side, side]."""
+    with tf.init_scope(), tf.device("CPU:0"):
+        each = np.eye(side, dtype=np.float32)[..., np.newaxis]
+        return tf.image.resize(each, (2 * side, side), "bicubic")[..., 0].numpy()
 
 
 def mean(image: tf.Tensor, window: int, border: str) -> tf.Tensor:

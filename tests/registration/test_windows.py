@@ -54,3 +54,24 @@ def test_means_are_those_of_pooling(window, size, channels, seed):
     ):
         means = windows.mean(tf.constant(image), window, border)
         np.testing.assert_allclose(means, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [8, 33, 128])
+def test_a_gpu_doubles_as_a_cpu_does(monkeypatch, side):
+    image = np.random.default_rng(side).uniform(0, 255, (2, side, side, 3))
+    image = tf.constant(image, tf.float32)
+    expected = windows.doubled(image)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    found = tf.function(windows.doubled)(image)
+    assert found.shape == (2, 2 * side, 2 * side, 3)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 16])
+def test_many_pictures_are_slid_as_one_is(count):
+    """A product that repeats a matrix for a batch writes past its buffer."""
+    image = np.random.default_rng(0).uniform(size=(count, 128, 128, 1))
+    image = tf.constant(image, tf.float32)
+    together = windows.mean(image, 5, windows.MIRRORED)
+    alone = windows.mean(image[-1:], 5, windows.MIRRORED)
+    np.testing.assert_allclose(together[-1:], alone, atol=1e-6)
