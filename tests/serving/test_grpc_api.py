@@ -322,7 +322,13 @@ def test_overload_and_deadlines(folder):
         servers.until(has_left_one)
         servers.until(lambda: running.service.in_flight == NUM_WORKERS)
         queued = [threads.submit(code) for _ in range(4)]
-        servers.until(lambda: running.service.batcher.waiting() == 5)
+        servers.until(
+            lambda: (
+                running.service.batcher.waiting() == 5
+                or any(future.done() for future in queued)
+            )
+        )
+        assert not [future.result() for future in queued if future.done()]
         assert code() == "RESOURCE_EXHAUSTED"
         assert running.predict({"instances": [[1, 2]]})[0] == 503
         running.advance(PATIENCE)
