@@ -238,8 +238,8 @@ def make_augmentation(
 
 
 def chosen(draws: tf.Tensor, column: Column, probability: float) -> tf.Tensor:
-    """Float32 [B], 1 in the share of examples to which something happens, else 0."""
-    return tf.cast(draws[:, column] < probability, tf.float32)
+    """Bool [B], which examples something happens to."""
+    return draws[:, column] < probability
 
 
 def to_uint8(image: tf.Tensor) -> tf.Tensor:

@@ -174,38 +174,40 @@ def make_disturbance(
             shift = shift_range * signed[:, Column.MOVE : Column.MOVE + 2]
             zoom = zoom_range * signed[:, Column.MOVE + 2]
             turn = math.radians(turn_range) * signed[:, Column.MOVE + 3]
-            bg = move(bg, on[:, tf.newaxis] * shift, on * zoom, on * turn)
+            bg = choosing.change_some(on, move, bg, shift, zoom, turn)
         if light_probability:
             on = chosen(draws, Column.IS_LIT, light_probability)
             exposure = exposure_range * signed[:, Column.EXPOSURE, tf.newaxis]
             exposure += balance_range * signed[:, Column.BALANCE : Column.BALANCE + 3]
-            gain = tf.exp(on[:, tf.newaxis] * exposure)
-            gamma = tf.exp(on * gamma_range * signed[:, Column.GAMMA])
-            vignette = on * vignette_range * draws[:, Column.VIGNETTE]
+            gain = tf.exp(exposure)
+            gamma = tf.exp(gamma_range * signed[:, Column.GAMMA])
+            vignette = vignette_range * draws[:, Column.VIGNETTE]
             which = draws[:, Column.LIT_PICTURE]
-            bg, fg_bg = _one_of(bg, fg_bg, which, light, gain, gamma, vignette)
+            bg, fg_bg = _one_of(bg, fg_bg, on, which, light, gain, gamma, vignette)
         if blur_probability:
             on = chosen(draws, Column.IS_SOFT, blur_probability)
             softness, which = draws[:, Column.SOFTNESS], draws[:, Column.SOFT_PICTURE]
-            bg, fg_bg = _one_of(bg, fg_bg, which, soften, on * softness)
+            bg, fg_bg = _one_of(bg, fg_bg, on, which, soften, softness)
         if noise_probability:
             on = chosen(draws, Column.IS_NOISY, noise_probability)
-            sigma = on * noise_range * draws[:, Column.NOISE] ** 2
+            sigma = tf.cast(on, tf.float32) * noise_range * draws[:, Column.NOISE] ** 2
             which = draws[:, Column.NOISE_LINES : Column.NOISE_LINES + 2]
             bg, fg_bg = noise([bg, fg_bg], sigma, which)
         if compression_probability:
             on = chosen(draws, Column.IS_COMPRESSED, compression_probability)
             share = draws[:, Column.COMPRESSION : Column.COMPRESSION + 2]
             quality = quality_minimum + (MOST_QUALITY - quality_minimum) * share
-            quality = tf.unstack(tf.cast(on[:, tf.newaxis] * quality, tf.int32), 2, 1)
-            bg, fg_bg = map(compress, (bg, fg_bg), quality)
+            quality = tf.where(on[:, tf.newaxis], tf.cast(quality, tf.int32), 0)
+            bg, fg_bg = map(compress, (bg, fg_bg), tf.unstack(quality, 2, 1))
         return batch | {"bg": to_uint8(bg), "fg_bg": to_uint8(fg_bg)}
 
     return disturb
 
 
-def _one_of(bg, fg_bg, which, change, *amounts) -> tuple[tf.Tensor, tf.Tensor]:
-    """Changes the picture where `which` [B] is below a half, else the background."""
-    is_picture, choose = which < 0.5, choosing.by_example
-    changed = change(choose(is_picture, fg_bg, bg), *amounts)
-    return choose(is_picture, bg, changed), choose(is_picture, changed, fg_bg)
+def _one_of(bg, fg_bg, on, which, change, *amounts) -> tuple[tf.Tensor, tf.Tensor]:
+    """Changes one of the two, where `on`: the picture if `which` is below a half."""
+    is_picture, change_some = which < 0.5, choosing.change_some
+    return (
+        change_some(on & ~is_picture, change, bg, *amounts),
+        change_some(on & is_picture, change, fg_bg, *amounts),
+    )

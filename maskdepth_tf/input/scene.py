@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from maskdepth_tf.draws import Column
 from maskdepth_tf.input.augmentation import Augment, Streams, chosen, to_uint8
-from maskdepth_tf.registration import geometry, windows
+from maskdepth_tf.registration import choosing, geometry, windows
 
 REACH = 4
 """Pixels to each side that the blur of a shadow takes in."""
@@ -165,28 +165,20 @@ def make_changes(
         bg, fg_bg, mask = (
             tf.cast(batch[name], tf.float32) for name in ("bg", "fg_bg", "mask")
         )
+        change_some = choosing.change_some
         if camouflage_probability:
             on = chosen(draws, Column.IS_CAMOUFLAGED, camouflage_probability)
-            share = on * camouflage_range * draws[:, Column.CAMOUFLAGE]
-            fg_bg = pull_colour(fg_bg, bg, mask, share)
+            share = camouflage_range * draws[:, Column.CAMOUFLAGE]
+            fg_bg = change_some(on, pull_colour, fg_bg, bg, mask, share)
         if shadow_probability:
             on = chosen(draws, Column.IS_SHADED, shadow_probability)
-            where, lean, length, aside, lift, softness, depth = tf.unstack(
-                draws[:, Column.SHADOW : Column.SHADOW + 7], axis=1
-            )
-            length = 0.9 * length - 0.35
-            sign = tf.where(length < 0, -1.0, 1.0)
-            fallen = shadow(
-                mask,
-                shear=2 * lean - 1,
-                length=sign * tf.maximum(tf.abs(length), LEAST_LENGTH),
-                aside=0.6 * aside - 0.3,
-                lift=0.3 * lift - 0.1,
-                softness=0.06 * softness,
-                on_floor=tf.cast(where < 2 / 3, tf.float32),
-                on_wall=tf.cast(where > 1 / 3, tf.float32),
-            )
-            fg_bg = shade(fg_bg, mask, fallen, on * shadow_depth * depth)
+            amounts = draws[:, Column.SHADOW : Column.SHADOW + 7]
+
+            def shaded(fg_bg, mask, amounts):
+                fallen, depth = _drawn_shadow(mask, amounts)
+                return shade(fg_bg, mask, fallen, shadow_depth * depth)
+
+            fg_bg = change_some(on, shaded, fg_bg, mask, amounts)
         if thing_probability:
             on = chosen(draws, Column.IS_PUSHED, thing_probability)
             x, y, width, height, far, direction = tf.unstack(
@@ -195,11 +187,30 @@ def make_changes(
             radii = thing_range * tf.stack([0.2 + 0.8 * width, 0.2 + 0.8 * height], 1)
             angle = 2 * math.pi * direction
             way = tf.stack([tf.cos(angle), tf.sin(angle)], axis=1)
-            way *= (on * (0.05 + 0.3 * far))[:, tf.newaxis]
-            bg = push(bg, tf.stack([x, y], axis=1) - 0.5, radii, way)
+            way *= (0.05 + 0.3 * far)[:, tf.newaxis]
+            middle = tf.stack([x, y], axis=1) - 0.5
+            bg = change_some(on, push, bg, middle, radii, way)
         return batch | {"bg": to_uint8(bg), "fg_bg": to_uint8(fg_bg)}
 
     return change
+
+
+def _drawn_shadow(mask, amounts) -> tuple[tf.Tensor, tf.Tensor]:
+    """The shadow of a mask by seven draws each, [B, 7], and how dark it is, [B]."""
+    where, lean, length, aside, lift, softness, depth = tf.unstack(amounts, axis=1)
+    length = 0.9 * length - 0.35
+    sign = tf.where(length < 0, -1.0, 1.0)
+    fallen = shadow(
+        mask,
+        shear=2 * lean - 1,
+        length=sign * tf.maximum(tf.abs(length), LEAST_LENGTH),
+        aside=0.6 * aside - 0.3,
+        lift=0.3 * lift - 0.1,
+        softness=0.06 * softness,
+        on_floor=tf.cast(where < 2 / 3, tf.float32),
+        on_wall=tf.cast(where > 1 / 3, tf.float32),
+    )
+    return fallen, depth
 
 
 def _each(amount) -> tf.Tensor:

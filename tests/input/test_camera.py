@@ -53,6 +53,16 @@ def test_only_pictures_change():
         assert (found[name].numpy() != batch[name].numpy()).any()
 
 
+def test_a_graph_leaves_still_cameras_alone():
+    """Rounded otherwise there, a movement of nothing would resample the picture."""
+    batch, draws = batch_of(8), draws_of(8)
+    disturb = tf.function(camera.make_disturbance(move_probability=0.5))
+    found = disturb(batch, draws)["bg"].numpy()
+    is_moved = (found != batch["bg"].numpy()).any(axis=(1, 2, 3))
+    assert is_moved.tolist() == (draws[:, Column.IS_MOVED] < 0.5).numpy().tolist()
+    assert 0 < sum(is_moved) < 8
+
+
 def test_a_row_depends_on_its_own_draws_alone():
     batch, draws = batch_of(3), draws_of(3)
     disturb = camera.make_disturbance(**ALL)
