@@ -61,24 +61,29 @@ class Threads:
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
             future, function, arguments = task
+            settle = None
             try:
                 if future.set_running_or_notify_cancel():
-                    self._run(future, function, arguments)
+                    settle = self._run(future, function, arguments)
             finally:
                 with self._lock:
                     self._pending -= 1
+            # Not before: whoever waits may count on its place at once.
+            if settle:
+                settle()
 
-    def _run(self, future, function, arguments) -> None:
+    def _run(self, future, function, arguments) -> Callable[[], None]:
+        """Calls the function; answers with what tells the future."""
         own = threading.get_ident()
         with self._lock:
             self._begun[own] = time.monotonic()
         try:
-            settle = functools.partial(future.set_result, function(*arguments))
+            return functools.partial(future.set_result, function(*arguments))
         except StopIteration as error:
             failure = RuntimeError(f"StopIteration: {error}")
-            settle = functools.partial(future.set_exception, failure)
+            return functools.partial(future.set_exception, failure)
         except BaseException as error:
-            settle = functools.partial(future.set_exception, error)
-        with self._lock:
-            del self._begun[own]
-        settle()
+            return functools.partial(future.set_exception, error)
+        finally:
+            with self._lock:
+                del self._begun[own]

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import Future
 
 import pytest
 
@@ -32,6 +33,30 @@ def test_results_and_failures(threads):
 
     asyncio.run(main())
     servers.until(lambda: threads.pending() == 0)
+
+
+def test_a_result_is_told_when_its_place_is_free(threads, monkeypatch):
+    """Told before, one request would take two places of a queue."""
+    told = []
+
+    class Watched(Future):
+        def set_result(self, result):
+            told.append((result, threads.pending()))
+            super().set_result(result)
+
+        def set_exception(self, exception):
+            told.append((type(exception), threads.pending()))
+            super().set_exception(exception)
+
+    monkeypatch.setattr("maskdepth_tf.serving.running.threads.Future", Watched)
+
+    async def main():
+        assert await threads.call(abs, -3) == 3
+        with pytest.raises(TypeError):
+            await threads.call(abs, "a")
+
+    asyncio.run(main())
+    assert told == [(3, 0), (TypeError, 0)]
 
 
 def test_work_counts_until_it_ends_though_nobody_waits(threads):
