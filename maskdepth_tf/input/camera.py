@@ -100,7 +100,7 @@ def noise(
     """
     side, width = images[0].shape[1], images[0].shape[2] * 3
     table = _noise_lines(width)
-    # Drawn for each example by itself it would take four times as long.
+    # Drawn for each example by itself it would take five times as long.
     first = tf.cast(draws[:, :1] * len(table), tf.int32)
     lines = tf.gather(table, (first + tf.range(len(images) * side)) % len(table))
     drawn = tf.reshape(lines, [-1, len(images), *images[0].shape[1:]])
