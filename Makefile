@@ -43,14 +43,14 @@ train: env
 
 # Compiled files of the package and its tests: processes that tests start need them.
 test: export PYTHONDONTWRITEBYTECODE :=
-# mypy and Beam's tests run beside the others, where these leave a core idle.
+# mypy and Beam's tests run beside the others; three at a time, as some wait for others.
 test: env beam
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@mkdir -p build
 	@($(BIN)/mypy && $(BEAM)/bin/python -m pytest -p no:cacheprovider $(BEAM_TESTS)) \
 		> build/beside.txt 2>&1 & beside=$$!; \
-	$(BIN)/python -m pytest -n 2 --dist worksteal; code=$$?; \
+	$(BIN)/python -m pytest -n 3 --dist worksteal; code=$$?; \
 	wait $$beside || code=$$?; cat build/beside.txt; exit $$code
 
 lock: $(BIN)/uv

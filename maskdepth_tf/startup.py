@@ -1,6 +1,7 @@
 """TensorFlow, imported when it is needed and without what it has to say."""
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -25,6 +26,7 @@ def load_tensorflow(with_plotting: bool = False) -> None:
     with (
         quietly() if quiet else contextlib.nullcontext(),
         contextlib.nullcontext() if with_plotting else _hidden(PLOTTING),
+        _uncollected(),
     ):
         tensorflow = importlib.import_module("tensorflow")
     # A GPU would multiply float32 with 10 bits of mantissa, too few for the small
@@ -52,6 +54,23 @@ def _hidden(name) -> Iterator[None]:
         yield
     finally:
         del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keeps the garbage collector from what is made meanwhile, now and later.
+
+    Of what TensorFlow's modules hold nothing ever goes; to look through it takes a
+    sixth of the import, and again and again a tenth of what comes after.
+    """
+    is_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if is_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Made-up labelled sets and one tiny trained run, shared by all tests."""
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -41,6 +42,11 @@ LONGEST = {"test_distribution.py", "test_resume.py", "test_services.py"}
 def pytest_collection_modifyitems(items):
     """Puts the longest tests first: last, one core would wait for them."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish():
+    """Spares the garbage collector what is imported by now, which stays."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

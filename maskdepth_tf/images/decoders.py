@@ -1,10 +1,9 @@
 """Graphs that turn bytes into pixels, for `images`.
 
-A decoder is made once for each size that it is asked for. JPEGs much larger than that
-are decoded at a half, a quarter or an eighth, which their coefficients give in a
-fraction of the time, but not to less than one and a half times the size: what
-resizing makes of that is nearer to the original than JPEG is (of 100 rooms of 224
-pixels with quality 30, at 64 pixels, 1.72 of 255 off on average; at full size 1.61).
+A decoder is made once for each size. JPEGs much larger than that are decoded at a
+half, a quarter or an eighth, in a fraction of the time, but not to less than one and a
+half times the size: of 100 rooms of 224 pixels with quality 30, at 64 pixels, that is
+1.72 of 255 off the originals on average; at full size it would be 1.61.
 """
 
 import functools
@@ -116,16 +115,14 @@ def _has_exif(data) -> tf.Tensor:
 
 
 def _apart(function: Decoder) -> Decoder:
-    """Keeps operations out of the graph that calls them.
+    """Keeps operations out of the graphs that call them, which share them.
 
     TensorFlow goes through all operations of a branch, taken or not: those of the
     rare formats would take as long as decoding a JPEG of 224 pixels.
     """
+    signature, attributes = [tf.TensorSpec([], tf.string)], {"_noinline": True}
     return tf.function(
-        function,
-        input_signature=[tf.TensorSpec([], tf.string)],
-        autograph=False,
-        experimental_attributes={"_noinline": True},
+        function, signature, autograph=False, experimental_attributes=attributes
     )
 
 
@@ -206,6 +203,7 @@ def _widened(image) -> tf.Tensor:
     return tf.cast(image, tf.uint16) * tf.constant(streams.DEPTH_STEP, tf.uint16)
 
 
+@_apart
 def _decode_with_alpha(data) -> tf.Tensor:
     """A picture of any format -> uint8 [H, W, 4], as stored."""
     data = tf.where(_is_trap(data), b"", data)
@@ -374,6 +372,7 @@ def _find_exif(data) -> tf.Tensor:
     return tf.strings.regex_replace(found, rb"^Exif\x00\x00", b"")
 
 
+@_apart
 def _orientation(data) -> tf.Tensor:
     """As `exif.orientation`; 0 or another number where that is 1."""
     found = _find_exif(data)

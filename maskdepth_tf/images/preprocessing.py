@@ -221,7 +221,6 @@ def _load_holed(data, image_size) -> tf.Tensor:
     )
 
 
-@functools.cache
 def batch_loader(stream: streams.Stream, image_size: int) -> decoders.Decoder:
     """Makes a function from encoded pictures [B] to what `load` makes of each.
 
@@ -231,6 +230,13 @@ def batch_loader(stream: streams.Stream, image_size: int) -> decoders.Decoder:
         stream: Which of the four pictures they are.
         image_size: Side of the results, in pixels.
     """
+    # Both inputs are loaded alike: they share one graph.
+    shared = streams.BG if stream in streams.INPUTS else stream
+    return _batch_loader(shared, image_size)
+
+
+@functools.cache
+def _batch_loader(stream, image_size) -> decoders.Decoder:
     signature = tf.TensorSpec((image_size, image_size, stream.channels), stream.dtype)
 
     load_one = functools.partial(load, stream=stream, image_size=image_size)

@@ -78,9 +78,10 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
         outputs |= dict(zip(("seen_bg", "seen"), seen, strict=True))
         return Answer(*(outputs[name].numpy() for name in Answer._fields))
 
-    # The first call takes a second to set up; no picture should have to wait for it.
+    # The first call takes seconds to set up; no picture should have to wait for it. A
+    # JPEG, as most are: other formats take another while when the first one comes.
     pixel = np.zeros((1, 1, 3), np.uint8)
-    black = Picture(tf.io.encode_png(pixel).numpy(), pixel)
+    black = Picture(tf.io.encode_jpeg(pixel).numpy(), pixel)
     answer(black, black)
     return Predictor(answer, image_size)
 

@@ -68,7 +68,7 @@ EVIDENCE = 0.5
 GAIN = 0.05
 """Share by which the cost must fall; else the camera counts as still."""
 _STILL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-_LUMA = (0.299, 0.587, 0.114)
+_LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)
 
 
 class Level(NamedTuple):
@@ -134,7 +134,7 @@ def _sides(size) -> list[int]:
 
 
 def _luma(pixels) -> tf.Tensor:
-    return tf.tensordot(pixels, tf.constant([_LUMA]), [[3], [1]])
+    return windows.times(pixels, _LUMA)
 
 
 def pool(pixels: tf.Tensor, side: int) -> tf.Tensor:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf.registration import geometry
+from maskdepth_tf.registration import geometry, windows
 
 SIDE = 32
 """Pictures are halved while their side stays at least this, in pixels."""
@@ -82,10 +82,9 @@ def estimate(bg: tf.Tensor, fg_bg: tf.Tensor, agreement: tf.Tensor) -> Light:
         square, rest = (
             tf.reduce_sum(weight * tone * value, axis=1) for value in (tone, aim - tone)
         )
-        # Not `matmul`, for the reason given in `similarity.ssim_map`.
-        normal = tf.tensordot(shape * square[:, tf.newaxis], shape.T, 1)
+        normal = windows.times(shape * square[:, tf.newaxis], shape.T)
         normal += tf.linalg.diag(gain_prior)
-        moved = tf.tensordot(rest, shape.T, 1)
+        moved = windows.times(rest, shape.T)
         gain = tf.linalg.solve(normal, moved[..., tf.newaxis])[..., 0]
         tone *= _field(shape, gain)
         error = tf.reduce_max(tf.abs(tone - aim) * clear, axis=1, keepdims=True)

@@ -40,10 +40,16 @@ def doubled(image: tf.Tensor) -> tf.Tensor:
 
 def _product(image, matrix) -> tf.Tensor:
     """Lines and columns of [B, S, S, C] by [T, S]: [B, T, T, C]."""
-    # Not `matmul`, for the reason given in `similarity.ssim_map`.
-    lines = tf.tensordot(tf.transpose(image, [0, 3, 1, 2]), matrix.T, 1)
-    columns = tf.tensordot(tf.linalg.matrix_transpose(lines), matrix.T, 1)
+    lines = times(tf.transpose(image, [0, 3, 1, 2]), matrix.T)
+    columns = times(tf.linalg.matrix_transpose(lines), matrix.T)
     return tf.transpose(columns, [0, 3, 2, 1])
+
+
+def times(values: tf.Tensor, matrix: np.ndarray) -> tf.Tensor:
+    """[B, ..., S] by [S, T]: [B, ..., T], as `tf.tensordot` in a third of its graph."""
+    # Not `matmul` alone, for the reason given in `similarity.ssim_map`.
+    lines = tf.matmul(tf.reshape(values, [-1, matrix.shape[0]]), matrix)
+    return tf.reshape(lines, [-1, *values.shape[1:-1], matrix.shape[1]])
 
 
 @functools.cache

@@ -1,3 +1,4 @@
+import functools
 import math
 
 import numpy as np
@@ -18,8 +19,13 @@ ALL = {
 }
 
 
+MOST_ROOMS = 8
+"""More pictures show them again."""
+room = functools.cache(made_room)
+
+
 def rooms(count=2, size=64):
-    found = [made_room(seed)[:size, :size] for seed in range(count)]
+    found = [room(number % MOST_ROOMS)[:size, :size] for number in range(count)]
     return np.stack(found).astype(np.float32)
 
 
