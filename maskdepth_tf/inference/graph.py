@@ -41,6 +41,8 @@ class Inference:
 
     Attributes:
         network: The same as a graph.
+        load: Encoded pictures, string [B], as `pictures` takes them, to float32
+            [B, S, S, 3], the integers that training sees; as a graph.
         register: `registering.register` as a graph.
         image_size: S.
     """
@@ -48,7 +50,10 @@ class Inference:
     def __init__(self, network: Callable[..., dict], image_size: int):
         self.image_size = image_size
         # Traced once, and once in the graph, however many signatures call them.
-        pixels = self.signatures()["serving_arrays"][1]
+        encoded, pixels = (
+            self.signatures()[name][1] for name in ("serving_default", "serving_arrays")
+        )
+        self.load = tf.function(self._load, encoded[:1], autograph=False)
         self.network = tf.function(network, pixels, autograph=False)
         self.register = tf.function(registering.register, pixels, autograph=False)
 
@@ -59,9 +64,7 @@ class Inference:
             bg_bytes: string [B], the scenes alone; see `preprocessing.decode_rgb`.
             fg_bg_bytes: string [B], the scenes with something in front.
         """
-        return self.arrays(
-            self._load(bg_bytes, streams.BG), self._load(fg_bg_bytes, streams.FG_BG)
-        )
+        return self.arrays(self.load(bg_bytes), self.load(fg_bg_bytes))
 
     def arrays(self, bg: tf.Tensor, fg_bg: tf.Tensor) -> dict:
         """Answers for pixels.
@@ -188,21 +191,17 @@ class Inference:
 
     def _encoded(self, bg_bytes, fg_bg_bytes) -> tuple[dict, tuple]:
         """Answers of the network's size, and what `_refine` takes of each picture."""
-        bg, fg_bg = (
-            self._load(bg_bytes, streams.BG),
-            self._load(fg_bg_bytes, streams.FG_BG),
-        )
+        bg, fg_bg = self.load(bg_bytes), self.load(fg_bg_bytes)
         outputs, found = self._answer(bg, fg_bg)
         pairs = (bg_bytes, fg_bg_bytes, fg_bg, outputs["mask"], found.warp)
         return outputs, (*pairs, *found.light)
 
-    def _load(self, data, stream) -> tf.Tensor:
-        """Encoded [B] -> float32 [B, S, S, 3], the integers that training sees."""
-        shape = [self.image_size, self.image_size, stream.channels]
+    def _load(self, data) -> tf.Tensor:
+        side, kind = self.image_size, streams.BG  # `fg_bg` is read as it is
         pixels = tf.map_fn(
-            lambda one: preprocessing.load(one, stream, self.image_size),
+            lambda one: preprocessing.load(one, kind, side),
             data,
-            fn_output_signature=tf.TensorSpec(shape, stream.dtype),
+            fn_output_signature=tf.TensorSpec([side, side, kind.channels], kind.dtype),
         )
         return tf.cast(pixels, tf.float32)
 

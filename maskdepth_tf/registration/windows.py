@@ -40,12 +40,13 @@ def doubled(image: tf.Tensor) -> tf.Tensor:
 
 def _product(image, matrix) -> tf.Tensor:
     """Lines and columns of [B, S, S, C] by [T, S]: [B, T, T, C]."""
-    lines = times(tf.transpose(image, [0, 3, 1, 2]), matrix.T)
-    columns = times(tf.linalg.matrix_transpose(lines), matrix.T)
+    turned = tf.constant(matrix.T)  # once in the graph
+    lines = times(tf.transpose(image, [0, 3, 1, 2]), turned)
+    columns = times(tf.linalg.matrix_transpose(lines), turned)
     return tf.transpose(columns, [0, 3, 2, 1])
 
 
-def times(values: tf.Tensor, matrix: np.ndarray) -> tf.Tensor:
+def times(values: tf.Tensor, matrix: np.ndarray | tf.Tensor) -> tf.Tensor:
     """[B, ..., S] by [S, T]: [B, ..., T], as `tf.tensordot` in a third of its graph."""
     # Not `matmul` alone, for the reason given in `similarity.ssim_map`.
     lines = tf.matmul(tf.reshape(values, [-1, matrix.shape[0]]), matrix)
