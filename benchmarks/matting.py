@@ -270,7 +270,7 @@ def fit(networks, make, count, path):
         edges = finds[which](networks[which].pair(bg, picture))
         draws = np.random.default_rng(number)
         chosen = draws.permutation(len(edges.flat))[:FIT_PIXELS]
-        features.append(edges.features.numpy()[chosen])
+        features.append(edges.features.numpy().T[chosen])
         truths.append(truth.ravel()[edges.flat.numpy()[chosen]])
     features, truths = np.concatenate(features), np.concatenate(truths)
     keras.utils.set_random_seed(0)

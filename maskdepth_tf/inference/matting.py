@@ -13,7 +13,9 @@ of one small layer weighs it, pixel by pixel: `matting.json`, which
 
 Only pixels near an edge are looked at: the rest is the network's mask, stretched.
 
-Shapes: H and W the picture's size, S the side of the network's square, n pixels.
+Shapes: H and W the picture's size, S the side of the network's square, n pixels. Those
+stand behind one another in planes, [channels, n]: as triples they would take twice the
+time.
 """
 
 import json
@@ -71,10 +73,10 @@ class Edges(NamedTuple):
 
     Attributes:
         flat: Their places in the picture, row by row, int32 [n]; some come twice.
-        colour: Theirs in the picture, float32 [n, 3].
-        behind: That of the background there, as the picture would show it, [n, 3].
-        front: That of the sure foreground nearby, [n, 3].
-        features: What is known of each, [n, 11], see `_features`.
+        colour: Theirs in the picture, float32 [3, n].
+        behind: That of the background there, as the picture would show it, [3, n].
+        front: That of the sure foreground nearby, [3, n].
+        features: What is known of each, [11, n], see `_features`.
     """
 
     flat: tf.Tensor
@@ -100,7 +102,10 @@ def refine(pair: Pair) -> tuple[tf.Tensor, tf.Tensor]:
     own = tf.where(alpha > 0.1, own / tf.maximum(alpha, 0.1), edges.front)
     own = tf.cast(tf.round(tf.clip_by_value(own, 0.0, 255.0)), tf.uint8)
     stretched = answers.stretch(pair.mask, height, width)
-    return _put(stretched, edges.flat, alpha), _put(pair.fg_bg, edges.flat, own)
+    return (
+        _put(stretched, edges.flat, tf.transpose(alpha)),
+        _put(pair.fg_bg, edges.flat, tf.transpose(own)),
+    )
 
 
 def find_edges(pair: Pair) -> Edges:
@@ -108,45 +113,45 @@ def find_edges(pair: Pair) -> Edges:
     height, width = tf.shape(pair.fg_bg)[0], tf.shape(pair.fg_bg)[1]
     least, most = (_extreme(pair.mask, sign) for sign in (-1, 1))
     has_edge = (most > SURE[0]) & (least < SURE[1])
-    pixels = _pixels_of(has_edge[..., 0], height, width)
-    flat = pixels[:, 0] * width + pixels[:, 1]
-    size = tf.cast(tf.stack([height, width]), tf.float32)
-    places = (tf.cast(pixels, tf.float32) + 0.5) / size  # down and right, 0 to 1
-    colour = tf.gather(tf.reshape(pair.fg_bg, [-1, 3]), flat)
+    row, column = _pixels_of(has_edge[..., 0], height, width)
+    flat = row * width + column
+    right, down = (
+        (tf.cast(place, tf.float32) + 0.5) / tf.cast(side, tf.float32)
+        for place, side in ((column, width), (row, height))
+    )
+    colour = tf.transpose(tf.gather(tf.reshape(pair.fg_bg, [-1, 3]), flat))
     colour = tf.cast(colour, tf.float32)
     behind = registering.sample(
         pair.bg,
         colour,
-        tf.reverse(places, [1]) - 0.5,
+        (right - 0.5, down - 0.5),
         pair.warp,
         light.Light(pair.curves[tf.newaxis], pair.gain[tf.newaxis]),
     )
-    logits = tf.concat([_logit(part) for part in (pair.mask, least, most)], axis=-1)
-    around = _at(tf.concat([_foreground(pair), logits], axis=-1), places)
-    front, spread, logits = tf.split(around, [3, 1, 3], axis=1)
-    enlarged = tf.math.log(size[0] * size[1] / has_edge.shape[0] ** 2) / 2
+    logits = tf.stack([_logit(part)[..., 0] for part in (pair.mask, least, most)])
+    around = _at(tf.concat([_foreground(pair), logits], axis=0), right, down)
+    front, spread, logits = tf.split(around, [3, 1, 3])
+    cell = tf.cast(height * width, tf.float32) / has_edge.shape[0] ** 2
+    enlarged = tf.math.log(cell) / 2
     features = _features(colour, behind, front, spread, logits, enlarged)
     return Edges(flat, colour, behind, front, features)
 
 
 def _features(colour, behind, front, spread, logits, enlarged) -> tf.Tensor:
-    """What the perceptron sees of pixels, all of about the same size: [n, 11].
+    """What the perceptron sees of pixels, all of about the same size: [11, n].
 
     Args:
-        colour: [n, 3], of the picture.
-        behind: [n, 3], of the background.
-        front: [n, 3], of the foreground nearby.
-        spread: [n, 1], its variance there.
-        logits: [n, 3], the mask, and the least and the most around.
+        colour: [3, n], of the picture.
+        behind: [3, n], of the background.
+        front: [3, n], of the foreground nearby.
+        spread: [1, n], its variance there.
+        logits: [3, n], the mask, and the least and the most around.
         enlarged: Logarithm of the pixels on a side of a cell.
     """
     step, change = front - behind, colour - behind
-    share = tf.reduce_sum(step * change, axis=1, keepdims=True)
-    share /= tf.reduce_sum(step**2, axis=1, keepdims=True) + 1.0
+    share = _total(step * change) / (_total(step**2) + 1.0)
     share = tf.clip_by_value(share, -1.0, 2.0)
-    tones = [
-        tf.reduce_mean(pixels, 1, keepdims=True) + 8.0 for pixels in (colour, behind)
-    ]
+    tones = [_total(pixels) / 3 + 8.0 for pixels in (colour, behind)]
     lengths = [
         _length(change),
         _length(colour - front),
@@ -162,16 +167,16 @@ def _features(colour, behind, front, spread, logits, enlarged) -> tf.Tensor:
             tf.math.log(tones[0] / tones[1]),
             tf.fill(tf.shape(share), enlarged - 1.0),
         ],
-        axis=1,
+        axis=0,
     )
 
 
 def _perceptron(features) -> tf.Tensor:
-    """Features [n, 11] -> alpha [n, 1]."""
-    *hidden, last = [(tf.constant(w), tf.constant(b)) for w, b in _read_weights()]
+    """Features [11, n] -> alpha [1, n]."""
+    *hidden, last = _read_weights()
     for kernel, bias in hidden:
-        features = tf.nn.relu(tf.matmul(features, kernel) + bias)
-    return tf.sigmoid(tf.matmul(features, last[0]) + last[1])
+        features = tf.nn.relu(tf.matmul(kernel.T, features) + bias[:, np.newaxis])
+    return tf.sigmoid(tf.matmul(last[0].T, features) + last[1])
 
 
 def _read_weights() -> list[tuple[np.ndarray, np.ndarray]]:
@@ -181,7 +186,12 @@ def _read_weights() -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _length(vectors) -> tf.Tensor:
-    return tf.sqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True))
+    return tf.sqrt(_total(vectors**2))
+
+
+def _total(planes) -> tf.Tensor:
+    """[3, ...] -> [1, ...]."""
+    return tf.reduce_sum(planes, axis=0, keepdims=True)
 
 
 def _logit(mask) -> tf.Tensor:
@@ -195,56 +205,64 @@ def _extreme(mask, sign) -> tf.Tensor:
 
 
 def _foreground(pair) -> tf.Tensor:
-    """Colour of the sure foreground around each cell, and its variance: [S, S, 4]."""
-    is_sure = tf.cast(_extreme(pair.mask, -1) > FOREGROUND, tf.float32)
-    sure = is_sure * pair.shown
-    total = tf.concat([sure, sure * pair.shown, is_sure], axis=-1)[tf.newaxis]
-    found = tf.concat([pair.shown, tf.fill(tf.shape(is_sure), SPREAD)], axis=-1)
+    """Colour of the sure foreground around each cell, and its variance: [4, S, S]."""
+    shown = tf.transpose(pair.shown, [2, 0, 1])
+    is_sure = tf.cast(_extreme(pair.mask, -1) > FOREGROUND, tf.float32)[..., 0]
+    sure = is_sure * shown
+    total = tf.concat([sure, sure * shown, is_sure[tf.newaxis]], axis=0)
+    found = tf.concat([shown, tf.fill([1, *shown.shape[1:]], SPREAD)], axis=0)
     for window in reversed(NEARBY):
-        mean = windows.mean(total, window, windows.CUT)[0]
-        colour, square, share = tf.split(mean, [3, 3, 1], axis=-1)
+        mean = windows.mean(total[..., tf.newaxis], window, windows.CUT)[..., 0]
+        colour, square, share = tf.split(mean, [3, 3, 1])
         share = tf.maximum(share, 1e-6)
-        spread = tf.reduce_sum(
-            square / share - (colour / share) ** 2, -1, keepdims=True
-        )
-        nearer = tf.concat([colour / share, spread], axis=-1)
+        spread = _total(square / share - (colour / share) ** 2)
+        nearer = tf.concat([colour / share, spread], axis=0)
         found = tf.where(share > ENOUGH, nearer, found)
     return found
 
 
-def _pixels_of(has_edge, height, width) -> tf.Tensor:
-    """Rows and columns of the pixels in cells with an edge: int32 [n, 2].
+def _pixels_of(has_edge, height, width) -> tuple[tf.Tensor, tf.Tensor]:
+    """Rows and columns of the pixels in cells with an edge: int32 [n] each.
 
     Some come twice, where cells and pixels have no common border, or to make the cells
     a multiple of `CELLS`.
     """
     side = has_edge.shape[0]
-    size = tf.stack([height, width])
     cells = tf.cast(tf.where(has_edge), tf.int32)
     count = tf.shape(cells)[0]
     places = tf.range(-(-count // CELLS) * CELLS) % tf.maximum(count, 1)
     cells = tf.gather(cells, places)
-    step = -(-size // side)
-    inner = tf.stack(
-        tf.meshgrid(tf.range(step[0]), tf.range(step[1]), indexing="ij"), axis=-1
+    inner = tf.meshgrid(
+        *(tf.range(-(-n // side)) for n in (height, width)), indexing="ij"
     )
-    first = cells * size // side
-    pixels = first[:, tf.newaxis] + tf.reshape(inner, [1, -1, 2])
-    return tf.reshape(tf.minimum(pixels, size - 1), [-1, 2])
+    found = []
+    for cell, within, size in zip(
+        tf.unstack(cells, axis=1), inner, (height, width), strict=True
+    ):
+        place = (cell * size // side)[:, tf.newaxis] + tf.reshape(within, [1, -1])
+        found.append(tf.reshape(tf.minimum(place, size - 1), [-1]))
+    return found[0], found[1]
 
 
-def _at(image, places) -> tf.Tensor:
-    """Pixels of [S, S, C] at places from 0 to 1, down and right: [n, C], bilinear."""
-    side, channels = image.shape[0], image.shape[-1]
-    moved = tf.clip_by_value(places * side - 0.5, 0.0, side - 1.0)
-    first = tf.minimum(tf.floor(moved), side - 2.0)
-    row, column = tf.unstack(tf.cast(first, tf.int32), axis=1)
-    down, right = (part[:, tf.newaxis] for part in tf.unstack(moved - first, axis=1))
-    flat, place = tf.reshape(image, [-1, channels]), row * side + column
-    upper = tf.gather(flat, place) * (1 - right) + tf.gather(flat, place + 1) * right
-    place += side
-    lower = tf.gather(flat, place) * (1 - right) + tf.gather(flat, place + 1) * right
-    return upper * (1 - down) + lower * down
+def _at(image, right, down) -> tf.Tensor:
+    """Pixels of [C, S, S] at places from 0 to 1: [C, n], bilinear."""
+    channels, side = image.shape[:2]
+    flat, firsts, shares = tf.transpose(tf.reshape(image, [channels, -1])), [], []
+    for place in (right, down):
+        moved = tf.clip_by_value(place * side - 0.5, 0.0, side - 1.0)
+        first = tf.minimum(tf.floor(moved), side - 2.0)
+        firsts.append(tf.cast(first, tf.int32))
+        shares.append(moved - first)
+    first = firsts[1] * side + firsts[0]
+    upper, lower = (
+        _between(*(tf.transpose(tf.gather(flat, at + i)) for i in (0, 1)), shares[0])
+        for at in (first, first + side)
+    )
+    return _between(upper, lower, shares[1])
+
+
+def _between(one, other, share) -> tf.Tensor:
+    return one + (other - one) * share
 
 
 def _put(image, flat, values) -> tf.Tensor:

@@ -126,22 +126,22 @@ def apply(bg: tf.Tensor, light: Light) -> tf.Tensor:
     """
     side = bg.shape[1]
     pixels = _lit(_tones(bg), _shape(*geometry.grid(side)), light)
-    return tf.reshape(pixels, [-1, side, side, 3])
+    return tf.reshape(tf.transpose(pixels, [0, 2, 1]), [-1, side, side, 3])
 
 
 def apply_at(pixels: tf.Tensor, x: tf.Tensor, y: tf.Tensor, light: Light) -> tf.Tensor:
     """Single pixels of a background in the light of its picture.
 
     Args:
-        pixels: float32 [B, n, 3], 0 to 255.
+        pixels: float32 [B, 3, n], 0 to 255.
         x: [B, n], where they are in the picture, in shares of the side from its middle.
         y: The same, downwards.
         light: As `estimate` gives it.
 
     Returns:
-        float32 [B, n, 3], 0 to 255.
+        float32 [B, 3, n], 0 to 255.
     """
-    return _lit(tf.transpose(pixels, [0, 2, 1]) / 255, _shape(x, y), light)
+    return _lit(pixels / 255, _shape(x, y), light)
 
 
 def same(count: tf.Tensor) -> Light:
@@ -157,12 +157,12 @@ def is_same(change: Light) -> tf.Tensor:
 
 
 def _lit(tones, shape, light) -> tf.Tensor:
-    """[B, 3, n] and what the gain's coefficients multiply -> [B, n, 3], 0 to 255."""
+    """[B, 3, n] and what the gain's coefficients multiply -> [B, 3, n], 0 to 255."""
     # The sum of `_curve_terms`, which would be four times as many numbers.
     base, root, line, square = tf.unstack(light.curves[..., tf.newaxis], axis=2)
     tones = base + root * tf.sqrt(tones) + (line + square * tones) * tones
     tones *= _field(shape, light.gain)
-    return 255 * tf.clip_by_value(tf.transpose(tones, [0, 2, 1]), 0.0, 1.0)
+    return 255 * tf.clip_by_value(tones, 0.0, 1.0)
 
 
 def _tones(pixels) -> tf.Tensor:

@@ -72,7 +72,7 @@ def register(
 def sample(
     bg: tf.Tensor,
     fg_bg: tf.Tensor,
-    places: tf.Tensor,
+    places: tuple[tf.Tensor, tf.Tensor],
     warp: tf.Tensor,
     change: light.Light,
 ) -> tf.Tensor:
@@ -80,47 +80,58 @@ def sample(
 
     Args:
         bg: uint8 [H, W, 3], the background as it is.
-        fg_bg: float32 [n, 3], the picture's pixels.
-        places: float32 [n, 2], where those are, right and down, in shares of the
+        fg_bg: float32 [3, n], the picture's pixels.
+        places: float32 [n] each, where those are, right and down, in shares of the
             picture's sides from its middle.
         warp: [6], as `register` found it.
         change: Of one picture, as `register` believed it, with B = 1.
 
     Returns:
-        float32 [n, 3], 0 to 255; the picture's own where the background does not reach.
+        float32 [3, n], 0 to 255; the picture's own where the background does not reach.
     """
     height, width = tf.shape(bg)[0], tf.shape(bg)[1]
-    size = tf.cast(tf.stack([width, height]), tf.float32)
-    moved = tf.matmul(places, tf.reshape(warp, [2, 3])[:, :2], transpose_b=True)
-    moved += tf.reshape(warp, [2, 3])[:, 2]
-    inside = tf.reduce_all(tf.abs(moved) <= 0.5, axis=1, keepdims=True)
-    moved = tf.clip_by_value((moved + 0.5) * size - 0.5, 0.0, size - 1)
+    (x, y), (a, b, c, d, e, f) = places, tf.unstack(warp)
+    right, down = a * x + b * y + c, d * x + e * y + f
+    inside = tf.maximum(tf.abs(right), tf.abs(down)) <= 0.5
+    column, row = (
+        tf.clip_by_value((place + 0.5) * side - 0.5, 0.0, side - 1)
+        for place, side in (
+            (right, tf.cast(width, tf.float32)),
+            (down, tf.cast(height, tf.float32)),
+        )
+    )
     flat = tf.reshape(bg, [-1, 3])
 
     def at(rows, columns):
-        return tf.cast(tf.gather(flat, rows * width + columns), tf.float32)
+        found = tf.gather(flat, rows * width + columns)
+        return tf.cast(tf.transpose(found), tf.float32)
+
+    def nearest():
+        return at(*(tf.cast(tf.round(place), tf.int32) for place in (row, column)))
 
     def between():
-        first = tf.floor(moved)
-        column, row = tf.unstack(tf.cast(first, tf.int32), axis=1)
-        right, down = (p[:, tf.newaxis] for p in tf.unstack(moved - first, axis=1))
-        next_column = tf.minimum(column + 1, width - 1)
-        next_row = tf.minimum(row + 1, height - 1)
-        upper = at(row, column) * (1 - right) + at(row, next_column) * right
-        lower = at(next_row, column) * (1 - right) + at(next_row, next_column) * right
+        first_row, first_column = (
+            tf.cast(tf.floor(place), tf.int32) for place in (row, column)
+        )
+        next_row = tf.minimum(first_row + 1, height - 1)
+        next_column = tf.minimum(first_column + 1, width - 1)
+        right, down = column - tf.floor(column), row - tf.floor(row)
+        upper, lower = (
+            at(line, first_column) * (1 - right) + at(line, next_column) * right
+            for line in (first_row, next_row)
+        )
         return upper * (1 - down) + lower * down
 
     def lit():
-        x, y = (part[tf.newaxis] for part in tf.unstack(places, axis=1))
-        return light.apply_at(pixels[tf.newaxis], x, y, change)[0]
+        return light.apply_at(pixels[tf.newaxis], x[tf.newaxis], y[tf.newaxis], change)[
+            0
+        ]
 
     # A camera and a light that did not change, as in most videos, take a fifth of the
     # time.
-    nearest = tf.round(moved)
-    is_whole = tf.reduce_all(tf.abs(moved - nearest) < WHOLE)
-    column, row = tf.unstack(tf.cast(nearest, tf.int32), axis=1)
-    pixels = tf.cond(is_whole, lambda: at(row, column), between)
-    pixels.set_shape([None, 3])
+    off = tf.maximum(tf.abs(row - tf.round(row)), tf.abs(column - tf.round(column)))
+    pixels = tf.cond(tf.reduce_all(off < WHOLE), nearest, between)
+    pixels.set_shape([3, None])
     lit_pixels = tf.cond(light.is_same(change), lambda: pixels, lit)
     return tf.where(inside, _unclipped(lit_pixels, pixels, fg_bg), fg_bg)
 

@@ -66,11 +66,12 @@ def test_a_mix_of_two_colours_is_told_apart():
 
 def test_features_by_hand():
     """C = B + 1/4 (F - B), of a mask at 1/2, where the foreground varies by 10."""
-    colour = tf.constant([BEHIND + (FRONT - BEHIND) / 4])
-    logits = tf.constant([[0.0, -2.0, 4.0]])
-    found = matting._features(
-        colour, BEHIND[None], FRONT[None], tf.constant([[100.0]]), logits, 2.5
+    colour, behind, front, logits = (
+        tf.constant([values], tf.float32)
+        for values in (BEHIND + (FRONT - BEHIND) / 4, BEHIND, FRONT, (0.0, -2.0, 4.0))
     )
+    planes = map(tf.transpose, (colour, behind, front, [[100.0]], logits))
+    found = matting._features(*planes, 2.5)
     length = np.sqrt(40900)  # |F - B|^2 = 160^2 + 30^2 + 120^2
     share = 10225 / 40901
     expected = [0, -0.5, 1]
@@ -78,7 +79,7 @@ def test_features_by_hand():
     expected += np.log1p([abs(0.25 - share) * length]).tolist()
     expected[3:] = [value - 3 for value in expected[3:]]
     expected += [share, np.log((colour.numpy().mean() + 8) / (BEHIND.mean() + 8)), 1.5]
-    np.testing.assert_allclose(found[0], expected, atol=2e-5)
+    np.testing.assert_allclose(found[:, 0], expected, atol=2e-5)
 
 
 def test_perceptron_by_hand(tmp_path, monkeypatch):
@@ -86,7 +87,7 @@ def test_perceptron_by_hand(tmp_path, monkeypatch):
     path.write_text(json.dumps([[[[1, -1]] * 11, [0, 1]], [[[2], [3]], [-1]]]))
     monkeypatch.setattr(matting, "WEIGHTS", path)
     # Units max(0, 11 x) and max(0, 1 - 11 x), 11 x = 1 / 2: 2 / 2 + 3 / 2 - 1.
-    found = matting._perceptron(tf.fill([1, 11], 0.5 / 11))
+    found = matting._perceptron(tf.fill([11, 1], 0.5 / 11))
     assert float(found[0, 0]) == pytest.approx(1 / (1 + np.exp(-1.5)))
 
 
