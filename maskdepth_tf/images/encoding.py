@@ -20,6 +20,10 @@ GREY_SAMPLING = 100
 """Where a grey JPEG says how often its one channel is sampled. It means nothing for
 one channel; OpenCV writes 1 x 1 and Pillow what it is told."""
 
+QUICK = 1
+"""Compression of a PNG that takes half the time of Pillow's at its level 1."""
+
+_HEADER_BYTES = 33  # of a PNG: its signature and IHDR
 # Type and shape behind [H, W] that a file of each suffix can hold.
 _JPEG_KINDS = {("uint8", ()), ("uint8", (3,))}
 _PNG_KINDS = _JPEG_KINDS | {("uint8", (4,)), ("uint16", ())}
@@ -47,16 +51,38 @@ def encode_png(pixels: np.ndarray, compression: int = 6, profile: bytes = b"") -
     Args:
         pixels: uint8 [H, W], [H, W, 3] (RGB) or [H, W, 4] (RGBA), uint16 [H, W], or
             depth with holes, int32 [H, W] as `streams.HOLED_DEPTH`.
-        compression: From 0, quick, to 9, small.
+        compression: From `QUICK` to 9, small.
         profile: Colour profile (ICC) of the pixels; sRGB needs none.
     """
     if pixels.dtype == streams.HOLED_DEPTH.dtype:
         return _encode_holed(pixels, compression)
+    if compression == QUICK:
+        return _encode_quickly(pixels, profile)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(
         buffer, "PNG", compress_level=compression, icc_profile=profile or None
     )
     return buffer.getvalue()
+
+
+def _encode_quickly(pixels, profile) -> bytes:
+    if pixels.ndim == 3:
+        codes = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+        pixels = cv2.cvtColor(pixels, codes[pixels.shape[2]])
+    # One filter for all lines: to try all five on each takes longer than to pack them.
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    options += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT]
+    options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
+    data = cv2.imencode(".png", pixels, options)[1].tobytes()
+    if not profile:
+        return data
+    named = b"ICC profile\0\0" + zlib.compress(profile)
+    return data[:_HEADER_BYTES] + _chunk(b"iCCP", named) + data[_HEADER_BYTES:]
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(name + data)
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", checksum)
 
 
 def _encode_holed(pixels: np.ndarray, compression: int) -> bytes:
@@ -76,13 +102,7 @@ def _encode_holed(pixels: np.ndarray, compression: int) -> bytes:
         b"IDAT": zlib.compress(filtered.tobytes(), compression),
         b"IEND": b"",
     }
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data))
-        + name
-        + data
-        + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks.items()
-    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, chunks, chunks.values()))
 
 
 def write_image(

@@ -158,7 +158,7 @@ class Pictures:
         if stream == streams.MASK.name:
             pixels = np.uint8(255) * pixels
         pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-        return encoding.encode_png(pixels, compression=1)
+        return encoding.encode_png(pixels, compression=encoding.QUICK)
 
     def header(self, name: str) -> headers.Header:
         return headers.check_bytes(self.read(name), self.place(name))

@@ -39,8 +39,8 @@ def draw(
         uint8 [height, width, 3].
     """
     covered = f"The mask covers {np.mean(mask >= 0.5):.1%} of the picture."
-    fg_bg, foreground, mask, depth = (
-        _reduced(pixels) for pixels in (fg_bg, foreground, mask, depth)
+    bg, fg_bg, foreground, mask, depth = (
+        _reduced(pixels) for pixels in (bg, fg_bg, foreground, mask, depth)
     )
     picture = sheet.fit(fg_bg, SIDE)
     background = Image.fromarray(bg).resize(picture.size, Image.Resampling.BICUBIC)
@@ -55,10 +55,11 @@ def draw(
 
 
 def _reduced(pixels) -> np.ndarray:
-    """Means of whole squares, while they are at least twice as large as is drawn."""
-    height, width = pixels.shape[:2]
-    step = max(1, max(height, width) // (2 * SIDE))
-    size = max(1, width // step), max(1, height // step)
+    """Means, if it is larger than it is drawn."""
+    sides = pixels.shape[1::-1]
+    if max(sides) <= SIDE:
+        return pixels
+    size = [max(1, round(side * SIDE / max(sides))) for side in sides]
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 

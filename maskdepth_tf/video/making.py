@@ -118,7 +118,7 @@ def _track(total: int | None, before: int, in_json: bool) -> Iterator[Callable]:
 def _find_background(source: str, path: Path) -> np.ndarray:
     """The scene alone, found once in a video."""
     if not path.exists():
-        pictures.write_image(path, backgrounds.find(source), compression=1)
+        pictures.write_image(path, backgrounds.find(source), compression=pictures.QUICK)
     return preprocessing.read_rgb(path)
 
 

@@ -71,7 +71,9 @@ class Target:
         drawn = self.draw(follower, answer)
         if self.kind is not None:
             return drawn
-        return np.frombuffer(pictures.encode_png(drawn, compression=1), np.uint8)
+        return np.frombuffer(
+            pictures.encode_png(drawn, compression=pictures.QUICK), np.uint8
+        )
 
     def begin(
         self, folder: Path, look: Look, first: int, time: Fraction, threads: int

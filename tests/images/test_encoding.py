@@ -50,21 +50,35 @@ def test_depth_with_holes_is_grey_and_alpha_of_16_bits(height, width, seed):
     np.testing.assert_array_equal(alpha, np.where(depth < 0, 0, 255))
 
 
+@pytest.mark.parametrize("compression", [encoding.QUICK, 6])
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 3), (5, 4, 4)])
+def test_png_with_a_profile(compression, shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    profile = b"as it was received" * 20
+    data = encoding.encode_png(pixels, compression, profile)
+    picture = Image.open(io.BytesIO(data))
+    assert picture.info["icc_profile"] == profile
+    np.testing.assert_array_equal(picture, pixels)
+
+
 class TestWriteImage:
     @given(
         shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),
         tail=st.sampled_from([(), (1,), (3,), (4,)]),
         deep=st.booleans(),
         seed=st.integers(0, 99),
+        compression=st.sampled_from([encoding.QUICK, 6]),
     )
     @settings(max_examples=50, deadline=None)
-    def test_png_gives_the_pixels_back(self, tmp_path_factory, shape, tail, deep, seed):
+    def test_png_gives_the_pixels_back(
+        self, tmp_path_factory, shape, tail, deep, seed, compression
+    ):
         deep = deep and tail in ((), (1,))
         array = np.random.default_rng(seed).integers(
             0, 65536 if deep else 256, (*shape, *tail), np.uint16 if deep else np.uint8
         )
         path = tmp_path_factory.mktemp("png") / "a.png"
-        encoding.write_image(path, array)
+        encoding.write_image(path, array, compression=compression)
         if deep:
             back = np.round(preprocessing.read_depth(path) * 65535).astype(np.uint16)
         elif tail == (4,):
