@@ -254,11 +254,12 @@ def _at(image, right, down) -> tf.Tensor:
         firsts.append(tf.cast(first, tf.int32))
         shares.append(moved - first)
     first = firsts[1] * side + firsts[0]
-    upper, lower = (
-        _between(*(tf.transpose(tf.gather(flat, at + i)) for i in (0, 1)), shares[0])
-        for at in (first, first + side)
-    )
-    return _between(upper, lower, shares[1])
+
+    def sideways(place):
+        left, right = (tf.transpose(tf.gather(flat, place + i)) for i in (0, 1))
+        return _between(left, right, shares[0])
+
+    return _between(sideways(first), sideways(first + side), shares[1])
 
 
 def _between(one, other, share) -> tf.Tensor:
