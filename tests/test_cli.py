@@ -224,11 +224,13 @@ def test_tensorflow_starts_without_a_word():
         # Half a second that no prediction needs to wait for.
         "from maskdepth_tf.inference import predicting\n"
         "print('matplotlib' in sys.modules, file=sys.stderr)\n"
-        "import matplotlib"
+        "import matplotlib\n"
+        # The collector works, but not through what TensorFlow's modules hold.
+        "import gc; print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
     )
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
-    assert run.stdout == ""
+    assert run.stdout == "True True\n"
     assert run.stderr == "True\nFalse\n"
