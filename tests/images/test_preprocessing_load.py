@@ -281,3 +281,8 @@ class TestBatchLoader:
         assert self.are_small([data], 128) == is_small
         large = encode(Image.new("L", (512, 512)), "JPEG")
         assert self.are_small([large], 128)  # at half its size
+
+    def test_both_inputs_share_a_graph(self):
+        bg, fg_bg = (preprocessing.batch_loader(s, 7) for s in streams.INPUTS)
+        assert bg is fg_bg
+        assert bg is not preprocessing.batch_loader(streams.MASK, 7)
