@@ -1,8 +1,9 @@
 """Video in, videos out: decoder, network and encoders side by side.
 
 Frames go through in order. One thread reads them, this one follows them with the
-network, a few refine and draw them, and decoder and encoders are processes of their
-own. A bounded number is on its way, so that memory does not grow with the video.
+network, a few refine and draw them, one writes them, and decoder and encoders are
+processes of their own. A bounded number is on its way, so that memory does not grow
+with the video.
 """
 
 import contextlib
@@ -55,6 +56,7 @@ def convert(
             contextlib.closing(Decoder(source, made.num_frames))
         )
         drawing = stack.enter_context(ThreadPoolExecutor(cores, "draw"))
+        writing = stack.enter_context(ThreadPoolExecutor(1, "write"))
         closing = stack.enter_context(ThreadPoolExecutor(1, "close"))
         frames = stack.enter_context(contextlib.closing(_ahead(decoder)))
         ended: list[Future] = []
@@ -63,15 +65,15 @@ def convert(
             if part is None:
                 part = _Part(targets, made, frame, cores)
                 stack.callback(part.close)
-            part.add(frame, follower, drawing, advance)
+            part.add(frame, follower, drawing, writing, advance)
             if part.num_frames == segments.LENGTH:
                 # Beside the next one, and never two at once.
                 _wait(ended)
-                ended.append(closing.submit(part.end, follower.state, advance))
+                ended.append(closing.submit(part.end, follower.state))
                 part = None
         _wait(ended)
         if part is not None:
-            part.end(follower.state, advance)
+            part.end(follower.state)
     if not made.done:
         raise DataError(f"{source}: expected a video, received no frame")
     if decoder.num_damaged:
@@ -119,7 +121,7 @@ class _Part:
     ) -> None:
         self._targets, self._made, self._look = targets, made, first.look
         self._times: list[Fraction] = []
-        self._drawn: deque[tuple[Frame, list[Future]]] = deque()
+        self._written: deque[Future] = deque()
         self._folder = made.begin()
         self._writers = [
             target.begin(self._folder, first.look, first.number, first.time, cores)
@@ -130,19 +132,20 @@ class _Part:
     def num_frames(self) -> int:
         return len(self._times)
 
-    def add(self, frame, follower, drawing, advance) -> None:
-        """Answers for a frame, has it drawn, and writes those that are drawn."""
+    def add(self, frame, follower, drawing, writing, advance) -> None:
+        """Answers for a frame, and has it drawn and written."""
         answer = follower.answer(frame.pixels)
         self._times.append(frame.time)
         begun = [drawing.submit(t.prepare, follower, answer) for t in self._targets]
-        self._drawn.append((frame, begun))
-        while len(self._drawn) > AHEAD:
-            self._write(advance)
+        # An encoder takes a frame as slowly as it packs them.
+        self._written.append(writing.submit(self._write, frame, begun, advance))
+        while len(self._written) > AHEAD:
+            self._written.popleft().result()
 
-    def end(self, state, advance) -> None:
-        """Writes what waits, and completes the segment."""
-        while self._drawn:
-            self._write(advance)
+    def end(self, state) -> None:
+        """Waits until all is written, and completes the segment."""
+        while self._written:
+            self._written.popleft().result()
         for writer in self._writers:
             writer.end()
         self._made.complete(self._folder, self._times, self._look, state)
@@ -152,8 +155,7 @@ class _Part:
         for writer in self._writers:
             writer.close()
 
-    def _write(self, advance) -> None:
-        frame, begun = self._drawn.popleft()
+    def _write(self, frame, begun, advance) -> None:
         for writer, future in zip(self._writers, begun, strict=True):
             writer.write(frame.time, future.result())
         advance(frame)
