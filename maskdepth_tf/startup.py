@@ -22,11 +22,12 @@ def load_tensorflow(with_plotting: bool = False) -> None:
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Its libraries write to the descriptor before they read the level.
-    quiet = level == "3" and "tensorflow" not in sys.modules
+    is_new = "tensorflow" not in sys.modules
     with (
-        quietly() if quiet else contextlib.nullcontext(),
+        quietly() if is_new and level == "3" else contextlib.nullcontext(),
         contextlib.nullcontext() if with_plotting else _hidden(PLOTTING),
-        _uncollected(),
+        # Once: a second time it would keep what a program has thrown away since.
+        _uncollected() if is_new else contextlib.nullcontext(),
     ):
         tensorflow = importlib.import_module("tensorflow")
     # A GPU would multiply float32 with 10 bits of mantissa, too few for the small
@@ -58,7 +59,7 @@ def _hidden(name) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keeps the garbage collector from what is made meanwhile, now and later.
+    """Keeps the garbage collector from what is there at the end, now and later.
 
     Of what TensorFlow's modules hold nothing ever goes; to look through it takes a
     sixth of the import, and again and again a tenth of what comes after.
