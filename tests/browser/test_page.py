@@ -29,6 +29,23 @@ KEEP_STATES = """() => {
 }"""
 """Keeps the states that the page goes through, also those between two looks at it."""
 
+CUTS = """(count) => new Promise((resolve) => {
+  const small = document.createElement("canvas");
+  small.width = small.height = 8;
+  const context = small.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  const cuts = [];
+  document.addEventListener("maskdepth:frame", function see() {
+    context.drawImage(document.getElementById("canvas"), 0, 0, 8, 8);
+    const { data } = context.getImageData(0, 0, 8, 8);
+    cuts.push(Array.from({ length: 64 }, (_, i) => [...data.slice(4 * i, 4 * i + 4)]));
+    if (cuts.length < count) return;
+    document.removeEventListener("maskdepth:frame", see);
+    resolve(cuts);
+  });
+})"""
+"""What is painted for so many answers: colours of 8 x 8 parts each."""
+
 WHILE_IN_FRONT = """() => new Promise((resolve) => {
   document.addEventListener("maskdepth:frame", function see({ detail }) {
     if (detail.coverage < 0.1) return;
@@ -149,6 +166,35 @@ def test_views_and_files_of_a_camera(browser, live_url, camera, room, occupied, 
         with page.expect_download() as download:
             page.click("#record")
         assert download.value.path().stat().st_size > 1000
+
+
+def test_each_mask_is_shown_with_its_own_frame(
+    browser, live_url, camera, room, occupied
+):
+    figure = np.abs(occupied.astype(int) - room).max(axis=2, keepdims=True) > 0
+    red = np.array([255, 0, 0], np.uint8)
+    pictures, expected = [], []
+    for shift in (-80, 80):  # it jumps to and fro
+        there = np.roll(figure, shift, axis=1)
+        jumped = np.roll(occupied, shift, axis=1)
+        pictures.append(np.where(there, jumped, room))
+        cut = np.where(there, jumped, red).astype(np.uint8)
+        expected.append(cv2.resize(cut, (8, 8), interpolation=cv2.INTER_AREA))
+    # Seven in turn: whoever sees every second or third sees both.
+    camera(*(pictures[i] for i in (0, 1, 1, 0, 1, 0, 0)))
+    with opened(browser, live_url, "?draw=processor") as page:
+        live_before(page, room)
+        view(page, "cutout")
+        page.check("input[name=behind][value=colour]", force=True)
+        page.fill("#colour", "#ff0000")
+        page.evaluate(FRAMES, 2)
+        seen = page.evaluate(CUTS, 20)
+    met = set()
+    for cut in np.array(seen)[:, :, :3].reshape(-1, 8, 8, 3):
+        far = [np.abs(cut - x.astype(int)).mean() for x in expected]
+        assert min(far) < 6
+        met.add(int(np.argmin(far)))
+    assert met == {0, 1}
 
 
 def test_a_moved_camera_is_said_and_the_background_taken_anew(

@@ -19,6 +19,7 @@ import { Watch } from "./watch.js";
 const COUNTDOWN = 3; // seconds
 const LARGEST_FRAME = 1280; // pixels on the longer side of what moves
 const LARGEST_PICTURE = 4096;
+const LATE = 5; // ms that a frame may be late before something else is done
 const PANELS = {
   start: "start",
   loading: "start",
@@ -52,6 +53,10 @@ class Page {
     this.backdrop = null; // the user's picture
     this.answer = null; // the one that is shown
     this.turn = 0; // answers to frames of an earlier turn are let go
+    this.next = null; // the newest frame that came while the worker computed
+    this.unpainted = null; // an answer that is not yet shown
+    this.seen = 0; // when the last frame came, and how long after the one before it
+    this.period = 0;
     this.turnWith($("canvas"));
     this.numbers.setPainter(this.painter.kind);
     listen(this);
@@ -89,7 +94,7 @@ class Page {
 
   replacePainter() {
     const { background } = this;
-    this.turn++;
+    this.turnOver();
     this.painter = this.makeCanvasPainter();
     this.painter.resize(this.width, this.height);
     if (background) this.painter.setBackground(background);
@@ -153,7 +158,7 @@ class Page {
   }
 
   leave() {
-    this.turn++;
+    this.turnOver();
     clearTimeout(this.timer);
     this.recording?.stop();
     this.source?.close?.();
@@ -253,14 +258,19 @@ class Page {
     const [width, height] = this.sourceSize;
     if (source.width !== width || source.height !== height) {
       this.background = null; // the camera was turned
-      this.turn++;
+      this.turnOver();
       this.toReady();
     }
     if (source instanceof VideoFile && !source.video.seeking) {
       $("seek").value = source.video.currentTime / source.video.duration;
     }
+    const now = performance.now();
+    this.period = now - this.seen;
+    this.seen = now;
     if (this.state === "live") {
       if (this.engine.isIdle) this.ask(frame);
+      else this.keep(frame);
+      this.paint();
       return;
     }
     if (this.state === "capturing") this.collect(frame);
@@ -268,7 +278,20 @@ class Page {
     this.painter.showFrame();
   }
 
-  // The frame is held until its own answer is there.
+  // What belongs to the scene until now is let go.
+  turnOver() {
+    this.turn++;
+    clearTimeout(this.painting);
+    this.unpainted = null;
+    this.keep(null);
+  }
+
+  keep(frame) {
+    this.next?.close();
+    this.next = frame?.clone?.() ?? null; // an older browser's <video> cannot be kept
+  }
+
+  // The worker computes while the answer before is painted; each is shown with its frame.
   async ask(frame) {
     const { turn } = this;
     const start = performance.now();
@@ -281,13 +304,36 @@ class Page {
       return;
     }
     if (turn !== this.turn) return;
+    this.painter.take();
+    this.unpainted = { answer, start };
+    if (this.next) {
+      this.ask(this.next);
+      this.keep(null);
+      this.paint();
+    } else {
+      this.paintInTime();
+    }
+  }
+
+  // Painting holds up the frame that comes next: one that is due goes first.
+  paintInTime() {
+    const due = Math.max(this.seen + this.period - performance.now(), 0);
+    if (due > (this.answer?.milliseconds.paint ?? 0)) this.paint();
+    else this.painting = setTimeout(() => this.paint(), due + LATE);
+  }
+
+  paint() {
+    if (!this.unpainted) return;
+    clearTimeout(this.painting);
+    const { answer, start } = this.unpainted;
+    this.unpainted = null;
     const painting = performance.now();
     this.show(answer);
-    answer.milliseconds.paint = performance.now() - painting;
-    answer.milliseconds.all = performance.now() - start;
+    const { milliseconds, coverage, mismatch, warp } = answer;
+    milliseconds.paint = performance.now() - painting;
+    milliseconds.all = performance.now() - start;
     this.numbers.see(answer, this.width, this.height);
     this.setWarning(this.watch.see(answer, this.width, this.height));
-    const { milliseconds, coverage, mismatch, warp } = answer;
     const detail = { ...milliseconds, coverage, mismatch, warp };
     document.dispatchEvent(new CustomEvent("maskdepth:frame", { detail }));
   }
@@ -299,6 +345,7 @@ class Page {
   }
 
   draw() {
+    this.paint(); // what was taken is not yet cut
     if (!this.answer) return;
     const { behind } = this;
     this.painter.draw({
@@ -313,7 +360,7 @@ class Page {
   // Background
 
   capture() {
-    this.turn++;
+    this.turnOver();
     clearTimeout(this.timer);
     this.setWarning(null);
     if (this.source instanceof Camera) this.countDown(COUNTDOWN);
@@ -352,7 +399,7 @@ class Page {
     this.numbers.reset();
     this.putBackground(canvas, canvas);
     $("background-text").textContent = "Taken. Capture again when the camera or the light changed.";
-    this.turn++;
+    this.turnOver();
     this.setState("live");
     this.say("Live", true);
   }
@@ -404,6 +451,7 @@ class Page {
       this.putBackground(drawn(bg, this.width, this.height), bg);
       this.painter.hold(drawn(fg, this.width, this.height));
       const answer = await this.engine.answer(fg, true);
+      this.painter.take();
       this.setState("still");
       this.show(answer);
       this.numbers.see(answer, this.width, this.height);

@@ -24,6 +24,7 @@ export class CanvasPainter {
     const bytes = Uint8Array.from(settings.depth_colours.flat());
     this.palette = new Uint32Array(bytes.buffer);
     this.held = sheet(1, 1);
+    this.taken = sheet(1, 1);
     this.behind = sheet(1, 1);
   }
 
@@ -31,7 +32,7 @@ export class CanvasPainter {
   resize(width, height) {
     const { canvas } = this;
     if (canvas.width === width && canvas.height === height && this.image) return;
-    for (const one of [canvas, this.held.canvas, this.behind.canvas]) {
+    for (const one of [canvas, this.held.canvas, this.taken.canvas, this.behind.canvas]) {
       one.width = width;
       one.height = height;
     }
@@ -46,6 +47,11 @@ export class CanvasPainter {
   hold(source) {
     this.held.context.drawImage(source, 0, 0, this.canvas.width, this.canvas.height);
     return this.held.canvas;
+  }
+
+  /** The frame that is held is the one to draw; another may be held meanwhile. */
+  take() {
+    [this.taken, this.held] = [this.held, this.taken];
   }
 
   /** The frame that is held is shown as it is. */
@@ -67,10 +73,10 @@ export class CanvasPainter {
     this.backdrop = new Uint32Array(this.pixels(source).buffer);
   }
 
-  /** Takes the answer to the frame that is held. */
+  /** Sets the answer to the frame that was taken. */
   setAnswer(answer) {
     const { width, height } = this.canvas;
-    this.frame = this.held.context.getImageData(0, 0, width, height).data;
+    this.frame = this.taken.context.getImageData(0, 0, width, height).data;
     this.cut.set(this.frame);
     this.cutter.cut(this.cut, this.background, answer);
     this.depth = answer.depth;

@@ -1,4 +1,4 @@
-// The Worker, and one frame in flight: while it computes, other frames are let go.
+// The Worker, and the one frame that it computes.
 
 export class Engine {
   /**

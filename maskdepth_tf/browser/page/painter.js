@@ -70,9 +70,15 @@ export class Painter {
     return source;
   }
 
+  /** The frame that is held is the one to draw; another may be held meanwhile. */
+  take() {
+    const { textures } = this;
+    [textures.frame, textures.held] = [textures.held, textures.frame];
+  }
+
   /** The frame that is held is shown as it is. */
   showFrame() {
-    this.swap();
+    this.take();
     this.draw({ view: "frame" });
   }
 
@@ -90,11 +96,10 @@ export class Painter {
     this.upload("backdrop", source);
   }
 
-  /** Takes the answer to the frame that is held. */
+  /** Sets the answer to the frame that was taken. */
   setAnswer({ cells, near, depth, fit, warp, light }) {
     const { gl, side } = this;
     this.fit = fit;
-    this.swap();
     this.put("cells", cells, side, side);
     this.put("near", near, side, side);
     this.put("depth", depth, side, side);
@@ -171,11 +176,6 @@ export class Painter {
     gl.uniformMatrix4fv(reliever.at("camera"), false, matrixOf(eye, aspect));
     gl.bindVertexArray(this.grid);
     gl.drawElements(gl.TRIANGLES, this.numIndices, gl.UNSIGNED_INT, 0);
-  }
-
-  swap() {
-    const { textures } = this;
-    [textures.frame, textures.held] = [textures.held, textures.frame];
   }
 
   use(one, names, samplers = names) {
