@@ -36,8 +36,11 @@ def make_parser() -> cli.Parser:
         "go on from the latest state in the run folder, or begin there if --config is "
         "given; with a greater training.epochs a finished run is trained on",
     )
-    text = "begin with the weights of another run, or of a .keras file"
-    parser.add("--init", "PATH", text)
+    text = (
+        "begin with the weights of another run, of a .keras file, or of the network "
+        "that comes with the package, as fine"
+    )
+    parser.add("--init", "MODEL", text)
     parser.switch(
         "--profile",
         "train nothing: measure how long each stage of a step takes, and leave a trace "
@@ -101,7 +104,7 @@ def train(
         settings: The configuration.
         run_dir: Run folder.
         resume: Whether to go on from its latest state, if it has one.
-        init: Run folder or `.keras` file whose weights a run begins with.
+        init: Run folder, `.keras` file or preset whose weights a run begins with.
     """
     if settings.training.jit_compile:
         compile_cache.enable(run_dir)
