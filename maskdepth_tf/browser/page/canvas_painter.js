@@ -118,6 +118,7 @@ export class CanvasPainter {
     const { words } = this;
     const added = tint.map((value) => Math.round(255 * value * 0.38));
     const bright = tint.map((value) => Math.round(255 * (0.45 * value + 0.55)));
+    const [red1, green1, blue1] = added;
     for (let i = 0; i < words.length; i++) {
       const word = frames[i];
       const alpha = cuts[i] >>> 24;
@@ -129,19 +130,19 @@ export class CanvasPainter {
         words[i] = pack((grey + 40 * red) >> 8, (grey + 40 * green) >> 8, (grey + 40 * blue) >> 8);
       } else if (alpha === 255) {
         words[i] = pack(
-          ((159 * red) >> 8) + added[0],
-          ((159 * green) >> 8) + added[1],
-          ((159 * blue) >> 8) + added[2],
+          ((159 * red) >> 8) + red1,
+          ((159 * green) >> 8) + green1,
+          ((159 * blue) >> 8) + blue1,
         );
       } else {
         const grey = 36 * red + 70 * green + 13 * blue;
         const line = Math.min((4 * alpha * (255 - alpha)) / 65025, 1);
-        const mixed = [red, green, blue].map((value, c) => {
-          const dim = (grey + 40 * value) / 256;
-          const shown = dim + ((0.62 * value + added[c] - dim) * alpha) / 255;
-          return Math.round(shown + (bright[c] - shown) * line);
-        });
-        words[i] = pack(...mixed);
+        const share = alpha / 255;
+        words[i] = pack(
+          edge(grey, red, added[0], bright[0], share, line),
+          edge(grey, green, added[1], bright[1], share, line),
+          edge(grey, blue, added[2], bright[2], share, line),
+        );
       }
     }
   }
@@ -191,8 +192,15 @@ function sheet(width, height) {
   return { canvas, context: canvas.getContext("2d", { willReadFrequently: true }) };
 }
 
+// A channel between what is behind, dim, and in front, tinted, with a line at the edge.
+function edge(grey, value, added, bright, share, line) {
+  const dim = (grey + 40 * value) / 256;
+  const shown = dim + (0.62 * value + added - dim) * share;
+  return (shown + (bright - shown) * line + 0.5) | 0;
+}
+
 function pack(red, green, blue) {
-  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  return (255 << 24) | (blue << 16) | (green << 8) | red;
 }
 
 function wordOf([red, green, blue]) {
