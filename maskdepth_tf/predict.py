@@ -4,8 +4,8 @@ For each picture NAME it writes into the output folder:
 
     NAME_mask.png      8-bit grey, probability of foreground
     NAME_depth.png     16-bit grey, relative depth, bright is far
-    NAME_cutout.png    RGBA, the foreground with the mask as its transparency, and with
-                       the picture's colour profile
+    NAME_cutout.png    RGBA, the foreground with the mask as its transparency, nothing
+                       of the room, and with the picture's colour profile
     NAME_overview.png  all of it side by side
 
 Both pictures of a pair are stretched to the network's square. Its mask is made as sharp

@@ -55,6 +55,8 @@ def cutout(foreground: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         mask: uint8 [H, W, 1]; 255 is opaque.
 
     Returns:
-        uint8 [H, W, 4].
+        uint8 [H, W, 4]; 0 where nothing is to be seen: who passes a cut-out on does not
+        pass on the room, which would take most of the file.
     """
-    return tf.concat([foreground, mask], axis=2)
+    is_seen = tf.cast(mask > 0, tf.uint8)
+    return tf.concat([foreground * is_seen, mask], axis=2)

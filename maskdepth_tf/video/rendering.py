@@ -72,15 +72,14 @@ def cutout(follower: Follower, answer: Answer) -> np.ndarray:
     """Draws the foreground with its alpha, uint8 [H, W, 4]; nothing is behind it."""
     alpha, foreground = follower.refine(answer)
     height, width = foreground.shape[:2]
-    # What nobody will see would take most of the file.
+    # What nobody will see would take most of the file; colours that end at the mask's own
+    # edge would show on it, as codecs share them between pixels.
     near = cv2.dilate(answer.mask, np.ones((5, 5), np.uint8)) > matting.SURE[0]
     seen = cv2.resize(
         near.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
     )
-    foreground = foreground * seen[..., np.newaxis]
-    return answers.cutout(
-        foreground, answers.mask_pixels(alpha[..., np.newaxis])
-    ).numpy()
+    mask = answers.mask_pixels(alpha).numpy()
+    return np.dstack([foreground * seen[..., np.newaxis], mask])
 
 
 def depth(follower: Follower, answer: Answer) -> np.ndarray:

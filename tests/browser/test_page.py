@@ -155,6 +155,7 @@ def test_views_and_files_of_a_camera(browser, live_url, camera, room, occupied, 
         assert cutout.shape == (240, 320, 4)
         figure = np.abs(occupied.astype(int) - room).max(axis=2) > 0
         assert iou(mask > 127, figure) > 0.9
+        assert not cutout[mask == 0].any()
         inside = cutout[100:160, 140:180]
         assert inside[..., 3].min() > 240
         assert (

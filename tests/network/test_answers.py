@@ -18,9 +18,9 @@ def test_pixels_are_rounded_half_to_even():
     assert answers.depth_pixels(values).numpy().tolist() == [0, 32768, 65535]
 
 
-def test_cutout_keeps_colours_under_the_mask():
-    fg_bg = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)
-    mask = np.array([[[255], [0]]], np.uint8)
+def test_cutout_holds_nothing_of_what_it_does_not_show():
+    fg_bg = np.array([[[1, 2, 3], [4, 5, 6], [7, 8, 9]]], np.uint8)
+    mask = np.array([[[255], [0], [1]]], np.uint8)
     assert answers.cutout(fg_bg, mask).numpy().tolist() == [
-        [[1, 2, 3, 255], [4, 5, 6, 0]]
+        [[1, 2, 3, 255], [0, 0, 0, 0], [7, 8, 9, 1]]
     ]

@@ -12,8 +12,12 @@ export function maskFile(cut, width, height) {
   return encode(alpha, width, height, "grey");
 }
 
-/** RGBA, the mask as alpha. */
+/** RGBA, the mask as alpha; nothing of the room is in it. */
 export function cutoutFile(cut, width, height) {
+  const words = new Uint32Array(cut.buffer);
+  for (let i = 0; i < words.length; i++) {
+    if (cut[4 * i + 3] === 0) words[i] = 0;
+  }
   return encode(cut, width, height, "rgba");
 }
 
