@@ -42,7 +42,7 @@ def answers(network, bg, frames, is_steady: bool):
     for frame in frames:
         if not is_steady:
             follower.forget()
-        answer = follower.answer(frame)
+        answer = follower.answer(follower.see(frame))
         alphas.append(follower.refine(answer)[0])
         depths.append(answer.depth[..., 0])
     return np.stack(alphas), np.stack(depths)

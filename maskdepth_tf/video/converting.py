@@ -1,8 +1,8 @@
 """Video in, videos out: decoder, network and encoders side by side.
 
-Frames go through in order. One thread reads them, this one follows them with the
-network, a few refine and draw them, one writes them, and decoder and encoders are
-processes of their own. A bounded number is on its way, so that memory does not grow
+Frames go through in order. One thread reads them and brings the background onto them,
+this one asks the network, a few refine and draw, one writes, and decoder and encoders
+are processes of their own. A bounded number is on its way, so that memory does not grow
 with the video.
 """
 
@@ -17,7 +17,7 @@ from fractions import Fraction
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.video import segments
 from maskdepth_tf.video.codecs.decoding import Decoder, Frame
-from maskdepth_tf.video.following import Follower
+from maskdepth_tf.video.following import Follower, Seen
 from maskdepth_tf.video.segments import Segments
 from maskdepth_tf.video.targets import Target
 
@@ -58,14 +58,14 @@ def convert(
         drawing = stack.enter_context(ThreadPoolExecutor(cores, "draw"))
         writing = stack.enter_context(ThreadPoolExecutor(1, "write"))
         closing = stack.enter_context(ThreadPoolExecutor(1, "close"))
-        frames = stack.enter_context(contextlib.closing(_ahead(decoder)))
+        frames = stack.enter_context(contextlib.closing(_ahead(decoder, follower)))
         ended: list[Future] = []
         part: _Part | None = None
-        for frame in frames:
+        for frame, seen in frames:
             if part is None:
                 part = _Part(targets, made, frame, cores)
                 stack.callback(part.close)
-            part.add(frame, follower, drawing, writing, advance)
+            part.add(frame, follower.answer(seen), follower, drawing, writing, advance)
             if part.num_frames == segments.LENGTH:
                 # Beside the next one, and never two at once.
                 _wait(ended)
@@ -89,15 +89,20 @@ def _wait(futures: list[Future]) -> None:
         futures.pop().result()
 
 
-def _ahead(decoder: Decoder) -> Generator[Frame]:
-    """Frames of a decoder, a few of them read while others are worked on."""
+def _ahead(decoder: Decoder, follower: Follower) -> Generator[tuple[Frame, Seen]]:
+    """Frames of a decoder, a few of them read and seen while others are worked on."""
     frames = decoder.frames()
+
+    def read():
+        frame = next(frames, None)
+        return frame and (frame, follower.see(frame.pixels))
+
     with ThreadPoolExecutor(1, "read") as reading:
-        waiting = deque(reading.submit(next, frames, None) for _ in range(AHEAD))
+        waiting = deque(reading.submit(read) for _ in range(AHEAD))
         try:
-            while (frame := waiting.popleft().result()) is not None:
-                waiting.append(reading.submit(next, frames, None))
-                yield frame
+            while (found := waiting.popleft().result()) is not None:
+                waiting.append(reading.submit(read))
+                yield found
         finally:
             reading.shutdown(cancel_futures=True)
 
@@ -132,9 +137,8 @@ class _Part:
     def num_frames(self) -> int:
         return len(self._times)
 
-    def add(self, frame, follower, drawing, writing, advance) -> None:
-        """Answers for a frame, and has it drawn and written."""
-        answer = follower.answer(frame.pixels)
+    def add(self, frame, answer, follower, drawing, writing, advance) -> None:
+        """Has a frame drawn and written."""
         self._times.append(frame.time)
         begun = [drawing.submit(t.prepare, follower, answer) for t in self._targets]
         # An encoder takes a frame as slowly as it packs them.

@@ -24,27 +24,38 @@ from maskdepth_tf.video.steadying import Steadier
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A frame, and the background brought onto it.
+
+    Attributes:
+        pixels: uint8 [H, W, 3], the frame.
+        shown: float32 [1, S, S, 3], as the network sees it.
+        registered: How the background was brought onto it.
+    """
+
+    pixels: np.ndarray
+    shown: tf.Tensor
+    registered: registering.Registered
+
+
+@dataclass(frozen=True)
 class Answer:
     """What is known of a frame.
 
     Attributes:
-        pixels: uint8 [H, W, 3], the frame.
-        shown: float32 [1, S, S, 3], as the network saw it.
+        seen: The frame.
         mask: float32 [S, S, 1], 0 to 1.
         depth: float32 [S, S, 1], 0 near and 1 far.
         mismatch: Share of the frame that does not fit the background.
-        registered: How the background was brought onto it.
         kept: float32 [S, S], share of the alpha before that is kept.
         before: Will hold the alpha before, float32 [H, W]; None if it is the first.
         alpha: Will hold its own alpha.
     """
 
-    pixels: np.ndarray
-    shown: tf.Tensor
+    seen: Seen
     mask: np.ndarray
     depth: np.ndarray
     mismatch: float
-    registered: registering.Registered
     kept: np.ndarray
     before: Future | None
     alpha: Future = field(default_factory=Future)
@@ -52,6 +63,9 @@ class Answer:
 
 class Follower:
     """A network and the background of what it follows.
+
+    A frame is seen, answered and refined, each in the order of the frames; one may be
+    seen while the one before is answered, in another thread.
 
     Args:
         network: As `loading.load_network` gives it; so the next.
@@ -77,18 +91,19 @@ class Follower:
     def forget(self) -> None:
         """Takes the next frame for the first one."""
         self._warp: tf.Tensor | None = None
+        self._answered: Seen | None = None
         self._alpha: Future | None = None
         self._steadier = Steadier()
 
     @property
     def state(self) -> dict[str, np.ndarray]:
-        """What it knows of the last frame; another that gets it goes on as this one.
+        """What it knows of the last frame that it answered.
 
-        Waits until that frame is refined.
+        Another that gets it goes on as this one. Waits until that frame is refined.
         """
-        if self._warp is None:
+        if self._answered is None:
             return {}
-        own = {"warp": self._warp.numpy()}
+        own = {"warp": self._answered.registered.warp.numpy()}
         if self._alpha is not None:
             own["alpha"] = self._alpha.result()
         return {f"own_{name}": value for name, value in own.items()} | {
@@ -107,8 +122,8 @@ class Follower:
             if name.startswith("steady_")
         }
 
-    def answer(self, pixels: np.ndarray) -> Answer:
-        """Answers for the next frame, uint8 [H, W, 3]."""
+    def see(self, pixels: np.ndarray) -> Seen:
+        """Brings the background onto the next frame, uint8 [H, W, 3]."""
         shown = self._see(tf.constant(pixels))
         if self._warp is None:
             # Once: as a graph it would take 80 MB.
@@ -116,6 +131,11 @@ class Follower:
         else:
             found = self._follow(self._seen_bg, shown, self._warp)
         self._warp = found.warp
+        return Seen(pixels, shown, found)
+
+    def answer(self, seen: Seen) -> Answer:
+        """Answers for the next frame that was seen."""
+        found, shown = seen.registered, seen.shown
         outputs = self._network(found.bg, shown)
         mask, depth = (outputs[name][0].numpy() for name in ("mask", "depth"))
         mask, depth, kept = self._steadier.steady(
@@ -123,7 +143,8 @@ class Follower:
         )
         mismatch = float(outputs["background_mismatch"][0])
         before = self._alpha
-        answer = Answer(pixels, shown, mask, depth, mismatch, found, kept, before)
+        answer = Answer(seen, mask, depth, mismatch, kept, before)
+        self._answered = seen
         self._alpha = answer.alpha if self._refines else None
         return answer
 
@@ -146,11 +167,11 @@ class Follower:
         return alpha, foreground
 
     def _matted(self, answer: Answer) -> tuple[np.ndarray, np.ndarray]:
-        found = answer.registered
+        seen, found = answer.seen, answer.seen.registered
         pair = matting.Pair(
             self._bg,
-            tf.constant(answer.pixels),
-            answer.shown[0],
+            tf.constant(seen.pixels),
+            seen.shown[0],
             tf.constant(answer.mask),
             found.warp[0],
             found.light.curves[0],
@@ -162,7 +183,7 @@ class Follower:
 
     def stretch(self, answer: Answer) -> np.ndarray:
         """Depth at the frame's size, float32 [H, W, 1]: `answers.stretch`."""
-        size = answer.pixels.shape[:2]
+        size = answer.seen.pixels.shape[:2]
         return _stretch(tf.constant(answer.depth), *map(tf.constant, size)).numpy()
 
 

@@ -50,7 +50,7 @@ def find_backdrop(onto: str) -> Backdrop:
     filled: dict[tuple[int, ...], np.ndarray] = {}
 
     def backdrop(answer: Answer) -> np.ndarray:
-        size = answer.pixels.shape[:2]
+        size = answer.seen.pixels.shape[:2]
         if size not in filled:
             filled[size] = _fill(fixed, *size)
         return filled[size]
@@ -72,8 +72,8 @@ def cutout(follower: Follower, answer: Answer) -> np.ndarray:
     """Draws the foreground with its alpha, uint8 [H, W, 4]; nothing is behind it."""
     alpha, foreground = follower.refine(answer)
     height, width = foreground.shape[:2]
-    # What nobody will see would take most of the file; colours that end at the mask's own
-    # edge would show on it, as codecs share them between pixels.
+    # What nobody will see would take most of the file; colours that end at the mask's
+    # own edge would show on it, as codecs share them between pixels.
     near = cv2.dilate(answer.mask, np.ones((5, 5), np.uint8)) > matting.SURE[0]
     seen = cv2.resize(
         near.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
@@ -99,11 +99,11 @@ _COLOURS = sheet.depth_to_color(np.linspace(0, 1, _DEPTHS)[np.newaxis])[0]
 
 def _blurred(answer: Answer) -> np.ndarray:
     """The frame's background, without the foreground, blurred."""
-    mask = answer.mask
-    behind = answer.registered.bg[0].numpy()
-    still = mask * behind + (1 - mask) * answer.shown[0].numpy()
+    mask, seen = answer.mask, answer.seen
+    behind = seen.registered.bg[0].numpy()
+    still = mask * behind + (1 - mask) * seen.shown[0].numpy()
     soft = cv2.GaussianBlur(still, (0, 0), BLUR_SHARE * still.shape[0])
-    height, width = answer.pixels.shape[:2]
+    height, width = seen.pixels.shape[:2]
     soft = cv2.resize(np.rint(soft).astype(np.uint8), (width, height))
     return soft
 

@@ -97,7 +97,8 @@ def show(frames, screen: Screen, follow, draw: rendering.Draw, bg) -> None:
     for frame in frames:
         if follower is None:
             return
-        key = screen.show(draw(follower, follower.answer(frame.pixels)))
+        answer = follower.answer(follower.see(frame.pixels))
+        key = screen.show(draw(follower, answer))
         if key in QUIT:
             return
         if key == TAKE:
