@@ -1,4 +1,4 @@
-"""Pictures of what a network answers: some rows of a set, and those where it fails most.
+"""Pictures of what a network answers: rows of a set, and those where it fails most.
 
     python -m benchmarks.gallery --labels data/hand/labels.txt --output DIR
 

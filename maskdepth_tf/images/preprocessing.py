@@ -185,6 +185,18 @@ def resize(image: tf.Tensor, size: int) -> tf.Tensor:
     return tf.image.resize(image, (size, size), antialias=True)
 
 
+def load_input(data: tf.Tensor, image_size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """What `load` makes of an encoded `bg` or `fg_bg`, and the shape that it had.
+
+    Returns:
+        uint8 [S, S, 3].
+        float32 [], width by height.
+    """
+    pixels = decoders.rgb(image_size)(data)
+    height, width, _ = tf.unstack(tf.cast(tf.shape(pixels), tf.float32))
+    return _rounded(resize(pixels, image_size), streams.BG, False), width / height
+
+
 def load(data: tf.Tensor, stream: streams.Stream, image_size: int) -> tf.Tensor:
     """Turns an encoded picture into what training and prediction use of it.
 
@@ -200,7 +212,9 @@ def load(data: tf.Tensor, stream: streams.Stream, image_size: int) -> tf.Tensor:
     """
     if stream == streams.HOLED_DEPTH:
         return _load_holed(data, image_size)
-    decoder = _DECODERS.get(stream, decoders.rgb)(image_size)
+    if stream in streams.INPUTS:
+        return load_input(data, image_size)[0]
+    decoder = _DECODERS[stream](image_size)
     is_deep = stream == streams.DEPTH and decoders.has_16_bits(data)
     return _rounded(resize(decoder(data), image_size), stream, is_deep)
 

@@ -42,8 +42,9 @@ class Inference:
     Attributes:
         network: The same as a graph.
         load: Encoded pictures, string [B], as `pictures` takes them, to float32
-            [B, S, S, 3], the integers that training sees; as a graph.
-        register: `registering.register` as a graph.
+            [B, S, S, 3], the integers that training sees, and how wide they were by
+            how high, [B]; as a graph.
+        register: `registering.register` of backgrounds, pictures and that; as a graph.
         image_size: S.
     """
 
@@ -55,7 +56,12 @@ class Inference:
         )
         self.load = tf.function(self._load, encoded[:1], autograph=False)
         self.network = tf.function(network, pixels, autograph=False)
-        self.register = tf.function(registering.register, pixels, autograph=False)
+        shapes = tf.TensorSpec([None], tf.float32)
+        self.register = tf.function(
+            lambda bg, fg_bg, aspect: registering.register(bg, fg_bg, aspect=aspect),
+            [*pixels, shapes],
+            autograph=False,
+        )
 
     def pictures(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
         """Answers for encoded pictures of any size.
@@ -64,16 +70,17 @@ class Inference:
             bg_bytes: string [B], the scenes alone; see `preprocessing.decode_rgb`.
             fg_bg_bytes: string [B], the scenes with something in front.
         """
-        return self.arrays(self.load(bg_bytes), self.load(fg_bg_bytes))
+        bg, (fg_bg, aspect) = self.load(bg_bytes)[0], self.load(fg_bg_bytes)
+        return self._answer(bg, fg_bg, aspect)[0]
 
     def arrays(self, bg: tf.Tensor, fg_bg: tf.Tensor) -> dict:
-        """Answers for pixels.
+        """Answers for pixels, of pictures that were squares.
 
         Args:
             bg: float32 [B, S, S, 3], 0 to 255.
             fg_bg: float32 [B, S, S, 3], 0 to 255.
         """
-        return self._answer(bg, fg_bg)[0]
+        return self._answer(bg, fg_bg, tf.ones(tf.shape(fg_bg)[:1]))[0]
 
     def registered(self, bg: tf.Tensor, fg_bg: tf.Tensor) -> dict:
         """Answers for pixels as `arrays` does, of backgrounds that fit already."""
@@ -113,14 +120,17 @@ class Inference:
         self,
         seen_bg: tf.Tensor,
         seen: tf.Tensor,
+        aspect: tf.Tensor,
         bg: tf.Tensor,
         fg_bg: tf.Tensor,
     ) -> dict:
         """Answers as `full_size` does, for one pair that is decoded.
 
         Args:
-            seen_bg: uint8 [S, S, 3], what `preprocessing.load` makes of the background.
+            seen_bg: uint8 [S, S, 3], what `preprocessing.load_input` makes of the
+                background.
             seen: uint8 [S, S, 3], what it makes of the picture.
+            aspect: float32 [], the shape that it tells of the picture.
             bg: uint8 [H', W', 3].
             fg_bg: uint8 [H, W, 3].
 
@@ -133,7 +143,7 @@ class Inference:
         small_bg, small = (
             tf.cast(pixels[tf.newaxis], tf.float32) for pixels in (seen_bg, seen)
         )
-        outputs, found = self._answer(small_bg, small)
+        outputs, found = self._answer(small_bg, small, aspect[tf.newaxis])
         parts = (small, outputs["mask"], found.warp, *found.light)
         first = (part[0] for part in parts)
         mask, foreground = matting.refine(matting.Pair(bg, fg_bg, *first))
@@ -185,25 +195,28 @@ class Inference:
             "serving_registered": (self.registered, floats),
         }
 
-    def _answer(self, bg, fg_bg) -> tuple[dict, registering.Registered]:
-        found = self.register(bg, fg_bg)
+    def _answer(self, bg, fg_bg, aspect) -> tuple[dict, registering.Registered]:
+        found = self.register(bg, fg_bg, aspect)
         return self.registered(found.bg, fg_bg), found
 
     def _encoded(self, bg_bytes, fg_bg_bytes) -> tuple[dict, tuple]:
         """Answers of the network's size, and what `_refine` takes of each picture."""
-        bg, fg_bg = self.load(bg_bytes), self.load(fg_bg_bytes)
-        outputs, found = self._answer(bg, fg_bg)
+        bg, (fg_bg, aspect) = self.load(bg_bytes)[0], self.load(fg_bg_bytes)
+        outputs, found = self._answer(bg, fg_bg, aspect)
         pairs = (bg_bytes, fg_bg_bytes, fg_bg, outputs["mask"], found.warp)
         return outputs, (*pairs, *found.light)
 
-    def _load(self, data) -> tf.Tensor:
-        side, kind = self.image_size, streams.BG  # `fg_bg` is read as it is
-        pixels = tf.map_fn(
-            lambda one: preprocessing.load(one, kind, side),
+    def _load(self, data) -> tuple[tf.Tensor, tf.Tensor]:
+        side = self.image_size
+        pixels, aspect = tf.map_fn(
+            lambda one: preprocessing.load_input(one, side),
             data,
-            fn_output_signature=tf.TensorSpec([side, side, kind.channels], kind.dtype),
+            fn_output_signature=(
+                tf.TensorSpec([side, side, 3], tf.uint8),
+                tf.TensorSpec([], tf.float32),
+            ),
         )
-        return tf.cast(pixels, tf.float32)
+        return tf.cast(pixels, tf.float32), aspect
 
 
 def of_model(model: keras.Model) -> Inference:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import streams
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.images.pictures import Picture
@@ -70,12 +69,12 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     ask, image_size = _of_keras(path) if folder is None else _of_saved_model(folder)
 
     def answer(bg: Picture, fg_bg: Picture) -> Answer:
-        seen = [
-            preprocessing.load(tf.constant(picture.data), stream, image_size)
-            for picture, stream in zip((bg, fg_bg), streams.INPUTS, strict=True)
-        ]
-        outputs = ask(bg, fg_bg, *seen)
-        outputs |= dict(zip(("seen_bg", "seen"), seen, strict=True))
+        (seen_bg, _), (seen, aspect) = (
+            preprocessing.load_input(tf.constant(picture.data), image_size)
+            for picture in (bg, fg_bg)
+        )
+        outputs = ask(bg, fg_bg, seen_bg, seen, aspect)
+        outputs |= {"seen_bg": seen_bg, "seen": seen}
         return Answer(*(outputs[name].numpy() for name in Answer._fields))
 
     # The first call takes seconds to set up; no picture should have to wait for it. A
@@ -92,10 +91,12 @@ def _of_keras(path) -> tuple[Callable[..., dict], int]:
     seen, pixels = (
         tf.TensorSpec(shape, tf.uint8) for shape in ([side, side, 3], [None, None, 3])
     )
-    traced = tf.function(model.pair, [seen, seen, pixels, pixels], autograph=False)
+    shape = tf.TensorSpec([], tf.float32)
+    arguments = [seen, seen, shape, pixels, pixels]
+    traced = tf.function(model.pair, arguments, autograph=False)
 
-    def ask(bg, fg_bg, seen_bg, seen):
-        return traced(seen_bg, seen, bg.pixels, fg_bg.pixels)
+    def ask(bg, fg_bg, seen_bg, seen, aspect):
+        return traced(seen_bg, seen, aspect, bg.pixels, fg_bg.pixels)
 
     return ask, side
 
@@ -106,13 +107,14 @@ def _of_saved_model(folder) -> tuple[Callable[..., dict], int]:
         raise StateError(f"{folder}: is of an older version; export the run again")
 
     # Holds on to all of it: a signature alone does not keep the variables it reads.
-    def ask(bg, fg_bg, seen_bg, seen):
+    def ask(bg, fg_bg, seen_bg, seen, aspect):
         outputs = loaded.signatures["serving_full_size"](
             bg_bytes=tf.constant([bg.data]), fg_bg_bytes=tf.constant([fg_bg.data])
         )
         # Its signatures do not say what they did to the background.
         found = registering.register(
-            *(tf.cast(pixels[tf.newaxis], tf.float32) for pixels in (seen_bg, seen))
+            *(tf.cast(pixels[tf.newaxis], tf.float32) for pixels in (seen_bg, seen)),
+            aspect=aspect[tf.newaxis],
         )
         outputs |= {"registered": found.bg, "warp": found.warp}
         return {name: value[0] for name, value in outputs.items()}

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from maskdepth_tf.draws import Column
 from maskdepth_tf.input.augmentation import Augment, Streams, chosen, to_uint8
-from maskdepth_tf.registration import choosing, geometry, windows
+from maskdepth_tf.registration import choosing, warps, windows
 
 MOST_QUALITY = 95
 """Of the JPEGs that pictures are made into; above it nothing is seen of them."""
@@ -43,7 +43,7 @@ def move(
     # Where each pixel comes from.
     first = [cosine, sine, -(cosine * x + sine * y)]
     second = [-sine, cosine, sine * x - cosine * y]
-    return geometry.resample_sharply(image, tf.stack(first + second, axis=1), "REFLECT")
+    return warps.resample_sharply(image, tf.stack(first + second, axis=1), "REFLECT")
 
 
 def light(
@@ -65,7 +65,7 @@ def light(
         float32 [B, S, S, 3], from 0.
     """
     size = image.shape[1]
-    x, y = geometry.grid(size)
+    x, y = warps.grid(size)
     fall = (2 * (x**2 + y**2)).reshape(1, size, size, 1)
     field = 1 - vignette[:, tf.newaxis, tf.newaxis, tf.newaxis] * fall
     tones = (image / 255) ** gamma[:, tf.newaxis, tf.newaxis, tf.newaxis]

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from maskdepth_tf.draws import Column
 from maskdepth_tf.input.augmentation import Augment, Streams, chosen, to_uint8
-from maskdepth_tf.registration import choosing, geometry, windows
+from maskdepth_tf.registration import choosing, warps, windows
 
 REACH = 4
 """Pixels to each side that the blur of a shadow takes in."""
@@ -64,7 +64,7 @@ def shadow(
     floor += [zero, 1 / length, foot - foot / length]
     wall = [one, zero, -aside * height, zero, one, lift * height]
     fallen = [
-        geometry.resample(mask, tf.stack(warp, axis=1)) * _each(strength)
+        warps.resample(mask, tf.stack(warp, axis=1)) * _each(strength)
         for warp, strength in ((floor, on_floor), (wall, on_wall))
     ]
     return _blurred(tf.maximum(*fallen), softness * height * size + 0.3)
@@ -116,7 +116,7 @@ def push(
         way: [B, 2], from the ellipse to what covers it, in shares of the side.
     """
     size = bg.shape[1]
-    x, y = (line.reshape(1, size, size) for line in geometry.grid(size))
+    x, y = (line.reshape(1, size, size) for line in warps.grid(size))
     right, down = (
         (line - middle[:, i, tf.newaxis, tf.newaxis]) / radii[:, i, None, None]
         for i, line in enumerate((x, y))
@@ -124,7 +124,7 @@ def push(
     inside = tf.clip_by_value(1.5 - (right**2 + down**2), 0, 1)[..., tf.newaxis]
     one, zero = tf.ones_like(way[:, 0]), tf.zeros_like(way[:, 0])
     warp = tf.stack([one, zero, way[:, 0], zero, one, way[:, 1]], axis=1)
-    return bg + inside * (geometry.resample(bg, warp, border="REFLECT") - bg)
+    return bg + inside * (warps.resample(bg, warp, border="REFLECT") - bg)
 
 
 def pull_colour(

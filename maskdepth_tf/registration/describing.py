@@ -41,7 +41,9 @@ def movement(warp: np.ndarray, width: int, height: int) -> list[str]:
             unit = "" if parts else " pixels"
             parts.append(f"{abs(share) * side:.0f}{unit} {names[share > 0]}")
     texts = [f"the camera moved {' and '.join(parts)}"] if parts else []
-    turn, zoom = math.degrees((d - b) / 2), (a + e) / 2 - 1
+    # In the square that they were stretched to, a turn is a shear too.
+    turn = math.degrees((d * height / width - b * width / height) / 2)
+    zoom = (a + e) / 2 - 1
     if abs(turn) >= LEAST_TURN:
         texts.append(f"it turned {abs(turn):.1f} degrees")
     if abs(zoom) >= LEAST_ZOOM:
@@ -56,7 +58,8 @@ def light(bg: np.ndarray, registered: np.ndarray) -> list[str]:
         bg: uint8 or float [S, S, 3], as it was.
         registered: [S, S, 3], as `registering.register` brought it onto the picture.
     """
-    ratio = float(np.mean(registered) / max(np.mean(bg), 1.0))
+    # Of black no share can be told: both are a little brighter here.
+    ratio = float((np.mean(registered) + 1) / (np.mean(bg) + 1))
     if abs(ratio - 1) < LEAST_LIGHT:
         return []
     return [

@@ -6,10 +6,6 @@ steps on larger and larger ones refine them (inverse compositional: gradients ar
 those of the picture and stay). Each pixel counts by how well its difference can be
 explained by noise and a small error of the warp, so that the foreground lets go.
 
-A warp maps points of `fg_bg` to points of `bg`, u = A x + t, in shares of the side
-with (0, 0) in the middle: [B, 6], rows of [A | t]. Its movement is the same in other
-words, [B, 6]: zoom, turn [radians], stretch, shear, shift right and down [sides].
-
 Reference: Baker and Matthews, "Lucas-Kanade 20 Years On", IJCV 2004.
 
 Shapes: B batch, S side of a square picture in pixels.
@@ -22,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf.registration import choosing, windows
+from maskdepth_tf.registration import choosing, warps, windows
 
 LEAST_SIDE = 32
 """Pictures smaller than this tell too little: their camera counts as still."""
@@ -67,7 +63,8 @@ EVIDENCE = 0.5
 """Contrast that tells half as much as one can."""
 GAIN = 0.05
 """Share by which the cost must fall; else the camera counts as still."""
-_STILL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+MOST_ASPECT = 4.0
+"""Pictures that are longer count as so long."""
 _LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)
 
 
@@ -81,6 +78,7 @@ class Level(NamedTuple):
         contrast: Theirs, [B, n].
         slope: Their squared gradient, per pixel, [B, n].
         jacobian: Their change by each movement, [B, 6, n].
+        width: Of the picture as it was taken, its area being 1, [B].
     """
 
     bg: tf.Tensor
@@ -89,10 +87,14 @@ class Level(NamedTuple):
     contrast: tf.Tensor
     slope: tf.Tensor
     jacobian: tf.Tensor
+    width: tf.Tensor
 
 
 def estimate(
-    bg: tf.Tensor, fg_bg: tf.Tensor, start: tf.Tensor | None = None
+    bg: tf.Tensor,
+    fg_bg: tf.Tensor,
+    start: tf.Tensor | None = None,
+    aspect: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Estimates the warp from a picture to its background.
 
@@ -100,6 +102,8 @@ def estimate(
         bg: float32 [B, S, S, 3], 0 to 255.
         fg_bg: float32 [B, S, S, 3], 0 to 255.
         start: [B, 6], the warp of the frame before; None looks everywhere.
+        aspect: float32 [B], width by height of the pictures as they were taken; None
+            takes them for squares.
 
     Returns:
         The warp, [B, 6]; `start`, or that of a still camera, unless another explains
@@ -109,16 +113,19 @@ def estimate(
     bg, fg_bg = (tf.convert_to_tensor(pixels, tf.float32) for pixels in (bg, fg_bg))
     sides = _sides(bg.shape[1])
     bg, fg_bg = (pool(_luma(pixels), sides[-1]) for pixels in (bg, fg_bg))
-    known = tf.tile([_STILL], [tf.shape(bg)[0], 1]) if start is None else start
+    known = tf.tile([warps.STILL], [tf.shape(bg)[0], 1]) if start is None else start
     if sides[-1] < LEAST_SIDE:
         return known, tf.ones_like(bg)
-    first = level = _level(bg, fg_bg, sides[0])
+    width = tf.ones_like(known[:, 0])
+    if aspect is not None:
+        width *= tf.sqrt(tf.clip_by_value(aspect, 1 / MOST_ASPECT, MOST_ASPECT))
+    first = level = _level(bg, fg_bg, sides[0], width)
     warp = _refine(first, _search(first) if start is None else start, TOLERANCES[0])
     for side, tolerances in zip(sides[1:], TOLERANCES[1:], strict=False):
-        level = _level(bg, fg_bg, side)
+        level = _level(bg, fg_bg, side, width)
         warp = _refine(level, warp, tolerances[0 if start is None else -FOLLOWING :])
     gains = _cost(level, warp) < (1 - GAIN) * _cost(level, known)
-    believed = tf.reduce_all(tf.abs(_movement(warp)) <= LIMITS, axis=1)
+    believed = tf.reduce_all(tf.abs(warps.movement(warp, width)) <= LIMITS, axis=1)
     warp = choosing.by_example(gains & believed, warp, known)
     return warp, _agreement(first, warp)
 
@@ -153,7 +160,7 @@ def _repeat(values, count) -> tf.Tensor:
     return tf.reshape(tf.stack([values] * count, axis=1), [-1, *values.shape[1:]])
 
 
-def _level(bg, fg_bg, side) -> Level:
+def _level(bg, fg_bg, side, width) -> Level:
     bg, fg_bg = (_local_contrast(pool(pixels, side)) for pixels in (bg, fg_bg))
     right, down = _gradient(fg_bg)
     slope = right**2 + down**2
@@ -166,13 +173,15 @@ def _level(bg, fg_bg, side) -> Level:
 
     x, y = (
         chosen(tf.reshape(tf.constant(line), [1, side, side, 1]) + tf.zeros_like(slope))
-        for line in grid(side)
+        for line in warps.grid(side)
     )
-    right, down = side * chosen(right), side * chosen(down)
+    places = tf.stack([x, y, tf.ones_like(x)], axis=1)
+    wide = width[:, tf.newaxis]
+    x, right = x * wide, side * chosen(right) / wide
+    y, down = y / wide, side * chosen(down) * wide
     jacobian = [right * x + down * y, down * x - right * y]
     jacobian += [right * x - down * y, right * y + down * x, right, down]
-    values = (chosen(fg_bg), chosen(slope), tf.stack(jacobian, axis=1))
-    places = tf.stack([x, y, tf.ones_like(x)], axis=1)
+    values = (chosen(fg_bg), chosen(slope), tf.stack(jacobian, axis=1), width)
     return Level(bg, fg_bg, places, *values)
 
 
@@ -199,43 +208,33 @@ def _gradient(image) -> tuple[tf.Tensor, tf.Tensor]:
     return right, (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2
 
 
-def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows of all pixels, float32 [side * side] in shares of the side."""
-    line = ((np.arange(side) + 0.5) / side - 0.5).astype(np.float32)
-    return np.tile(line, side), np.repeat(line, side)
-
-
 def _search(level) -> tf.Tensor:
     """The best of all shifts, turns and zooms, after a few steps of refinement."""
     side = level.bg.shape[1]
     reach = math.ceil(REACH * side)
-    turns = [(math.radians(turn), zoom) for turn, zoom in TURNS]
+    turns = [[zoom, math.radians(turn), 0.0, 0.0, 0.0, 0.0] for turn, zoom in TURNS]
     shifts = list(itertools.product(range(-reach, reach + 1), repeat=2))
-    turned = tf.tile(
-        [[1 + zoom, -turn, 0.0, turn, 1 + zoom, 0.0] for turn, zoom in turns],
-        [tf.shape(level.bg)[0], 1],
+    bg, fg_bg, width = (
+        _repeat(part, len(turns)) for part in (level.bg, level.fg_bg, level.width)
     )
-    bg, fg_bg = (_repeat(part, len(turns)) for part in (level.bg, level.fg_bg))
-    bg, fg_bg = resample(bg, turned), fg_bg[:, reach:-reach, reach:-reach]
+    turned = warps.of_movement(tf.tile(turns, [tf.shape(level.bg)[0], 1]), width)
+    bg, fg_bg = warps.resample(bg, turned), fg_bg[:, reach:-reach, reach:-reach]
     begins = [[0, reach + down, reach + right, 0] for down, right in shifts]
     shifted = [tf.slice(bg, begin, tf.shape(fg_bg)) for begin in begins]
     error = tf.abs(tf.stack(shifted, axis=1) - fg_bg[:, tf.newaxis])
     cost = tf.reduce_mean(tf.minimum(error, SEARCH_OUTLIER), axis=[2, 3, 4])
-    movements = []
-    for turn, zoom in turns:
-        rotation = np.array([[1 + zoom, -turn], [turn, 1 + zoom]]) / side
-        for down, right in shifts:
-            movements.append((zoom, turn, 0.0, 0.0, *(rotation @ (right, down))))
     cost = tf.reshape(cost, [-1, len(turns), len(shifts)])
     best_turn = tf.argmin(cost, axis=1, output_type=tf.int32)
     shift = tf.math.top_k(-tf.reduce_min(cost, axis=1), STARTS).indices
-    best = tf.gather(best_turn, shift, batch_dims=1) * len(shifts) + shift
-    warps = _warp(tf.reshape(tf.gather(np.array(movements, np.float32), best), [-1, 6]))
+    best = tf.gather(best_turn, shift, batch_dims=1)
+    best = tf.gather(tf.reshape(turned, [-1, len(turns), 6]), best, batch_dims=1)
+    shift = tf.gather(np.array(shifts, np.float32) / side, shift)
+    starts = tf.reshape(warps.after_shifts(best, shift), [-1, 6])
     repeated = Level(*(_repeat(part, STARTS) for part in level))
-    warps = _refine(repeated, warps, START_TOLERANCES)
-    cost = tf.reshape(_cost(repeated, warps), [-1, STARTS])
-    warps = tf.reshape(warps, [-1, STARTS, 6])
-    return tf.gather(warps, tf.argmin(cost, axis=1), batch_dims=1)
+    ends = _refine(repeated, starts, START_TOLERANCES)
+    cost = tf.reshape(_cost(repeated, ends), [-1, STARTS])
+    ends = tf.reshape(ends, [-1, STARTS, 6])
+    return tf.gather(ends, tf.argmin(cost, axis=1), batch_dims=1)
 
 
 def _refine(level, warp, tolerances) -> tf.Tensor:
@@ -251,9 +250,10 @@ def _refine(level, warp, tolerances) -> tf.Tensor:
         weighted = level.jacobian * weight[:, tf.newaxis]
         normal = tf.matmul(weighted, level.jacobian, transpose_b=True)
         normal += tf.linalg.diag(prior)
-        moved = tf.linalg.matvec(weighted, error) + prior * _movement(warp)
+        moved = tf.linalg.matvec(weighted, error)
+        moved += prior * warps.movement(warp, level.width)
         change = tf.linalg.solve(normal, moved[..., tf.newaxis])[..., 0]
-        return i + 1, _chain_inverse(warp, _warp(change))
+        return i + 1, warps.chain_inverse(warp, warps.of_movement(change, level.width))
 
     return tf.while_loop(lambda i, _: i < tolerances.shape[0], step, (0, warp))[1]
 
@@ -273,12 +273,12 @@ def _cost(level, warp) -> tf.Tensor:
 
 def _agreement(level, warp) -> tf.Tensor:
     """How surely each pixel of a level shows the background, [B, s, s, 1]."""
-    error = resample(level.bg, warp) - level.fg_bg
+    error = warps.resample(level.bg, warp) - level.fg_bg
     right, down = _gradient(level.fg_bg)
     variance = NOISE**2 + FINE**2 * (right**2 + down**2)
     evidence = level.fg_bg**2 / (level.fg_bg**2 + EVIDENCE**2)
     side = error.shape[1]
-    inside = tf.reshape(is_inside(warp, side, margin=1.0), [-1, side, side, 1])
+    inside = tf.reshape(warps.is_inside(warp, side, margin=1.0), [-1, side, side, 1])
     return _weight(error, variance) * evidence * inside
 
 
@@ -309,86 +309,3 @@ def _differences(level, corners, warp) -> tuple[tf.Tensor, tf.Tensor]:
     upper = top_left + (top_right - top_left) * right
     lower = low_left + (low_right - low_left) * right
     return upper + (lower - upper) * down - level.contrast, inside
-
-
-def is_inside(warp: tf.Tensor, side: int, margin: float) -> tf.Tensor:
-    """Which pixels of a picture the background shows.
-
-    Args:
-        warp: [B, 6].
-        side: Of the picture, in pixels.
-        margin: Pixels that they must be away from the background's border.
-
-    Returns:
-        float32 [B, side * side], 0 or 1.
-    """
-    x, y = grid(side)
-    a, b, c, d, e, f = tf.split(warp, 6, axis=1)
-    far = tf.maximum(tf.abs(a * x + b * y + c), tf.abs(d * x + e * y + f))
-    return tf.cast(far <= 0.5 - (margin + 0.5) / side + 1e-6, tf.float32)
-
-
-def resample(
-    image: tf.Tensor, warp: tf.Tensor, side: int | None = None, border: str = "NEAREST"
-) -> tf.Tensor:
-    """[B, S, S, C] at the warped places, bilinear.
-
-    Args:
-        image: The picture.
-        warp: [B, 6].
-        side: Side of the result, in pixels; S if None.
-        border: What is beyond it: "NEAREST", the pixels on it, or "REFLECT".
-    """
-    size = image.shape[1]
-    side = size if side is None else side
-    a, b, c, d, e, f = tf.unstack(warp, axis=1)
-    scale, middle = size / side, size / 2 - 0.5
-    back = scale * (side / 2 - 0.5)
-    rows = [scale * a, scale * b, size * c + middle - back * (a + b)]
-    rows += [scale * d, scale * e, size * f + middle - back * (d + e)]
-    zero = tf.zeros_like(a)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=image,
-        transforms=tf.stack([*rows, zero, zero], axis=1),
-        output_shape=[side, side],
-        interpolation="BILINEAR",
-        fill_mode=border,
-        fill_value=0.0,
-    )
-
-
-def resample_sharply(
-    image: tf.Tensor, warp: tf.Tensor, border: str = "NEAREST"
-) -> tf.Tensor:
-    """[B, S, S, C] at the warped places, from twice as many pixels by cubics.
-
-    Where nothing moved, the pixels themselves. `border` as `resample`.
-    """
-    side = image.shape[1]
-    moved = resample(windows.doubled(image), warp, side, border)
-    moved = tf.clip_by_value(moved, 0.0, 255.0)
-    is_still = tf.reduce_all(tf.equal(warp, _STILL), axis=1)
-    return choosing.by_example(is_still, image, moved)
-
-
-def _warp(movement) -> tf.Tensor:
-    zoom, turn, stretch, shear, right, down = tf.unstack(movement, axis=1)
-    first = [1 + zoom + stretch, shear - turn, right]
-    return tf.stack([*first, shear + turn, 1 + zoom - stretch, down], axis=1)
-
-
-def _movement(warp) -> tf.Tensor:
-    a, b, right, d, e, down = tf.unstack(warp, axis=1)
-    first = [(a + e) / 2 - 1, (d - b) / 2, (a - e) / 2, (b + d) / 2]
-    return tf.stack([*first, right, down], axis=1)
-
-
-def _chain_inverse(warp, change) -> tf.Tensor:
-    """The warp of what the inverse of the change gives."""
-    last = tf.tile([[0.0, 0.0, 1.0]], [tf.shape(warp)[0], 1])
-    whole, back = (
-        tf.reshape(tf.concat([part, last], axis=1), [-1, 3, 3])
-        for part in (warp, change)
-    )
-    chained = tf.matmul(whole, tf.linalg.inv(back))
-    return tf.reshape(chained[:, :2], [-1, 6])

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf.registration import geometry, windows
+from maskdepth_tf.registration import geometry, warps, windows
 
 SIDE = 32
 """Pictures are halved while their side stays at least this, in pixels."""
@@ -66,7 +66,7 @@ def estimate(bg: tf.Tensor, fg_bg: tf.Tensor, agreement: tf.Tensor) -> Light:
     least, most = CLEAR
     clear = (tones > least) & (tones < most) & (aim > least) & (aim < most)
     clear, terms = tf.cast(clear, tf.float32), _curve_terms(tones)
-    shape = _shape(*geometry.grid(side))
+    shape = _shape(*warps.grid(side))
     curve_prior, gain_prior = (
         NOISE**2 / INDEPENDENT / np.square(deviations).astype(np.float32)
         for deviations in (CURVE_DEVIATIONS, GAIN_DEVIATIONS)
@@ -125,7 +125,7 @@ def apply(bg: tf.Tensor, light: Light) -> tf.Tensor:
         float32 [B, S, S, 3], 0 to 255.
     """
     side = bg.shape[1]
-    pixels = _lit(_tones(bg), _shape(*geometry.grid(side)), light)
+    pixels = _lit(_tones(bg), _shape(*warps.grid(side)), light)
     return tf.reshape(tf.transpose(pixels, [0, 2, 1]), [-1, side, side, 3])
 
 

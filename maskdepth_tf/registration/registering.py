@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from maskdepth_tf.registration import choosing, geometry, light
+from maskdepth_tf.registration import choosing, geometry, light, warps
 
 DIFFERENCE = 30
 """Difference in some channel, of 255, from which a pixel does not fit."""
@@ -39,7 +39,10 @@ class Registered(NamedTuple):
 
 
 def register(
-    bg: tf.Tensor, fg_bg: tf.Tensor, start: tf.Tensor | None = None
+    bg: tf.Tensor,
+    fg_bg: tf.Tensor,
+    start: tf.Tensor | None = None,
+    aspect: tf.Tensor | None = None,
 ) -> Registered:
     """Brings backgrounds onto their pictures.
 
@@ -49,16 +52,18 @@ def register(
         bg: float32 [B, S, S, 3], whole numbers from 0 to 255.
         fg_bg: float32 [B, S, S, 3], the same.
         start: [B, 6], warps of the frames before, in videos; see `geometry.estimate`.
+        aspect: float32 [B], width by height of the pictures before they were stretched
+            to squares; None if they are squares, or it is not known.
     """
     size = bg.shape[1]
     # A client's NaN in one pair must not end the others'; the network sees its own.
     shown, fg_bg = fg_bg, _finite(fg_bg)
     bg = _finite(bg)
-    warp, agreement = geometry.estimate(bg, fg_bg, start)
-    moved = geometry.resample_sharply(bg, warp)
+    warp, agreement = geometry.estimate(bg, fg_bg, start, aspect)
+    moved = warps.resample_sharply(bg, warp)
     change = light.estimate(moved, fg_bg, agreement)
     lit = _unclipped(light.apply(moved, change), moved, fg_bg)
-    inside = geometry.is_inside(warp, size, margin=0.0)
+    inside = warps.is_inside(warp, size, margin=0.0)
     inside = tf.reshape(inside, [-1, size, size, 1])
     weight = inside * (light.DOUBT + geometry.enlarge(agreement, size))
     gains = _cost(lit, fg_bg, weight) < (1 - GAIN) * _cost(moved, fg_bg, weight)

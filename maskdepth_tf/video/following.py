@@ -125,11 +125,11 @@ class Follower:
     def see(self, pixels: np.ndarray) -> Seen:
         """Brings the background onto the next frame, uint8 [H, W, 3]."""
         shown = self._see(tf.constant(pixels))
-        if self._warp is None:
-            # Once: as a graph it would take 80 MB.
-            found = registering.register(self._seen_bg, shown)
-        else:
-            found = self._follow(self._seen_bg, shown, self._warp)
+        height, width = pixels.shape[:2]
+        arguments = (self._seen_bg, shown, self._warp, tf.constant([width / height]))
+        # The first, once: as a graph it would take 80 MB.
+        register = registering.register if self._warp is None else self._follow
+        found = register(*arguments)
         self._warp = found.warp
         return Seen(pixels, shown, found)
 
@@ -208,9 +208,10 @@ def _graphs(side: int) -> tuple[Callable, Callable, Callable]:
 
     square, mask = spec(side, side, 3), spec(side, side, 1)
     small = spec(1, side, side, 3)
+    follow = [small, small, spec(1, 6), spec(1)]
     pair = matting.Pair(pixels, pixels, square, mask, spec(6), spec(3, 4), spec(5))
     return (
         tf.function(see, [pixels], autograph=False),
-        tf.function(registering.register, [small, small, spec(1, 6)], autograph=False),
+        tf.function(registering.register, follow, autograph=False),
         tf.function(matting.refine, [pair], autograph=False),
     )

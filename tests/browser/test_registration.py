@@ -13,7 +13,9 @@ from tests.browser.conftest import SIDE
 from tests.support.made_rooms import made_figure, made_room
 
 COUNT = 20
-SCRIPT = """async () => {
+ASPECTS = [1.0, 4 / 3, 16 / 9, 0.75]
+"""Of the pictures before they were made squares, in turn."""
+SCRIPT = """async (aspects) => {
   const settings = await (await fetch("settings.json")).json();
   const pixels = new Uint8Array(await (await fetch("pairs")).arrayBuffer());
   const { Registration } = await import("/registering.js");
@@ -22,7 +24,8 @@ SCRIPT = """async () => {
   const length = side * side * 3;
   const found = [];
   for (let start = 0; start < pixels.length; start += 2 * length) {
-    registration.setBackground(pixels.subarray(start, start + length));
+    const aspect = aspects[found.length % aspects.length];
+    registration.setBackground(pixels.subarray(start, start + length), aspect);
     const end = start + 2 * length;
     const picture = Float32Array.from(pixels.subarray(start + length, end));
     const { bg, warp, light, mismatch } = registration.register(picture, true);
@@ -54,11 +57,13 @@ def test_registers_as_the_graph_does(browser, live_server, live_url, pairs):
     file = page_server.File("application/octet-stream", packed, '"pairs"')
     live_server.files["pairs"] = file
     with chromium.page_of(browser, live_url) as page:
-        found = page.evaluate(SCRIPT)
+        found = page.evaluate(SCRIPT, ASPECTS)
     assert len(found) == COUNT
     moved = 0
-    for (bg, fg_bg), ours in zip(pairs.astype(np.float32), found, strict=True):
-        theirs = register(bg[np.newaxis], fg_bg[np.newaxis])
+    for i, ours in enumerate(found):
+        bg, fg_bg = pairs[i].astype(np.float32)
+        aspect = tf.constant([ASPECTS[i % len(ASPECTS)]])
+        theirs = register(bg[np.newaxis], fg_bg[np.newaxis], aspect=aspect)
         warp = theirs.warp[0].numpy()
         moved += not np.array_equal(warp, [1, 0, 0, 0, 1, 0])
         np.testing.assert_allclose(ours["warp"], warp, atol=1e-3)

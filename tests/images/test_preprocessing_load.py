@@ -146,6 +146,11 @@ class TestLoad:
             preprocessing.load(data, streams.BG, 16).numpy() for data in (wide, tall)
         ]
         assert difference(*loaded) <= 1
+        for data, aspect in ((wide, 3), (tall, 31 / 77)):
+            pixels, found = preprocessing.load_input(tf.constant(data), 16)
+            assert float(found) == pytest.approx(aspect)
+            expected = preprocessing.load(tf.constant(data), streams.FG_BG, 16)
+            np.testing.assert_array_equal(pixels, expected)
 
     @pytest.mark.parametrize(
         ("side", "ratio"),

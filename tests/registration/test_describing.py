@@ -12,7 +12,8 @@ from tests.support.made_rooms import made_room
         ((1, 0, -0.01, 0, 1, 0.01), ["the camera moved 14 pixels left and 8 down"]),
         ((1, 0, 0.005, 0, 1, 0.001), ["the camera moved 7 pixels right"]),
         ((1, 0, 0, 0, 1, -0.5), ["the camera moved 400 pixels up"]),
-        ((1, -0.0349, 0, 0.0349, 1, 0), ["it turned 2.0 degrees"]),
+        # In the square that 7 : 4 is stretched to.
+        ((1, -0.0199, 0, 0.0611, 1, 0), ["it turned 2.0 degrees"]),
         ((1.02, 0, 0, 0, 1.02, 0), ["it shows 2.0% more"]),
         ((0.98, 0, 0, 0, 0.98, 0), ["it shows 2.0% less"]),
     ],
@@ -33,6 +34,12 @@ def test_movement(warp, words):
 def test_light(value, words):
     bg, registered = (np.full((4, 4, 3), x, np.float32) for x in (100, value))
     assert describing.light(bg, registered) == words
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 255.0])
+def test_light_that_did_not_change(value):
+    picture = np.full((4, 4, 3), value, np.float32)
+    assert describing.light(picture, picture) == []
 
 
 def pair(covered=0):

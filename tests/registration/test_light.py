@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf.registration import geometry, light
+from maskdepth_tf.registration import light, warps
 from tests.support.made_rooms import made_room
 
 SIZE = 64
@@ -14,7 +14,7 @@ def room(seed=0):
 
 
 def across():
-    x, _ = geometry.grid(SIZE)
+    x, _ = warps.grid(SIZE)
     return 2 * x.reshape(1, SIZE, SIZE, 1)
 
 

@@ -409,7 +409,7 @@ class Page {
     this.background = canvas;
     this.painter.setBackground(canvas);
     this.putBackdrop();
-    this.engine.setBackground(whole).then((depth) => {
+    this.engine.setBackground(whole, this.width / this.height).then((depth) => {
       this.room = depth;
       this.painter.setRoom(depth);
     });

@@ -34,9 +34,12 @@ export class Engine {
     return this.waiting.size === 0;
   }
 
-  /** Takes a background, anything that a canvas can draw; gives its depth. */
-  setBackground(source) {
-    this.worker.postMessage({ kind: "background", pixels: this.shrink(source) });
+  /**
+   * Takes a background, anything that a canvas can draw; frames are `aspect` times as
+   * wide as high. Gives its depth.
+   */
+  setBackground(source, aspect) {
+    this.worker.postMessage({ kind: "background", pixels: this.shrink(source), aspect });
     return new Promise((resolve) => {
       this.settleBackground = resolve;
     });

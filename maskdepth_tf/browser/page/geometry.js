@@ -1,23 +1,31 @@
 // How the camera moved between two pictures: an affine warp, coarse to fine.
 //
-// The same steps as the package's `registration/geometry.py`, whose constants come with
-// the settings; one picture at a time, and what depends on the background alone is
-// kept. Planes are Float32Array of side * side values, row by row.
+// The same steps as the package's `registration/geometry.py` and `warps.py`, whose
+// constants come with the settings; one picture at a time, and what depends on the
+// background alone is kept. Planes are Float32Array of side * side values, row by row.
 
 const STILL = [1, 0, 0, 0, 1, 0];
 const LUMA = [0.299, 0.587, 0.114];
 
-/** Warp [6] -> zoom, turn, stretch, shear, shift right and down. */
-export function movementOf([a, b, right, d, e, down]) {
-  return [(a + e) / 2 - 1, (d - b) / 2, (a - e) / 2, (b + d) / 2, right, down];
+/**
+ * Warp [6] -> zoom, turn, stretch, shear, shift right and down, of the picture as it was
+ * taken; `width` is its width, its area being 1.
+ */
+export function movementOf([a, b, right, d, e, down], width) {
+  b *= width ** 2;
+  d /= width ** 2;
+  const linear = [(a + e) / 2 - 1, (d - b) / 2, (a - e) / 2, (b + d) / 2];
+  return [...linear, right * width, down / width];
 }
 
 export function isStill(warp) {
   return warp.every((value, i) => value === STILL[i]);
 }
 
-function warpOf([zoom, turn, stretch, shear, right, down]) {
-  return [1 + zoom + stretch, shear - turn, right, shear + turn, 1 + zoom - stretch, down];
+function warpOf([zoom, turn, stretch, shear, right, down], width) {
+  const aspect = width ** 2;
+  const first = [1 + zoom + stretch, (shear - turn) / aspect, right / width];
+  return [...first, (shear + turn) * aspect, 1 + zoom - stretch, down * width];
 }
 
 /** Interleaved RGB of 0 to 255 -> grey. */
@@ -159,15 +167,18 @@ export class Geometry {
     return this.sides.at(-1) >= this.constants.LEAST_SIDE;
   }
 
-  /** Takes a background: interleaved RGB of 0 to 255. */
-  setBackground(pixels) {
+  /**
+   * Takes a background: interleaved RGB of 0 to 255, which was `aspect` times as wide as
+   * high before it was made a square.
+   */
+  setBackground(pixels, aspect) {
+    const { TURNS, MOST_ASPECT } = this.constants;
+    this.width = Math.sqrt(Math.min(Math.max(aspect, 1 / MOST_ASPECT), MOST_ASPECT));
     lumaOf(pixels, this.grey);
     this.bg = this.sides.map((side) => this.contrast(this.grey, side));
-    const { TURNS } = this.constants;
     this.turned = TURNS.map(([degrees, zoom]) => {
-      const turn = (degrees * Math.PI) / 180;
-      const warp = [1 + zoom, -turn, 0, turn, 1 + zoom, 0];
-      return { turn, zoom, bg: resample(this.bg[0], this.sides[0], warp, this.sides[0]) };
+      const warp = warpOf([zoom, (degrees * Math.PI) / 180, 0, 0, 0, 0], this.width);
+      return { warp, bg: resample(this.bg[0], this.sides[0], warp, this.sides[0]) };
     });
   }
 
@@ -188,7 +199,7 @@ export class Geometry {
       warp = this.refine(level, warp, TOLERANCES[i]);
     }
     const gains = this.cost(level, warp) < (1 - GAIN) * this.cost(level, STILL);
-    const believed = movementOf(warp).every((m, i) => Math.abs(m) <= LIMITS[i]);
+    const believed = movementOf(warp, this.width).every((m, i) => Math.abs(m) <= LIMITS[i]);
     return gains && believed ? warp : STILL;
   }
 
@@ -253,13 +264,13 @@ export class Geometry {
         const slope = right * right + down * down;
         if (slope > steepest) [steepest, best] = [slope, place];
       }
-      const x = ((best % side) + 0.5) / side - 0.5;
-      const y = (Math.floor(best / side) + 0.5) / side - 0.5;
+      level.x[i] = ((best % side) + 0.5) / side - 0.5;
+      level.y[i] = (Math.floor(best / side) + 0.5) / side - 0.5;
+      const x = level.x[i] * this.width;
+      const y = level.y[i] / this.width;
       let [right, down] = gradientAt(fg, side, best);
-      right *= side;
-      down *= side;
-      level.x[i] = x;
-      level.y[i] = y;
+      right *= side / this.width;
+      down *= side * this.width;
       level.contrast[i] = fg[best];
       level.slope[i] = steepest;
       const { jacobian } = level;
@@ -300,10 +311,10 @@ export class Geometry {
     found.sort((one, other) => one.cost - other.cost);
     let chosen = null;
     for (const { turned, right, down } of found.slice(0, STARTS)) {
-      const { turn, zoom } = turned;
-      const x = ((1 + zoom) * right - turn * down) / side;
-      const y = (turn * right + (1 + zoom) * down) / side;
-      const start = warpOf([zoom, turn, 0, 0, x, y]);
+      const [a, b, , d, e] = turned.warp;
+      const x = (a * right + b * down) / side;
+      const y = (d * right + e * down) / side;
+      const start = [a, b, x, d, e, y];
       const warp = this.refine(level, start, START_TOLERANCES);
       const cost = this.cost(level, warp);
       if (!chosen || cost < chosen.cost) chosen = { cost, warp };
@@ -334,13 +345,13 @@ export class Geometry {
           for (let l = k; l < 6; l++) normal[k * 6 + l] += weighted * row[l];
         }
       }
-      const movement = movementOf(warp);
+      const movement = movementOf(warp, this.width);
       for (let k = 0; k < 6; k++) {
         for (let l = 0; l < k; l++) normal[k * 6 + l] = normal[l * 6 + k];
         normal[k * 7] += prior[k];
         moved[k] += prior[k] * movement[k];
       }
-      warp = chainInverse(warp, warpOf(solve(normal, moved)));
+      warp = chainInverse(warp, warpOf(solve(normal, moved), this.width));
     }
     return warp;
   }

@@ -31,10 +31,13 @@ export class Pipeline {
     await this.network.run(this.picture, this.picture, this.mask, this.depth);
   }
 
-  /** Takes a background, RGBA bytes of side * side pixels; gives its depth. */
-  async setBackground(pixels) {
+  /**
+   * Takes a background, RGBA bytes of side * side pixels, which was `aspect` times as
+   * wide as high; gives its depth.
+   */
+  async setBackground(pixels, aspect) {
     const picture = this.read(pixels);
-    this.registration.setBackground(picture);
+    this.registration.setBackground(picture, aspect);
     await this.network.run(picture, picture, this.mask, this.depth);
     this.room.set(this.depth);
     this.steady.reset();

@@ -22,11 +22,11 @@ export class Registration {
     this.roots = new Float32Array(size * size * 3); // of the tones of `moved`
   }
 
-  /** Takes the background; the camera then counts as still. */
-  setBackground(pixels) {
+  /** Takes the background, as `Geometry` does; the camera then counts as still. */
+  setBackground(pixels, aspect) {
     this.bg = Float32Array.from(pixels);
     this.twice = doubled(this.bg, this.size, 3);
-    this.geometry.setBackground(this.bg);
+    this.geometry.setBackground(this.bg, aspect);
     this.move(STILL);
   }
 

@@ -38,7 +38,7 @@ export class Watch {
     if (answer.mismatch > this.constants.MISMATCH || answer.residual > RESIDUAL) {
       return "The background does not fit what the camera sees.";
     }
-    const { turn, zoom, right, down } = named(answer.warp);
+    const { turn, zoom, right, down } = named(answer.warp, width, height);
     const far = Math.max(Math.abs(right), Math.abs(down)) > MOVED;
     if (far || Math.abs(turn) > TURNED || Math.abs(zoom) > ZOOMED) {
       const moved = movement(answer.warp, width, height, this.constants);
@@ -55,7 +55,7 @@ export class Watch {
 /** What the camera did since the background was taken, in a few words. */
 export function movement(warp, width, height, { LEAST_SHIFT, LEAST_TURN, LEAST_ZOOM }) {
   if (isStill(warp)) return "still";
-  const { turn, zoom, right, down } = named(warp);
+  const { turn, zoom, right, down } = named(warp, width, height);
   const parts = [];
   if (Math.abs(right) >= LEAST_SHIFT) {
     parts.push(`${Math.round(Math.abs(right) * width)} px ${right > 0 ? "right" : "left"}`);
@@ -88,7 +88,8 @@ function percent(change) {
   return `${Math.round(100 * Math.abs(change))} % ${change > 0 ? "brighter" : "darker"}`;
 }
 
-function named(warp) {
-  const [zoom, turn, , , right, down] = movementOf(warp);
-  return { zoom, turn: (turn * 180) / Math.PI, right, down };
+// Shifts are shares of the sides, turns degrees.
+function named(warp, width, height) {
+  const [zoom, turn] = movementOf(warp, Math.sqrt(width / height));
+  return { zoom, turn: (turn * 180) / Math.PI, right: warp[2], down: warp[5] };
 }

@@ -35,10 +35,10 @@ async function start({ settings, model, remote }) {
   self.postMessage({ kind: "ready", runtime: isHere ? "browser" : "server" });
 }
 
-async function answer(pipeline, { kind, pixels, number, alone }) {
+async function answer(pipeline, { kind, pixels, aspect, number, alone }) {
   try {
     if (kind === "background") {
-      const depth = await pipeline.setBackground(pixels);
+      const depth = await pipeline.setBackground(pixels, aspect);
       self.postMessage({ kind: "empty", depth });
       return;
     }
