@@ -41,6 +41,9 @@ FG_BG = Stream("fg_bg", 3, "uint8")
 MASK = Stream("mask", 1, "uint8")
 DEPTH = Stream("depth", 1, "uint16")
 
+ASPECT = "aspect"
+"""What stands beside the streams of a batch if some of its pictures were no squares:
+width by height of each before it was made one, float32 [B]."""
 INPUTS = (BG, FG_BG)
 TARGETS = (MASK, DEPTH)
 STREAMS = INPUTS + TARGETS

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import tensorflow as tf
 
+from maskdepth_tf import streams
 from maskdepth_tf.disturbing.samples import Sample, Score, score
 from maskdepth_tf.inference.scoring import Scorable
 
@@ -65,9 +66,10 @@ def answer(model: Scorable, samples: Iterable[Sample]) -> Iterator[Answered]:
     """
     run = functions(model)
     for function in run.values():  # traces it: no sample should have to wait for that
-        function(_inputs([np.zeros((2, model.image_size, model.image_size, 3))]))
+        black = np.zeros((model.image_size, model.image_size, 3))
+        function(_inputs([(black, black, 1.0)]))
     for batch in batches(samples):
-        inputs = _inputs([(sample.pair.bg, sample.pair.fg_bg) for sample in batch])
+        inputs = _inputs([(s.pair.bg, s.pair.fg_bg, s.aspect) for s in batch])
         found, seconds = {}, {}
         for key, function in run.items():
             begun = time.perf_counter()
@@ -88,8 +90,10 @@ def answer(model: Scorable, samples: Iterable[Sample]) -> Iterator[Answered]:
             )
 
 
-def _inputs(pictures: Sequence) -> dict[str, tf.Tensor]:
-    """Pairs of pictures, `BATCH` at most, as a batch; the last one fills it up."""
-    filled = [*pictures, *[pictures[-1]] * (BATCH - len(pictures))]
-    bg, fg_bg = (np.stack(side).astype(np.uint8) for side in zip(*filled, strict=True))
-    return {"bg": tf.constant(bg), "fg_bg": tf.constant(fg_bg)}
+def _inputs(pairs: Sequence) -> dict[str, tf.Tensor]:
+    """Pairs and their aspects, `BATCH` at most, as a batch; the last one fills it."""
+    filled = [*pairs, *[pairs[-1]] * (BATCH - len(pairs))]
+    *pictures, aspects = zip(*filled, strict=True)
+    bg, fg_bg = (tf.constant(np.stack(side).astype(np.uint8)) for side in pictures)
+    shape = tf.constant(aspects, tf.float32)
+    return {"bg": bg, "fg_bg": fg_bg, streams.ASPECT: shape}

@@ -63,6 +63,7 @@ class Sample(NamedTuple):
         scores: Of the yardsticks, by their keys.
         sweep: float32 [THRESHOLDS], the rule's IoU at each threshold; empty without
             yardsticks.
+        aspect: Width by height of the pair before it was made a square.
     """
 
     place: Place
@@ -70,6 +71,7 @@ class Sample(NamedTuple):
     pair: Pair
     scores: dict[str, Score]
     sweep: np.ndarray
+    aspect: float = 1.0
 
 
 class Reader:
@@ -175,8 +177,10 @@ class Reader:
                 )
             )
         )
+        height, width = pair.fg_bg.shape[:2]
         if not self._with_yardsticks:
-            return Sample(place, number, small, {}, np.zeros(0, np.float32))
+            nothing = np.zeros(0, np.float32)
+            return Sample(place, number, small, {}, nothing, width / height)
         is_known = pair.bg is whole.bg
         learned = self._learned(number) if is_known else learn(pair.bg, small.bg)
         scores = {}
@@ -184,7 +188,7 @@ class Reader:
             begun = time.perf_counter()
             mask = answer(pair.fg_bg, small.fg_bg)
             scores[key] = score(mask, small.truth, time.perf_counter() - begun)
-        return Sample(place, number, small, scores, sweep(small))
+        return Sample(place, number, small, scores, sweep(small), width / height)
 
 
 def kinds_of_nobody() -> list[Kind]:

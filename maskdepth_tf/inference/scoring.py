@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maskdepth_tf import config
+from maskdepth_tf import config, streams
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.inference import graph, loading, matting
 from maskdepth_tf.input import examples, pipeline
@@ -53,14 +53,14 @@ def load_scorable(path: str | Path) -> Scorable:
 def _keras_scorable(model: keras.Model) -> Scorable:
     graph.check(model)
     bare = tf.function(
-        lambda inputs: model(inputs, training=False),
+        lambda inputs: model(_pictures(inputs), training=False),
         autograph=False,
         reduce_retracing=True,  # last batches are smaller
     )
 
     def outputs(inputs):
-        bg, fg_bg = (tf.cast(inputs[name], tf.float32) for name in ("bg", "fg_bg"))
-        bg = registering.register(bg, fg_bg).bg
+        bg, fg_bg = _pictures(inputs).values()
+        bg = registering.register(bg, fg_bg, aspect=inputs.get(streams.ASPECT)).bg
         mismatch = registering.mismatch(bg, fg_bg)
         found = model({"bg": bg, "fg_bg": fg_bg}, training=False)
         return found | {"background_mismatch": mismatch}
@@ -75,17 +75,22 @@ def num_parameters(model) -> int:
 
 
 def _saved_model_scorable(loaded):
-    def run(signature, inputs):
+    def run(signature, pictures):
         # Looked up here: a signature alone does not keep the variables it reads.
-        found = loaded.signatures[signature](
-            **{name: tf.cast(value, tf.float32) for name, value in inputs.items()}
-        )
+        found = loaded.signatures[signature](**pictures)
         return found | {"mask": metrics.to_logits(found["mask"])}
 
-    outputs, bare = (
-        functools.partial(run, name)
-        for name in ("serving_arrays", "serving_registered")
-    )
+    def bare(inputs):
+        return run("serving_registered", _pictures(inputs))
+
+    def outputs(inputs):
+        pictures = _pictures(inputs)
+        if streams.ASPECT not in inputs:
+            return run("serving_arrays", pictures)
+        # Only files tell that signature how wide they are.
+        found = _register(**pictures, aspect=inputs[streams.ASPECT])
+        return run("serving_registered", pictures | {"bg": found.bg})
+
     _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
     return Scorable(outputs, bare, inputs["bg"].shape[1], num_parameters(loaded))
 
@@ -141,7 +146,7 @@ def score(
         else:
             outputs = _of_size(model, other[0], inputs)
         network.update(targets, outputs)
-        difference = baseline.difference_mask(**inputs)
+        difference = baseline.difference_mask(inputs["bg"], inputs["fg_bg"])
         rule.update(targets, {"mask": metrics.to_logits(difference)})
         count += len(targets["depth"])
         depths = tf.boolean_mask(targets["depth"], losses.is_known(targets["depth"]))
@@ -159,8 +164,8 @@ def score(
 
 def _of_size(model, shown, inputs) -> dict:
     """Answers as `predict` writes them, for pictures of another size than is shown."""
-    bg, fg_bg = (tf.cast(shown[name], tf.float32) for name in ("bg", "fg_bg"))
-    found = _register(bg, fg_bg)
+    bg, fg_bg = _pictures(shown).values()
+    found = _register(bg, fg_bg, aspect=shown.get(streams.ASPECT))
     small = answers.of_outputs(model.bare({"bg": found.bg, "fg_bg": fg_bg}))
     size = inputs["bg"].shape[1]
     pair = (inputs["bg"], inputs["fg_bg"], fg_bg, small["mask"], found.warp)
@@ -171,6 +176,10 @@ def _of_size(model, shown, inputs) -> dict:
     )
     depth = answers.stretch(small["depth"], size, size)
     return {"mask": metrics.to_logits(mask), "depth": depth}
+
+
+def _pictures(inputs) -> dict[str, tf.Tensor]:
+    return {s.name: tf.cast(inputs[s.name], tf.float32) for s in streams.INPUTS}
 
 
 _register = tf.function(registering.register, autograph=False)

@@ -212,7 +212,7 @@ def make_augmentation(
             share = tf.where(draws[:, Column.IS_ZOOMED] < zoom_probability, share, 1.0)
             offset = draws[:, Column.OFFSET : Column.OFFSET + 2]
             mirrored = draws[:, Column.FLIP] < flip_probability
-            batch = frame(batch, share, offset, mirrored)
+            batch = batch | frame(batch, share, offset, mirrored)
         pictures = {stream.name: batch[stream.name] for stream in streams.INPUTS}
         if contrast_range or gain_range:
             factor = 1 + contrast_range * (2 * draws[:, Column.CONTRAST] - 1)

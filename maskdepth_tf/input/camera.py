@@ -13,6 +13,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from maskdepth_tf import streams
 from maskdepth_tf.draws import Column
 from maskdepth_tf.input.augmentation import Augment, Streams, chosen, to_uint8
 from maskdepth_tf.registration import choosing, warps, windows
@@ -24,7 +25,11 @@ NOISE_NUMBERS = 2**21
 
 
 def move(
-    image: tf.Tensor, shift: tf.Tensor, zoom: tf.Tensor, turn: tf.Tensor
+    image: tf.Tensor,
+    shift: tf.Tensor,
+    zoom: tf.Tensor,
+    turn: tf.Tensor,
+    aspect: tf.Tensor,
 ) -> tf.Tensor:
     """Moves the camera of a picture; what comes in at the border is mirrored.
 
@@ -33,6 +38,7 @@ def move(
         shift: [B, 2], to the right and down, shares of the side.
         zoom: [B], share by which things grow.
         turn: [B], radians, clockwise.
+        aspect: [B], width by height of the picture before it was made a square.
 
     Returns:
         float32 [B, S, S, 3], 0 to 255.
@@ -40,9 +46,10 @@ def move(
     x, y = tf.unstack(shift, axis=1)
     scale = 1 / (1 + zoom)
     cosine, sine = scale * tf.cos(turn), scale * tf.sin(turn)
+    across, down = sine / aspect, sine * aspect
     # Where each pixel comes from.
-    first = [cosine, sine, -(cosine * x + sine * y)]
-    second = [-sine, cosine, sine * x - cosine * y]
+    first = [cosine, across, -(cosine * x + across * y)]
+    second = [-down, cosine, down * x - cosine * y]
     return warps.resample_sharply(image, tf.stack(first + second, axis=1), "REFLECT")
 
 
@@ -174,7 +181,8 @@ def make_disturbance(
             shift = shift_range * signed[:, Column.MOVE : Column.MOVE + 2]
             zoom = zoom_range * signed[:, Column.MOVE + 2]
             turn = math.radians(turn_range) * signed[:, Column.MOVE + 3]
-            bg = choosing.change_some(on, move, bg, shift, zoom, turn)
+            aspect = batch.get(streams.ASPECT, tf.ones_like(turn))
+            bg = choosing.change_some(on, move, bg, shift, zoom, turn, aspect)
         if light_probability:
             on = chosen(draws, Column.IS_LIT, light_probability)
             exposure = exposure_range * signed[:, Column.EXPOSURE, tf.newaxis]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from maskdepth_tf import files, streams
@@ -101,8 +102,18 @@ def open_examples(
     chosen = streams.of_set(any(header_of[row.depth].has_alpha for row in rows))
     in_memory = pipeline.streams_in_memory(rows, image_size, memory_gb * 2**30, chosen)
     load = pipeline.load_rows(rows, root, image_size, in_memory, chosen)
+    load = _with_aspects(load, [header_of[row.fg_bg] for row in rows])
     others = [stream for stream in chosen if stream not in in_memory]
     return Examples(rows, root, load, from_files=others)
+
+
+def _with_aspects(load, headers) -> pipeline.Load:
+    """Puts `streams.ASPECT` beside the streams, if not all pictures are squares."""
+    aspects = np.array([one.width / one.height for one in headers], np.float32)
+    if np.all(aspects == 1):
+        return load
+    known = tf.constant(aspects)
+    return lambda indices: load(indices) | {streams.ASPECT: tf.gather(known, indices)}
 
 
 def split_examples(

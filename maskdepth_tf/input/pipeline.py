@@ -267,14 +267,16 @@ def stream_bytes(rows: Sequence[Row], stream: streams.Stream, image_size: int) -
 
 def registered(example: augmentation.Streams) -> augmentation.Streams:
     """Brings the backgrounds of a batch onto their pictures, as prediction does."""
-    bg, fg_bg = (tf.cast(example[s.name], tf.float32) for s in streams.INPUTS)
-    bg = registering.register(bg, fg_bg).bg
-    return example | {"bg": tf.cast(bg, tf.uint8)}
+    rest = dict(example)
+    bg, fg_bg = (tf.cast(rest[s.name], tf.float32) for s in streams.INPUTS)
+    bg = registering.register(bg, fg_bg, aspect=rest.pop(streams.ASPECT, None)).bg
+    return rest | {"bg": tf.cast(bg, tf.uint8)}
 
 
 def split_example(example: augmentation.Streams) -> Batch:
-    """Divides the streams of a batch into the model's inputs and its targets."""
-    inputs = {stream.name: example[stream.name] for stream in streams.INPUTS}
+    """Divides a batch into inputs, `streams.ASPECT` beside them, and targets."""
+    names = [*(stream.name for stream in streams.INPUTS), streams.ASPECT]
+    inputs = {name: example[name] for name in names if name in example}
     depth = example["depth"]
     if depth.dtype == streams.HOLED_DEPTH.dtype:
         is_known = depth >= 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from maskdepth_tf import cli, config, evaluate, export
+from maskdepth_tf import cli, config, evaluate, export, streams
 from maskdepth_tf.errors import DataError, StateError, UsageError
 from maskdepth_tf.images import pictures
 from maskdepth_tf.inference import loading, scoring
@@ -275,6 +275,16 @@ def test_saved_model_scores_the_same(trained, labels_file, labels_scores, tmp_pa
     assert scores["parameters"] == labels_scores["parameters"]
     for part in ("mask", "depth"):
         assert scores[part] == pytest.approx(labels_scores[part], abs=1e-4)
+    ours, exported = map(scoring.load_scorable, (trained, tmp_path))
+    draws = np.random.default_rng(0)
+    wide = {
+        name: tf.constant(draws.integers(0, 256, (1, 16, 16, 3)), tf.uint8)
+        for name in ("bg", "fg_bg")
+    } | {streams.ASPECT: tf.constant([1.5])}
+    expected, found = ours.outputs(wide), exported.outputs(wide)
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-4)
 
 
 def test_foreign_saved_model(tmp_path):

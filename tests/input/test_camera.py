@@ -102,25 +102,29 @@ def test_shares(name):
 def test_moving_by_hand():
     image = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
     image = tf.repeat(image, 3, axis=3)
-    right = camera.move(image, tf.constant([[0.25, 0.0]]), tf.zeros(1), tf.zeros(1))
+    square, none = tf.ones(1), tf.zeros(1)
+    right = camera.move(image, tf.constant([[0.25, 0.0]]), none, none, square)
     # What was at column 0 is at column 1; within the cubic's error at the border.
     np.testing.assert_allclose(right[0, 1, 2:, 0], [5, 6], atol=0.2)
-    still = camera.move(image, tf.zeros([1, 2]), tf.zeros(1), tf.zeros(1))
+    still = camera.move(image, tf.zeros([1, 2]), none, none, square)
     np.testing.assert_array_equal(still, image)
 
 
+@pytest.mark.parametrize("aspect", [1.0, 1.5])
 @pytest.mark.parametrize(
     ("shift", "zoom", "turn"),
     [((0.03, -0.02), 0.0, 0.0), ((0.0, 0.0), 0.02, 0.0), ((0.01, 0.02), -0.02, 1.5)],
 )
-def test_registration_finds_what_was_moved(shift, zoom, turn):
+def test_registration_finds_what_was_moved(shift, zoom, turn, aspect):
     room = rooms(1, 128)
     turn = math.radians(turn)
     args = (tf.constant([shift]), tf.constant([zoom]), tf.constant([turn]))
-    moved = camera.move(room, *args)
-    warp, _ = geometry.estimate(moved, room)
+    shape = tf.constant([aspect])
+    moved = camera.move(room, *args, shape)
+    warp, _ = geometry.estimate(moved, room, aspect=shape)
     cosine, sine = (1 + zoom) * math.cos(turn), (1 + zoom) * math.sin(turn)
-    expected = [[cosine, -sine, shift[0], sine, cosine, shift[1]]]
+    first = [cosine, -sine / aspect, shift[0]]
+    expected = [[*first, sine * aspect, cosine, shift[1]]]
     np.testing.assert_allclose(warp, expected, atol=1.5e-3)
 
 

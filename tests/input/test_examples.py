@@ -36,6 +36,26 @@ def test_memory_and_files_give_the_same(labels_file, whole):
         np.testing.assert_array_equal(first(from_files)[name], image)
 
 
+def test_what_was_no_square_says_so(tmp_path, whole):
+    labels_path = make_labelled_set(tmp_path / "set", rows=8)
+    row = labels.read(labels_path)[1]
+    for stream in streams.STREAMS:
+        wide = np.zeros((12, 20, stream.channels), np.uint8).squeeze()
+        path = labels_path.parent / getattr(row, stream.name)
+        path.write_bytes(encoding.encode_png(wide))
+    for memory_gb in (0, 1):
+        found = opened(labels_path, memory_gb=memory_gb)
+        batch = found.load(tf.constant([0, 1], tf.int64))
+        np.testing.assert_allclose(batch[streams.ASPECT], [1, 20 / 12])
+        inputs, targets = pipeline.split_example(batch)
+        assert set(inputs) == {"bg", "fg_bg", streams.ASPECT}
+        assert set(targets) == {"mask", "depth"}
+        # What is registered needs to say it no longer.
+        inputs, _ = pipeline.split_example(pipeline.registered(batch))
+        assert set(inputs) == {"bg", "fg_bg"}
+    assert streams.ASPECT not in first(whole)
+
+
 def test_a_map_with_alpha_gives_all_maps_room_for_holes(tmp_path, whole):
     labels_path = make_labelled_set(tmp_path / "set", rows=8)
     path = labels_path.parent / "depth/1.png"
