@@ -187,8 +187,7 @@ def make_disturbance(
             on = chosen(draws, Column.IS_LIT, light_probability)
             exposure = exposure_range * signed[:, Column.EXPOSURE, tf.newaxis]
             exposure += balance_range * signed[:, Column.BALANCE : Column.BALANCE + 3]
-            gain = tf.exp(exposure)
-            gamma = tf.exp(gamma_range * signed[:, Column.GAMMA])
+            gain, gamma = map(tf.exp, (exposure, gamma_range * signed[:, Column.GAMMA]))
             vignette = vignette_range * draws[:, Column.VIGNETTE]
             which = draws[:, Column.LIT_PICTURE]
             bg, fg_bg = _one_of(bg, fg_bg, on, which, light, gain, gamma, vignette)
