@@ -48,7 +48,7 @@ def make(
     """
     contents = probing.probe(source)
     wanted = [targets.find(flag, path, onto) for flag, path in outputs.items()]
-    folder = files.partial_of(wanted[0].path)
+    folder, *_ = [files.partial_of(t.path, f"--{t.flag}") for t in wanted]
     for target in wanted:
         _warn_of_sounds(target, contents.audio)
         _check_free(target.path, source, force or folder.is_dir())

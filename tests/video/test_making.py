@@ -188,6 +188,7 @@ def test_other_settings_are_refused_and_begin_anew_by_force(clip, monkeypatch, c
     assert run("--output", "out.mp4", "--onto", "blur", "--force") == 0
 
 
+KEEPS = "must not be the current folder, one around it or a mount point."
 BAD = {
     "exists": (("--output", "there.mp4"), "there.mp4: exists; --force replaces it"),
     "suffix": (
@@ -208,6 +209,13 @@ BAD = {
         "--onto must be a colour such as #00b140, a picture, or blur. Received: #12",
     ),
     "nothing": ((), "--output or --depth must be given"),
+    "here": (("--output", "."), f"--output {KEEPS} Received: ."),
+    "here by force": (("--output", ".", "--force"), f"--output {KEEPS} Received: ."),
+    "root": (("--depth", "/", "--force"), f"--depth {KEEPS} Received: /"),
+    "around": (
+        ("--output", "out.mp4", "--depth", "..", "--force"),
+        f"--depth {KEEPS} Received: ..",
+    ),
 }
 
 
