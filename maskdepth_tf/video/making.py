@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from maskdepth_tf import __version__, cli, files, workers
-from maskdepth_tf.errors import Stopped, UsageError
+from maskdepth_tf.errors import Stopped
 from maskdepth_tf.images import encoding as pictures
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import loading
@@ -40,7 +40,7 @@ def make(
         outputs: Paths by "output" and "depth"; one of them at least.
         onto: What stands behind the foreground, as `rendering.find_backdrop`.
         model: The network, as `loading.load_network`.
-        force: Whether to replace what is there, and to begin anew.
+        force: Whether to replace earlier results, and to begin anew.
         in_json: Whether to tell progress and results in JSON, a line each.
 
     Raises:
@@ -49,9 +49,8 @@ def make(
     contents = probing.probe(source)
     wanted = [targets.find(flag, path, onto) for flag, path in outputs.items()]
     folder, *_ = [files.partial_of(t.path, f"--{t.flag}") for t in wanted]
-    for target in wanted:
-        _warn_of_sounds(target, contents.audio)
-        _check_free(target.path, source, force or folder.is_dir())
+    sources = [path for path in (source, bg, onto) if os.path.exists(path)]
+    targets.check_free(wanted, sources, force)
     picture = None if bg == backgrounds.AUTO else preprocessing.read_rgb(bg)
     settings = {
         "version": __version__,
@@ -66,6 +65,8 @@ def make(
             picture = _find_background(source, folder / "background.png")
         refines = "output" in outputs
         follower = Follower(*loading.load_network(model), picture, refines)
+        for target in wanted:
+            _warn_of_sounds(target, contents.audio)
         if made.num_frames:
             print(f"going on after {made.num_frames} frames", file=sys.stderr)
         begun, before = time.perf_counter(), made.num_frames
@@ -75,8 +76,11 @@ def make(
         ):
             converting.convert(source, wanted, follower, made, lambda _: advance(1))
         rate = (made.num_frames - before) / (time.perf_counter() - begun)
-        for target in wanted:
-            target.join(made.done, folder, source, contents.audio)
+        wholes = [t.join(made.done, folder, source, contents.audio) for t in wanted]
+        # Somebody may have put something there meanwhile.
+        targets.check_free(wanted, sources, force)
+        for target, whole in zip(wanted, wholes, strict=True):
+            target.place(whole)
         num_frames = made.num_frames
     shutil.rmtree(folder)
     paths = [cli.printable(target.path) for target in wanted]
@@ -134,13 +138,3 @@ def _warn_of_sounds(target: targets.Target, sounds: tuple[str, ...]) -> None:
             f"becomes {target.kind.converts.removeprefix('lib')}",
             file=sys.stderr,
         )
-
-
-def _check_free(path: Path, source: str, may_replace: bool) -> None:
-    """Refuses to write over anything."""
-    if not path.exists():
-        return
-    if path.samefile(source):
-        raise UsageError(f"{path}: is read and would be replaced by a result")
-    if not may_replace:
-        raise UsageError(f"{path}: exists; --force replaces it")
