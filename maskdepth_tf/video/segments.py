@@ -32,6 +32,8 @@ from maskdepth_tf.video.codecs.decoding import Look
 LENGTH = 240
 """Frames of a segment."""
 _BEGUN = "begun-"
+_LOCK = "lock"
+_SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -127,34 +129,52 @@ def claim(folder: Path, settings: dict, force: bool) -> Iterator[Segments]:
 
     Raises:
         LockedError: If another process is at work there.
-        StateError: If it was begun with other settings.
+        StateError: If it was begun with other settings, or is something else.
     """
+    _check_ours(folder)
     folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "ab") as lock:
+    with open(folder / _LOCK, "ab") as lock:
         try:
             # The system lets go of it when the process ends, however it ends.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(f"{folder}: another process is at work there") from None
-        path = folder / "settings.json"
-        if path.exists():
-            _check_same(path, settings, force)
-        if not path.exists():
-            files.write_json(path, settings)
+        if not _is_begun(folder, settings, force):
+            _forget(folder)
+            files.write_json(folder / _SETTINGS, settings)
         yield Segments(folder)
 
 
-def _check_same(path, settings, force) -> None:
-    """Refuses other settings than those at `path`, or removes what they made."""
-    before = files.parse_json(path.read_bytes(), path)
-    names = [name for name in settings if before.get(name) != settings[name]]
-    if not names:
-        return
-    if not force:
+def _check_ours(folder: Path) -> None:
+    """Refuses what no run has left: it would be removed."""
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if os.path.lexists(folder) and not is_empty and not (folder / _LOCK).is_file():
         raise StateError(
-            f"{path.parent}: was begun with another {names[0]}; --force begins anew"
+            f"{folder}: must be a video in the making or not be there, is something "
+            "else"
         )
-    os.unlink(path)
-    for entry in path.parent.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
+
+
+def _is_begun(folder: Path, settings: dict, force: bool) -> bool:
+    """Whether it was begun with these settings; refuses others without `force`."""
+    path = folder / _SETTINGS
+    if not path.exists():
+        return False
+    before = files.parse_json(path.read_bytes(), path)
+    names = [n for n in settings | before if before.get(n) != settings.get(n)]
+    if names and not force:
+        raise StateError(
+            f"{folder}: was begun with another {names[0]}; --force begins anew"
+        )
+    return not names
+
+
+def _forget(folder: Path) -> None:
+    """Removes all that a former run has left but the lock."""
+    # Without settings, what is left counts for nothing: this may be killed, too.
+    (folder / _SETTINGS).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()

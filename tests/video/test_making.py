@@ -2,6 +2,7 @@ import errno
 import fcntl
 import itertools
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from benchmarks import made_videos as videos
 from benchmarks.made_videos import HEIGHT, SIDE, WIDTH
 from maskdepth_tf import cli, predict
 from maskdepth_tf.inference import loading
-from maskdepth_tf.video import converting, segments
+from maskdepth_tf.video import converting, making, segments
 from maskdepth_tf.video.codecs import encoding
+from maskdepth_tf.video.following import Follower
 
 COUNT = 13
 
@@ -33,20 +35,27 @@ def run(*arguments, video="in.mp4", bg="room.png"):
     return cli.run(predict.main, ["--video", video, "--bg", bg, *arguments])
 
 
-def interrupt(monkeypatch, *arguments, after=7, **options):
-    """Ends a run as Ctrl-C does, when so many frames are written."""
-    whole = converting.convert
+def interrupt(monkeypatch, *arguments, **options):
+    """Ends a run as Ctrl-C does, in its second segment, when the first is complete."""
+    convert, complete = converting.convert, segments.Segments.complete
+    is_complete = threading.Event()
+
+    def tell(*arguments):
+        complete(*arguments)
+        is_complete.set()
 
     def end_early(source, wanted, follower, made, advance):
         def count(frame):
             advance(frame)
-            if frame.number + 1 == after:
+            if frame.number == 6:
+                is_complete.wait()
                 raise KeyboardInterrupt
 
-        whole(source, wanted, follower, made, count)
+        convert(source, wanted, follower, made, count)
 
     with monkeypatch.context() as patch:
         patch.setattr(converting, "convert", end_early)
+        patch.setattr(segments.Segments, "complete", tell)
         assert run(*arguments, **options) == 130
 
 
@@ -203,14 +212,8 @@ def test_a_full_disk_is_one_line_and_what_is_done_is_kept(clip, monkeypatch, cap
 
 
 def test_other_settings_are_refused_and_begin_anew_by_force(clip, monkeypatch, capsys):
-    def stop(self, time, pixels):
-        raise KeyboardInterrupt
-
-    whole = encoding.Encoder.write
-    monkeypatch.setattr(encoding.Encoder, "write", stop)
-    assert run("--output", "out.mp4") == 130
-    assert "interrupted: " in capsys.readouterr().err
-    monkeypatch.setattr(encoding.Encoder, "write", whole)
+    interrupt(monkeypatch, "--output", "out.mp4")
+    assert "interrupted: 5 frames are kept" in capsys.readouterr().err
     assert run("--output", "out.mp4", "--onto", "blur") == 4
     expected = "out.mp4.partial: was begun with another onto; --force begins anew"
     assert capsys.readouterr().err == f"error: {expected}\n"
@@ -219,6 +222,60 @@ def test_other_settings_are_refused_and_begin_anew_by_force(clip, monkeypatch, c
         assert run("--output", "out.mp4") == 6
     assert "another process is at work there" in capsys.readouterr().err
     assert run("--output", "out.mp4", "--onto", "blur", "--force") == 0
+
+
+def fast_clip(path, grey):
+    """A clip of a thing that leaves a room of a grey."""
+    shown = [*videos.frames(COUNT)[::2], *[videos.room() for _ in range(COUNT // 2)]]
+    for frame in shown:
+        frame[frame[..., 0] == 90] = grey
+    videos.make_clip(path, shown, sound=None)
+
+
+def test_beginning_anew_forgets_the_background_of_another_clip(
+    clip, monkeypatch, capsys
+):
+    fast_clip("dark.mp4", 40)
+    fast_clip("light.mp4", 200)
+    flags = ("--output", "out.mov")
+    interrupt(monkeypatch, *flags, video="dark.mp4", bg="auto")
+    assert os.path.exists("out.mov.partial/background.png")
+    found = []
+
+    def keep(network, side, bg, refines):
+        found.append(bg)
+        return Follower(network, side, bg, refines)
+
+    monkeypatch.setattr(making, "Follower", keep)
+    assert run(*flags, "--force", video="light.mp4", bg="auto") == 0
+    assert abs(np.median(found[0]) - 200) < 4
+    assert sorted(os.listdir()) == [
+        "dark.mp4",
+        "in.mp4",
+        "light.mp4",
+        "out.mov",
+        "room.png",
+    ]
+
+
+def test_an_output_more_or_less_is_another_setting(clip, monkeypatch, capsys):
+    outputs = ("--output", "out.mp4", "--depth", "depth.mkv")
+    interrupt(monkeypatch, *outputs)
+    line = refused(capsys, 4, *outputs[:2])
+    assert line == "out.mp4.partial: was begun with another depth; --force begins anew"
+    assert run(*outputs) == 0
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_no_run_has_left_is_kept(clip, kind, capsys):
+    mine = Path("out.mp4.partial")
+    if kind == "folder":
+        mine.mkdir()
+        mine /= "mine"
+    mine.write_bytes(b"mine")
+    expected = "must be a video in the making or not be there, is something else"
+    line = refused(capsys, 4, "--output", "out.mp4", "--force")
+    assert line == f"out.mp4.partial: {expected}"
 
 
 @pytest.mark.parametrize("flag", ["--output", "--depth"])
