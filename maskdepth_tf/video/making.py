@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -81,10 +80,8 @@ def make(
         targets.check_free(wanted, sources, force)
         for target, whole in zip(wanted, wholes, strict=True):
             target.place(whole)
-        num_frames = made.num_frames
-    shutil.rmtree(folder)
     paths = [cli.printable(target.path) for target in wanted]
-    _tell(num_frames, rate, paths, in_json)
+    _tell(made.num_frames, rate, paths, in_json)
 
 
 def _tell(num_frames: int, rate: float, paths: list[str], in_json: bool) -> None:

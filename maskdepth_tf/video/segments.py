@@ -76,7 +76,7 @@ class Segments:
         self.done: list[Segment] = []
         for path in folder.glob(f"{_BEGUN}*"):
             shutil.rmtree(path)
-        while (path := folder / f"{len(self.done):05d}").is_dir():
+        while (path := folder / _name(len(self.done))).is_dir():
             told = files.parse_json((path / "segment.json").read_bytes(), path)
             times = tuple(Fraction(time) for time in told["times"])
             look = Look.of_json(told["look"])
@@ -112,24 +112,30 @@ class Segments:
         told = {"first": first, "times": list(map(str, times)), "look": look.to_json()}
         (folder / "segment.json").write_text(json.dumps(told), encoding="ascii")
         np.savez(folder / "state.npz", **state)  # type: ignore[arg-type]
-        final = self.folder / f"{len(self.done):05d}"
+        final = self.folder / _name(len(self.done))
         folder.rename(final)
         self.done.append(Segment(final, first, tuple(times), look))
+
+
+def _name(number: int) -> str:
+    """Of a segment's folder."""
+    return f"{number:05d}"
 
 
 @contextlib.contextmanager
 def claim(folder: Path, settings: dict, force: bool) -> Iterator[Segments]:
     """Holds the folder of a video in the making for this process.
 
+    It is removed when the body ends, unless an error ends it and frames are done.
+
     Args:
         folder: Where its segments are or will be.
-        settings: What is made of what; what is there must have been begun with the
-            same.
-        force: Whether to begin anew if it was not.
+        settings: What is made of what; frames that are there must be of the same.
+        force: Whether to begin anew if they are not.
 
     Raises:
         LockedError: If another process is at work there.
-        StateError: If it was begun with other settings, or is something else.
+        StateError: If frames are there of other settings, or it is something else.
     """
     _check_ours(folder)
     folder.mkdir(exist_ok=True)
@@ -142,7 +148,14 @@ def claim(folder: Path, settings: dict, force: bool) -> Iterator[Segments]:
         if not _is_begun(folder, settings, force):
             _forget(folder)
             files.write_json(folder / _SETTINGS, settings)
-        yield Segments(folder)
+        made = Segments(folder)
+        try:
+            yield made
+        except BaseException:
+            if not made.done:
+                _remove(folder)
+            raise
+        _remove(folder)
 
 
 def _check_ours(folder: Path) -> None:
@@ -156,17 +169,23 @@ def _check_ours(folder: Path) -> None:
 
 
 def _is_begun(folder: Path, settings: dict, force: bool) -> bool:
-    """Whether it was begun with these settings; refuses others without `force`."""
+    """Whether it was begun with these settings; keeps frames of others from harm."""
     path = folder / _SETTINGS
     if not path.exists():
         return False
     before = files.parse_json(path.read_bytes(), path)
     names = [n for n in settings | before if before.get(n) != settings.get(n)]
-    if names and not force:
+    if names and (folder / _name(0)).is_dir() and not force:
         raise StateError(
             f"{folder}: was begun with another {names[0]}; --force begins anew"
         )
     return not names
+
+
+def _remove(folder: Path) -> None:
+    """Removes all, the lock last: what has none is not ours."""
+    _forget(folder)
+    shutil.rmtree(folder)
 
 
 def _forget(folder: Path) -> None:

@@ -266,6 +266,24 @@ def test_an_output_more_or_less_is_another_setting(clip, monkeypatch, capsys):
     assert run(*outputs) == 0
 
 
+def test_a_start_that_was_refused_hinders_no_other(clip, capsys):
+    videos.make_clip("still.mp4", [videos.room()] * 3)
+    flags = ("--output", "out.mp4")
+    line = refused(capsys, 3, *flags, video="still.mp4", bg="auto")
+    assert line.startswith("still.mp4: --bg auto finds what moves, and nothing moves")
+    assert not os.path.exists("out.mp4.partial")
+    assert run(*flags, video="still.mp4") == 0
+
+
+def test_what_a_kill_before_the_first_frames_leaves_hinders_nothing(clip):
+    partial = Path("out.mp4.partial")
+    (partial / "begun-0123").mkdir(parents=True)
+    (partial / "lock").touch()
+    (partial / "settings.json").write_text('{"background": "auto"}')
+    assert run("--output", "out.mp4") == 0
+    assert not partial.exists()
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_what_no_run_has_left_is_kept(clip, kind, capsys):
     mine = Path("out.mp4.partial")
