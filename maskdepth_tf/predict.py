@@ -66,8 +66,8 @@ def _check(parser, args) -> None:
         parser.error("--virtual-camera must stand beside --webcam")
     if args.fg_bg and not args.output:
         parser.error("--output DIR must be given")
-    if args.video and not (args.output or args.depth):
-        parser.error("--output or --depth must be given")
+    if args.video:
+        _check_outputs(parser, args)
     if args.resume and not args.fg_bg:
         parser.error("--resume must stand beside --fg-bg; a video goes on by itself")
     if args.beam is not None and not args.fg_bg:
@@ -76,6 +76,18 @@ def _check(parser, args) -> None:
         parser.error("--exchange must stand beside --beam")
     if args.fg_bg and (args.depth or args.onto != ONTO):
         parser.error("--depth and --onto must not stand beside --fg-bg")
+
+
+def _check_outputs(parser, args) -> None:
+    """Refuses outputs of a video of which one would be lost."""
+    places = [os.path.realpath(path) for path in (args.output, args.depth) if path]
+    if not places:
+        parser.error("--output or --depth must be given")
+    if len(places) == 2 and os.path.commonpath(places) in places:
+        parser.error(
+            "--output and --depth must not be the same, and neither in the other. "
+            f"Received: {args.output} and {args.depth}"
+        )
 
 
 def _predict_video(args) -> None:

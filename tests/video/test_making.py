@@ -374,6 +374,7 @@ def test_no_source_is_replaced(clip, capsys):
 
 
 KEEPS = "must not be the current folder, one around it or a mount point."
+APART = "--output and --depth must not be the same, and neither in the other."
 BAD = {
     "exists": (("--output", "there.mp4"), "there.mp4: exists; --force replaces it"),
     "suffix": (
@@ -394,13 +395,26 @@ BAD = {
         "--onto must be a colour such as #00b140, a picture, or blur. Received: #12",
     ),
     "nothing": ((), "--output or --depth must be given"),
+    "same file": (
+        ("--output", "both.mp4", "--depth", "./both.mp4"),
+        f"{APART} Received: both.mp4 and ./both.mp4",
+    ),
+    "same folder": (
+        ("--output", "both", "--depth", "both/"),
+        f"{APART} Received: both and both/",
+    ),
+    "in the other": (
+        ("--output", "both/out.mp4", "--depth", "both", "--force"),
+        f"{APART} Received: both/out.mp4 and both",
+    ),
     "here": (("--output", "."), f"--output {KEEPS} Received: ."),
     "here by force": (("--output", ".", "--force"), f"--output {KEEPS} Received: ."),
     "root": (("--depth", "/", "--force"), f"--depth {KEEPS} Received: /"),
-    "around": (
-        ("--output", "out.mp4", "--depth", "..", "--force"),
-        f"--depth {KEEPS} Received: ..",
+    "here beside another": (
+        ("--output", "../out.mp4", "--depth", ".", "--force"),
+        f"--depth {KEEPS} Received: .",
     ),
+    "around": (("--depth", "..", "--force"), f"--depth {KEEPS} Received: .."),
 }
 
 
