@@ -375,6 +375,7 @@ def test_no_source_is_replaced(clip, capsys):
 
 KEEPS = "must not be the current folder, one around it or a mount point."
 APART = "--output and --depth must not be the same, and neither in the other."
+ONTO = "--onto must be a colour such as #00b140, a picture that is there, or blur."
 BAD = {
     "exists": (("--output", "there.mp4"), "there.mp4: exists; --force replaces it"),
     "suffix": (
@@ -392,7 +393,23 @@ BAD = {
     ),
     "colour": (
         ("--output", "out.mp4", "--onto", "#12"),
-        "--onto must be a colour such as #00b140, a picture, or blur. Received: #12",
+        f"{ONTO} Received: #12",
+    ),
+    "colour's name": (
+        ("--output", "out.mp4", "--onto", "green"),
+        f"{ONTO} Received: green",
+    ),
+    "on alpha": (
+        ("--output", "out.mov", "--onto", "blur"),
+        "--onto must stand beside an --output that ends in .mp4",
+    ),
+    "on a folder's alpha": (
+        ("--output", "out", "--onto", "#204080"),
+        "--onto must stand beside an --output that ends in .mp4",
+    ),
+    "on depth": (
+        ("--depth", "out.mp4", "--onto", "room.png"),
+        "--onto must stand beside an --output that ends in .mp4",
     ),
     "nothing": ((), "--output or --depth must be given"),
     "same file": (
