@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from maskdepth_tf.errors import Stopped
 from maskdepth_tf.images import encoding as pictures
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import loading
+from maskdepth_tf.registration import describing
 from maskdepth_tf.training import presets
 from maskdepth_tf.video import backgrounds, converting, segments, targets
 from maskdepth_tf.video.codecs import encoding, probing
@@ -51,14 +52,7 @@ def make(
     sources = [path for path in (source, bg, onto) if os.path.exists(path)]
     targets.check_free(wanted, sources, force)
     picture = None if bg == backgrounds.AUTO else preprocessing.read_rgb(bg)
-    settings = {
-        "version": __version__,
-        "video": files.identity(source),
-        "background": backgrounds.AUTO if picture is None else files.identity(bg),
-        "network": files.identity(presets.find(model)),
-        "onto": onto,
-        **{name: os.path.abspath(path) for name, path in outputs.items()},
-    }
+    settings = _settings(source, bg, outputs, onto, model)
     with segments.claim(folder, settings, force) as made:
         if picture is None:
             picture = _find_background(source, folder / "background.png")
@@ -81,14 +75,49 @@ def make(
         for target, whole in zip(wanted, wholes, strict=True):
             target.place(whole)
     paths = [cli.printable(target.path) for target in wanted]
-    _tell(made.num_frames, rate, paths, in_json)
+    found = [f"{cli.printable(source)}: {text}" for text in doubts(made.done)]
+    _tell(made.num_frames, rate, paths, found, in_json)
 
 
-def _tell(num_frames: int, rate: float, paths: list[str], in_json: bool) -> None:
-    """Says what was made."""
+def _settings(source, bg, outputs, onto, model) -> dict:
+    """What the frames depend on."""
+    return {
+        "version": __version__,
+        "video": files.identity(source),
+        "background": bg if bg == backgrounds.AUTO else files.identity(bg),
+        "network": files.identity(presets.find(model)),
+        "onto": onto,
+        **{name: os.path.abspath(path) for name, path in outputs.items()},
+    }
+
+
+def doubts(made: Sequence[segments.Segment]) -> list[str]:
+    """What the user should know: that most frames hardly fit the background."""
+    frames = [
+        (mismatch, time)
+        for segment in made
+        for mismatch, time in zip(segment.mismatches, segment.times, strict=True)
+    ]
+    bad = sum(mismatch > describing.MISMATCH for mismatch, _ in frames)
+    if 2 * bad <= len(frames):
+        return []
+    mismatch, time = max(frames)
+    return [
+        f"in {bad / len(frames):.0%} of the frames more than {describing.MISMATCH:.0%} "
+        "of the picture does not fit its background, whatever is corrected (at worst "
+        f"{mismatch:.0%}, at {float(time):.1f} s); is it of the same place?"
+    ]
+
+
+def _tell(
+    num_frames: int, rate: float, paths: list[str], found: list[str], in_json: bool
+) -> None:
+    """Says what was made, and what the user should know of it."""
+    for text in found:
+        print(f"warning: {text}", file=sys.stderr)
     if in_json:
         told = {"event": "done", "frames": num_frames, "rate": round(rate, 3)}
-        print(json.dumps(told | {"paths": paths}))
+        print(json.dumps(told | {"paths": paths, "warnings": found}))
     else:
         print(f"{num_frames} frames ({rate:.1f}/s) written to {', '.join(paths)}")
 

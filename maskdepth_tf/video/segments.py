@@ -5,7 +5,7 @@
       lock               held by the process that is at work
       00000/             frames 0 to 239, complete or not there
         output.mp4 ...   one file for each output
-        segment.json     the numbers and times of its frames, and how they look
+        segment.json     its frames' numbers, times and fits, and how they look
         state.npz        what the next segment must know
 
 A segment is made in a folder of another name and then renamed. A process that is
@@ -44,12 +44,14 @@ class Segment:
         folder: Where it is.
         first: Number of its first frame.
         times: Of its frames, in seconds.
+        mismatches: Shares of its frames that do not fit the background, 0 to 1.
         look: Of the video.
     """
 
     folder: Path
     first: int
     times: tuple[Fraction, ...]
+    mismatches: tuple[float, ...]
     look: Look
 
     @property
@@ -79,8 +81,8 @@ class Segments:
         while (path := folder / _name(len(self.done))).is_dir():
             told = files.parse_json((path / "segment.json").read_bytes(), path)
             times = tuple(Fraction(time) for time in told["times"])
-            look = Look.of_json(told["look"])
-            self.done.append(Segment(path, told["first"], times, look))
+            mismatches, look = tuple(told["mismatches"]), Look.of_json(told["look"])
+            self.done.append(Segment(path, told["first"], times, mismatches, look))
 
     @property
     def num_frames(self) -> int:
@@ -97,6 +99,7 @@ class Segments:
         self,
         folder: Path,
         times: list[Fraction],
+        mismatches: list[float],
         look: Look,
         state: Mapping[str, np.ndarray],
     ) -> None:
@@ -105,16 +108,22 @@ class Segments:
         Args:
             folder: It.
             times: Of its frames, in seconds.
+            mismatches: Shares of its frames that do not fit the background, 0 to 1.
             look: Of the video.
             state: What the next segment must know.
         """
         first = self.num_frames
-        told = {"first": first, "times": list(map(str, times)), "look": look.to_json()}
+        told = {
+            "first": first,
+            "times": list(map(str, times)),
+            "mismatches": mismatches,
+            "look": look.to_json(),
+        }
         (folder / "segment.json").write_text(json.dumps(told), encoding="ascii")
         np.savez(folder / "state.npz", **state)  # type: ignore[arg-type]
         final = self.folder / _name(len(self.done))
         folder.rename(final)
-        self.done.append(Segment(final, first, tuple(times), look))
+        self.done.append(Segment(final, first, tuple(times), tuple(mismatches), look))
 
 
 def _name(number: int) -> str:
