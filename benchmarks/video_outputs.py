@@ -44,7 +44,7 @@ class Form:
         name: Of its file or folder.
         pixels: Its pixel format, as ffprobe calls it.
         clip: The codec of the clip's sound, one that such a file can hold.
-        onto: What stands behind the foreground.
+        onto: What stands behind the foreground, if that is not transparent.
         is_coloured: Whether its colours are the clip's.
     """
 
@@ -52,13 +52,13 @@ class Form:
     name: str
     pixels: str
     clip: str = AAC
-    onto: str = "#204080"
+    onto: str = ""
     is_coloured: bool = True
 
 
 RUNS = (
     (
-        Form("--output", "colour.mp4", "yuv420p"),
+        Form("--output", "colour.mp4", "yuv420p", onto="#204080"),
         Form("--depth", "depth.mkv", "gray16le", is_coloured=False),
     ),
     (
@@ -210,9 +210,10 @@ def make(forms: tuple[Form, ...], folder: Path) -> None:
     command += ["--video", forms[0].clip, "--bg", f"{forms[0].clip}.png"]
     for form in forms:
         command += [form.flag, form.name]
+        command += ["--onto", form.onto] if form.onto else []
     root = Path(__file__).resolve().parent.parent
     subprocess.run(
-        [*command, "--onto", forms[0].onto],
+        command,
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=folder,

@@ -56,8 +56,21 @@ def save_durably(
     _put(path, write, older, flush=_flush)
 
 
-def partial_of(output: Path) -> Path:
-    """Returns the folder beside an output that all is in until it is complete."""
+def partial_of(output: Path, flag: str = "--output") -> Path:
+    """Returns the folder beside an output that all is in until it is complete.
+
+    Args:
+        output: A file or folder; may still have to be made.
+        flag: What errors call it.
+
+    Raises:
+        UsageError: If nothing can take its place.
+    """
+    if output.is_mount() or Path.cwd().is_relative_to(output.resolve()):
+        raise UsageError(
+            f"{flag} must not be the current folder, one around it or a mount point. "
+            f"Received: {output}"
+        )
     return output.with_name(f"{output.name}.partial")
 
 
@@ -71,15 +84,11 @@ def names_in_output(output: Path, flag: str = "--output") -> list[str]:
     Raises:
         UsageError: If it can't be made, or not under another name first.
     """
-    if output.is_mount() or output.resolve() == Path.cwd():  # which keep their folder
-        raise UsageError(
-            f"{flag} must not be the current folder or a mount point. "
-            f"Received: {output}"
-        )
+    partial = partial_of(output, flag)
     try:
         names = sorted(os.listdir(output)) if output.exists() else []
         if not names:
-            partial_of(output).mkdir(parents=True, exist_ok=True)
+            partial.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise UsageError(
             f"{flag} must be a folder that can be made: {error.strerror}. "

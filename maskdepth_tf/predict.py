@@ -31,7 +31,7 @@ from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import headers, pairs
 from maskdepth_tf.training import presets
 from maskdepth_tf.video import backgrounds
-from maskdepth_tf.video.codecs import probing
+from maskdepth_tf.video.codecs import encoding, probing
 
 MOST_LINES = 20
 """Pictures of which each gets a line in a terminal; of more there is a bar."""
@@ -66,8 +66,8 @@ def _check(parser, args) -> None:
         parser.error("--virtual-camera must stand beside --webcam")
     if args.fg_bg and not args.output:
         parser.error("--output DIR must be given")
-    if args.video and not (args.output or args.depth):
-        parser.error("--output or --depth must be given")
+    if args.video:
+        _check_outputs(parser, args)
     if args.resume and not args.fg_bg:
         parser.error("--resume must stand beside --fg-bg; a video goes on by itself")
     if args.beam is not None and not args.fg_bg:
@@ -76,6 +76,21 @@ def _check(parser, args) -> None:
         parser.error("--exchange must stand beside --beam")
     if args.fg_bg and (args.depth or args.onto != ONTO):
         parser.error("--depth and --onto must not stand beside --fg-bg")
+
+
+def _check_outputs(parser, args) -> None:
+    """Refuses outputs of a video of which one would be lost, or that show no --onto."""
+    places = [os.path.realpath(path) for path in (args.output, args.depth) if path]
+    if not places:
+        parser.error("--output or --depth must be given")
+    if len(places) == 2 and os.path.commonpath(places) in places:
+        parser.error(
+            "--output and --depth must not be the same, and neither in the other. "
+            f"Received: {args.output} and {args.depth}"
+        )
+    suffix = encoding.H264.suffix
+    if args.onto != ONTO and not (args.output or "").lower().endswith(suffix):
+        parser.error(f"--onto must stand beside an --output that ends in {suffix}")
 
 
 def _predict_video(args) -> None:
@@ -306,9 +321,10 @@ def make_parser() -> cli.Parser:
     text = "of a video, its depth: .mkv has 16 bits, .mp4 colours, a folder gets "
     text += "16-bit PNGs"
     parser.add("--depth", "PATH", text)
-    text = "what .mp4 shows behind the foreground: a colour, a picture, or blur"
+    text = "what .mp4 and a webcam show behind the foreground: a colour such as "
+    text += "#00b140, a picture, or blur"
     parser.add("--onto", "WHAT", text, default=ONTO)
-    parser.switch("--force", "replace earlier results")
+    parser.switch("--force", "replace earlier results, and nothing but results")
     parser.switch("--resume", "go on with a folder: keep the results that are there")
     parser.switch("--json", "tell progress and results as JSON, a line each")
     cli.add_beam(parser, "results of a folder")

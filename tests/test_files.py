@@ -107,9 +107,17 @@ def test_outputs(tmp_path):
     assert files.names_in_output(tmp_path / "b") == ["mine"]
     with pytest.raises(errors.UsageError, match="folder that can be made: Not a dir"):
         files.names_in_output(tmp_path / "b" / "mine")
-    for output in (Path("/proc"), Path()):
-        with pytest.raises(errors.UsageError, match="current folder or a mount point"):
-            files.names_in_output(output)
+
+
+@pytest.mark.parametrize("output", [".", "..", "/", "/proc", "inner/.."])
+def test_what_keeps_its_folder_is_no_output(output, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inner").mkdir()
+    expected = "--convert must not be the current folder, one around it or a mount"
+    for check in (files.partial_of, files.names_in_output):
+        with pytest.raises(errors.UsageError, match=f"^{expected} point. Received: "):
+            check(Path(output), "--convert")
+    assert os.listdir(tmp_path) == ["inner"]
 
 
 def test_described_files(tmp_path):

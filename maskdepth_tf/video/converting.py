@@ -126,6 +126,7 @@ class _Part:
     ) -> None:
         self._targets, self._made, self._look = targets, made, first.look
         self._times: list[Fraction] = []
+        self._mismatches: list[float] = []
         self._written: deque[Future] = deque()
         self._folder = made.begin()
         self._writers = [
@@ -140,6 +141,7 @@ class _Part:
     def add(self, frame, answer, follower, drawing, writing, advance) -> None:
         """Has a frame drawn and written."""
         self._times.append(frame.time)
+        self._mismatches.append(answer.mismatch)
         begun = [drawing.submit(t.prepare, follower, answer) for t in self._targets]
         # An encoder takes a frame as slowly as it packs them.
         self._written.append(writing.submit(self._write, frame, begun, advance))
@@ -152,7 +154,9 @@ class _Part:
             self._written.popleft().result()
         for writer in self._writers:
             writer.end()
-        self._made.complete(self._folder, self._times, self._look, state)
+        self._made.complete(
+            self._folder, self._times, self._mismatches, self._look, state
+        )
 
     def close(self) -> None:
         """Ends the encoders, wherever they are."""

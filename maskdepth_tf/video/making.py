@@ -3,20 +3,20 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from maskdepth_tf import __version__, cli, files, workers
-from maskdepth_tf.errors import Stopped, UsageError
+from maskdepth_tf.errors import Stopped
 from maskdepth_tf.images import encoding as pictures
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import loading
+from maskdepth_tf.registration import describing
 from maskdepth_tf.training import presets
 from maskdepth_tf.video import backgrounds, converting, segments, targets
 from maskdepth_tf.video.codecs import encoding, probing
@@ -40,7 +40,7 @@ def make(
         outputs: Paths by "output" and "depth"; one of them at least.
         onto: What stands behind the foreground, as `rendering.find_backdrop`.
         model: The network, as `loading.load_network`.
-        force: Whether to replace what is there, and to begin anew.
+        force: Whether to replace earlier results, and to begin anew.
         in_json: Whether to tell progress and results in JSON, a line each.
 
     Raises:
@@ -48,24 +48,18 @@ def make(
     """
     contents = probing.probe(source)
     wanted = [targets.find(flag, path, onto) for flag, path in outputs.items()]
-    folder = files.partial_of(wanted[0].path)
-    for target in wanted:
-        _warn_of_sounds(target, contents.audio)
-        _check_free(target.path, source, force or folder.is_dir())
+    folder, *_ = [files.partial_of(t.path, f"--{t.flag}") for t in wanted]
+    sources = [path for path in (source, bg, onto) if os.path.exists(path)]
+    targets.check_free(wanted, sources, force)
     picture = None if bg == backgrounds.AUTO else preprocessing.read_rgb(bg)
-    settings = {
-        "version": __version__,
-        "video": files.identity(source),
-        "background": backgrounds.AUTO if picture is None else files.identity(bg),
-        "network": files.identity(presets.find(model)),
-        "onto": onto,
-        **{name: os.path.abspath(path) for name, path in outputs.items()},
-    }
+    settings = _settings(source, bg, outputs, onto, model)
     with segments.claim(folder, settings, force) as made:
         if picture is None:
             picture = _find_background(source, folder / "background.png")
         refines = "output" in outputs
         follower = Follower(*loading.load_network(model), picture, refines)
+        for target in wanted:
+            _warn_of_sounds(target, contents.audio)
         if made.num_frames:
             print(f"going on after {made.num_frames} frames", file=sys.stderr)
         begun, before = time.perf_counter(), made.num_frames
@@ -75,19 +69,55 @@ def make(
         ):
             converting.convert(source, wanted, follower, made, lambda _: advance(1))
         rate = (made.num_frames - before) / (time.perf_counter() - begun)
-        for target in wanted:
-            target.join(made.done, folder, source, contents.audio)
-        num_frames = made.num_frames
-    shutil.rmtree(folder)
+        wholes = [t.join(made.done, folder, source, contents.audio) for t in wanted]
+        # Somebody may have put something there meanwhile.
+        targets.check_free(wanted, sources, force)
+        for target, whole in zip(wanted, wholes, strict=True):
+            target.place(whole)
     paths = [cli.printable(target.path) for target in wanted]
-    _tell(num_frames, rate, paths, in_json)
+    found = [f"{cli.printable(source)}: {text}" for text in doubts(made.done)]
+    _tell(made.num_frames, rate, paths, found, in_json)
 
 
-def _tell(num_frames: int, rate: float, paths: list[str], in_json: bool) -> None:
-    """Says what was made."""
+def _settings(source, bg, outputs, onto, model) -> dict:
+    """What the frames depend on."""
+    return {
+        "version": __version__,
+        "video": files.identity(source),
+        "background": bg if bg == backgrounds.AUTO else files.identity(bg),
+        "network": files.identity(presets.find(model)),
+        "onto": onto,
+        **{name: os.path.abspath(path) for name, path in outputs.items()},
+    }
+
+
+def doubts(made: Sequence[segments.Segment]) -> list[str]:
+    """What the user should know: that most frames hardly fit the background."""
+    frames = [
+        (mismatch, time)
+        for segment in made
+        for mismatch, time in zip(segment.mismatches, segment.times, strict=True)
+    ]
+    bad = sum(mismatch > describing.MISMATCH for mismatch, _ in frames)
+    if 2 * bad <= len(frames):
+        return []
+    mismatch, time = max(frames)
+    return [
+        f"in {bad / len(frames):.0%} of the frames more than {describing.MISMATCH:.0%} "
+        "of the picture does not fit its background, whatever is corrected (at worst "
+        f"{mismatch:.0%}, at {float(time):.1f} s); is it of the same place?"
+    ]
+
+
+def _tell(
+    num_frames: int, rate: float, paths: list[str], found: list[str], in_json: bool
+) -> None:
+    """Says what was made, and what the user should know of it."""
+    for text in found:
+        print(f"warning: {text}", file=sys.stderr)
     if in_json:
         told = {"event": "done", "frames": num_frames, "rate": round(rate, 3)}
-        print(json.dumps(told | {"paths": paths}))
+        print(json.dumps(told | {"paths": paths, "warnings": found}))
     else:
         print(f"{num_frames} frames ({rate:.1f}/s) written to {', '.join(paths)}")
 
@@ -134,13 +164,3 @@ def _warn_of_sounds(target: targets.Target, sounds: tuple[str, ...]) -> None:
             f"becomes {target.kind.converts.removeprefix('lib')}",
             file=sys.stderr,
         )
-
-
-def _check_free(path: Path, source: str, may_replace: bool) -> None:
-    """Refuses to write over anything."""
-    if not path.exists():
-        return
-    if path.samefile(source):
-        raise UsageError(f"{path}: is read and would be replaced by a result")
-    if not may_replace:
-        raise UsageError(f"{path}: exists; --force replaces it")

@@ -3,6 +3,7 @@
 Shapes: H and W a frame's size, S the side of the network's square.
 """
 
+import os
 import re
 from collections.abc import Callable
 
@@ -34,19 +35,19 @@ def find_backdrop(onto: str) -> Backdrop:
 
     Raises:
         DataError: If it is a picture that cannot be read.
-        UsageError: If it is a colour that is none.
+        UsageError: If it is none of them.
     """
     if onto == BLUR:
         return _blurred
-    if onto.startswith("#"):
-        if not re.fullmatch("#[0-9a-fA-F]{6}", onto):
-            raise UsageError(
-                "--onto must be a colour such as #00b140, a picture, or blur. "
-                f"Received: {onto}"
-            )
+    if re.fullmatch("#[0-9a-fA-F]{6}", onto):
         fixed = np.full((1, 1, 3), list(bytes.fromhex(onto[1:])), np.uint8)
-    else:
+    elif os.path.exists(onto) and not onto.startswith("#"):
         fixed = preprocessing.read_rgb(onto)
+    else:
+        raise UsageError(
+            "--onto must be a colour such as #00b140, a picture that is there, or "
+            f"blur. Received: {onto}"
+        )
     filled: dict[tuple[int, ...], np.ndarray] = {}
 
     def backdrop(answer: Answer) -> np.ndarray:

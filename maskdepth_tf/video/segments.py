@@ -5,7 +5,7 @@
       lock               held by the process that is at work
       00000/             frames 0 to 239, complete or not there
         output.mp4 ...   one file for each output
-        segment.json     the numbers and times of its frames, and how they look
+        segment.json     its frames' numbers, times and fits, and how they look
         state.npz        what the next segment must know
 
 A segment is made in a folder of another name and then renamed. A process that is
@@ -32,6 +32,8 @@ from maskdepth_tf.video.codecs.decoding import Look
 LENGTH = 240
 """Frames of a segment."""
 _BEGUN = "begun-"
+_LOCK = "lock"
+_SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ class Segment:
         folder: Where it is.
         first: Number of its first frame.
         times: Of its frames, in seconds.
+        mismatches: Shares of its frames that do not fit the background, 0 to 1.
         look: Of the video.
     """
 
     folder: Path
     first: int
     times: tuple[Fraction, ...]
+    mismatches: tuple[float, ...]
     look: Look
 
     @property
@@ -74,11 +78,11 @@ class Segments:
         self.done: list[Segment] = []
         for path in folder.glob(f"{_BEGUN}*"):
             shutil.rmtree(path)
-        while (path := folder / f"{len(self.done):05d}").is_dir():
+        while (path := folder / _name(len(self.done))).is_dir():
             told = files.parse_json((path / "segment.json").read_bytes(), path)
             times = tuple(Fraction(time) for time in told["times"])
-            look = Look.of_json(told["look"])
-            self.done.append(Segment(path, told["first"], times, look))
+            mismatches, look = tuple(told["mismatches"]), Look.of_json(told["look"])
+            self.done.append(Segment(path, told["first"], times, mismatches, look))
 
     @property
     def num_frames(self) -> int:
@@ -95,6 +99,7 @@ class Segments:
         self,
         folder: Path,
         times: list[Fraction],
+        mismatches: list[float],
         look: Look,
         state: Mapping[str, np.ndarray],
     ) -> None:
@@ -103,58 +108,101 @@ class Segments:
         Args:
             folder: It.
             times: Of its frames, in seconds.
+            mismatches: Shares of its frames that do not fit the background, 0 to 1.
             look: Of the video.
             state: What the next segment must know.
         """
         first = self.num_frames
-        told = {"first": first, "times": list(map(str, times)), "look": look.to_json()}
+        told = {
+            "first": first,
+            "times": list(map(str, times)),
+            "mismatches": mismatches,
+            "look": look.to_json(),
+        }
         (folder / "segment.json").write_text(json.dumps(told), encoding="ascii")
         np.savez(folder / "state.npz", **state)  # type: ignore[arg-type]
-        final = self.folder / f"{len(self.done):05d}"
+        final = self.folder / _name(len(self.done))
         folder.rename(final)
-        self.done.append(Segment(final, first, tuple(times), look))
+        self.done.append(Segment(final, first, tuple(times), tuple(mismatches), look))
+
+
+def _name(number: int) -> str:
+    """Of a segment's folder."""
+    return f"{number:05d}"
 
 
 @contextlib.contextmanager
 def claim(folder: Path, settings: dict, force: bool) -> Iterator[Segments]:
     """Holds the folder of a video in the making for this process.
 
+    It is removed when the body ends, unless an error ends it and frames are done.
+
     Args:
         folder: Where its segments are or will be.
-        settings: What is made of what; what is there must have been begun with the
-            same.
-        force: Whether to begin anew if it was not.
+        settings: What is made of what; frames that are there must be of the same.
+        force: Whether to begin anew if they are not.
 
     Raises:
         LockedError: If another process is at work there.
-        StateError: If it was begun with other settings.
+        StateError: If frames are there of other settings, or it is something else.
     """
+    _check_ours(folder)
     folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "ab") as lock:
+    with open(folder / _LOCK, "ab") as lock:
         try:
             # The system lets go of it when the process ends, however it ends.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(f"{folder}: another process is at work there") from None
-        path = folder / "settings.json"
-        if path.exists():
-            _check_same(path, settings, force)
-        if not path.exists():
-            files.write_json(path, settings)
-        yield Segments(folder)
+        if not _is_begun(folder, settings, force):
+            _forget(folder)
+            files.write_json(folder / _SETTINGS, settings)
+        made = Segments(folder)
+        try:
+            yield made
+        except BaseException:
+            if not made.done:
+                _remove(folder)
+            raise
+        _remove(folder)
 
 
-def _check_same(path, settings, force) -> None:
-    """Refuses other settings than those at `path`, or removes what they made."""
-    before = files.parse_json(path.read_bytes(), path)
-    names = [name for name in settings if before.get(name) != settings[name]]
-    if not names:
-        return
-    if not force:
+def _check_ours(folder: Path) -> None:
+    """Refuses what no run has left: it would be removed."""
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if os.path.lexists(folder) and not is_empty and not (folder / _LOCK).is_file():
         raise StateError(
-            f"{path.parent}: was begun with another {names[0]}; --force begins anew"
+            f"{folder}: must be a video in the making or not be there, is something "
+            "else"
         )
-    os.unlink(path)
-    for entry in path.parent.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
+
+
+def _is_begun(folder: Path, settings: dict, force: bool) -> bool:
+    """Whether it was begun with these settings; keeps frames of others from harm."""
+    path = folder / _SETTINGS
+    if not path.exists():
+        return False
+    before = files.parse_json(path.read_bytes(), path)
+    names = [n for n in settings | before if before.get(n) != settings.get(n)]
+    if names and (folder / _name(0)).is_dir() and not force:
+        raise StateError(
+            f"{folder}: was begun with another {names[0]}; --force begins anew"
+        )
+    return not names
+
+
+def _remove(folder: Path) -> None:
+    """Removes all, the lock last: what has none is not ours."""
+    _forget(folder)
+    shutil.rmtree(folder)
+
+
+def _forget(folder: Path) -> None:
+    """Removes all that a former run has left but the lock."""
+    # Without settings, what is left counts for nothing: this may be killed, too.
+    (folder / _SETTINGS).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()

@@ -12,6 +12,7 @@ Beside the PNGs lies `timestamps.txt`, a line in milliseconds for each frame.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from maskdepth_tf.video.following import Answer, Follower
 from maskdepth_tf.video.segments import Segment
 
 TIMESTAMPS = "timestamps.txt"
+_RESULT = re.compile(rf"\d{{8,}}\.png|{re.escape(TIMESTAMPS)}")
 _FORMATS = {
     "output": (encoding.H264, encoding.PRORES, encoding.VP9),
     "depth": (encoding.FFV1, encoding.H264),
@@ -98,23 +100,34 @@ class Target:
         folder: Path,
         source: str,
         sounds: tuple[str, ...],
-    ) -> None:
-        """Makes the whole of its segments, and puts it where it goes.
+    ) -> Path:
+        """Makes the whole of its segments.
 
         Args:
             segments: All of them.
             folder: Where they are.
             source: The video, whose sounds are kept.
             sounds: Their codecs.
+
+        Returns:
+            The file or folder, in `folder`.
         """
+        whole = folder / f"{self.flag}-whole"
         if self.kind is None:
-            _gather(segments, folder / f"{self.flag}-joined", self.flag, self.path)
-            return
+            _gather(segments, whole, self.flag)
+            return whole
         name = f"{self.flag}{self.kind.suffix}"
         parts = [(f"{s.folder.name}/{name}", s.times[0]) for s in segments]
         look = segments[-1].look
         joined = encoding.join(parts, folder, source, sounds, self.kind, look)
-        os.replace(joined, self.path)
+        return joined.replace(whole.with_suffix(self.kind.suffix))
+
+    def place(self, whole: Path) -> None:
+        """Puts what `join` made where it goes, in place of earlier results."""
+        if self.kind is None:
+            files.replace_folder(whole, self.path)
+        else:
+            whole.replace(self.path)
 
 
 def find(flag: str, path: str, onto: str) -> Target:
@@ -127,7 +140,8 @@ def find(flag: str, path: str, onto: str) -> Target:
 
     Raises:
         DataError: If the picture behind cannot be read.
-        UsageError: If the path's ending says nothing, or its folder is missing.
+        UsageError: If the path's ending says nothing, its folder is missing, or a
+            file is where a folder goes or the other way round.
     """
     suffix = os.path.splitext(path)[1].lower()
     kinds = {kind.suffix: kind for kind in _FORMATS[flag]}
@@ -143,6 +157,8 @@ def find(flag: str, path: str, onto: str) -> Target:
         raise UsageError(f"the folder of --{flag} must be there. Received: {path}")
     if kind is not None and final.is_dir():
         raise UsageError(f"--{flag} must be a file. Received: {path}")
+    if kind is None and os.path.lexists(final) and not final.is_dir():
+        raise UsageError(f"--{flag} must be a folder. Received: {path}")
     if flag == "output":
         is_composite = kind is encoding.H264
         draw = (
@@ -154,6 +170,48 @@ def find(flag: str, path: str, onto: str) -> Target:
         in_colour = kind is encoding.H264
         draw = rendering.depth_in_colour if in_colour else rendering.depth
     return Target(flag, final, kind, draw)
+
+
+def check_free(targets: Sequence[Target], sources: Sequence[str], force: bool) -> None:
+    """Refuses to write over anything, or with `force` anything but earlier results.
+
+    Args:
+        targets: What is to be made.
+        sources: Files that are read, which no result replaces.
+        force: Whether files, and folders that hold nothing but results, are replaced.
+
+    Raises:
+        UsageError: Names what is there.
+    """
+    for target in targets:
+        path = target.path
+        if not os.path.lexists(path):
+            continue
+        if any(_is_within(source, path) for source in sources):
+            raise UsageError(f"{path}: is read and would be replaced by a result")
+        if not force:
+            raise UsageError(f"{path}: exists; --force replaces it")
+        if others := _strangers(path) if path.is_dir() else []:
+            raise UsageError(
+                f"--{target.flag} must hold nothing but PNGs of frames and "
+                f"{TIMESTAMPS}, to be replaced by --force. Received: {others[0]}"
+            )
+
+
+def _is_within(source: str, path: Path) -> bool:
+    """Whether a file is a path, also by another name, or lies in it."""
+    if path.exists() and path.samefile(source):
+        return True
+    return Path(source).resolve().is_relative_to(path.resolve())
+
+
+def _strangers(folder: Path) -> list[Path]:
+    """What is in a folder and no result."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not (_RESULT.fullmatch(path.name) and path.is_file())
+    ]
 
 
 class _Pictures:
@@ -174,8 +232,8 @@ class _Pictures:
         pass
 
 
-def _gather(segments, joined, flag, path) -> None:
-    """Puts the PNGs of all segments into one folder, and that in its place."""
+def _gather(segments, joined, flag) -> None:
+    """Puts the PNGs of all segments into one folder."""
     shutil.rmtree(joined, ignore_errors=True)
     joined.mkdir()
     lines = ["# timestamp format v2"]
@@ -185,4 +243,3 @@ def _gather(segments, joined, flag, path) -> None:
             os.link(picture, joined / picture.name)
         lines += [f"{float(1000 * time):.6f}" for time in segment.times]
     (joined / TIMESTAMPS).write_text("\n".join(lines) + "\n", encoding="ascii")
-    files.replace_folder(joined, path)

@@ -264,6 +264,17 @@ def test_cutouts_need_alpha(tmp_path):
         sources.read_cutout(tmp_path / "clear.png")
 
 
+@pytest.mark.parametrize("output", [".", "..", "/"])
+@pytest.mark.parametrize("more", [(), ("--force",)])
+def test_the_current_folder_is_no_output(
+    pictures, output, more, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    code, line = run(capsys, arguments(pictures, output, *more))
+    assert code == 2
+    assert line.startswith("error: --output must not be the current folder, one aro")
+
+
 def test_output_must_be_empty_unless_forced(pictures, tmp_path):
     output = tmp_path / "set"
     composed(pictures, output, num_rows=4)

@@ -1,7 +1,7 @@
-import errno
-import fcntl
-import itertools
+import json
 import os
+import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,27 +10,8 @@ from PIL import Image
 
 from benchmarks import made_videos as videos
 from benchmarks.made_videos import HEIGHT, SIDE, WIDTH
-from maskdepth_tf import cli, predict
-from maskdepth_tf.inference import loading
-from maskdepth_tf.video import converting, segments
-from maskdepth_tf.video.codecs import encoding
-
-COUNT = 13
-
-
-@pytest.fixture
-def clip(tmp_path, monkeypatch):
-    """A clip with sound and uneven times, whose answers take no network."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(loading, "load_network", lambda path: (videos.network, SIDE))
-    monkeypatch.setattr(segments, "LENGTH", 5)
-    Image.fromarray(videos.room()).save("room.png")
-    videos.make_clip("in.mp4", videos.frames(COUNT))
-    return Path("in.mp4")
-
-
-def run(*arguments, video="in.mp4"):
-    return cli.run(predict.main, ["--video", video, "--bg", "room.png", *arguments])
+from maskdepth_tf.video import making, segments
+from tests.support.clips import COUNT, interrupt, run
 
 
 @pytest.mark.parametrize("output", ["out.mp4", "out.mov"])
@@ -115,79 +96,51 @@ def test_damage_is_said(clip, capsys):
     assert len(videos.times("bad_out.mp4")) == COUNT
 
 
-def test_killed_and_begun_again(clip, monkeypatch, capsys):
-    outputs = ("--output", "out.mov", "--depth", "depth.mkv")
-    assert run(*outputs) == 0
-    expected = [videos.sums(name) for name in ("out.mov", "depth.mkv")]
-    whole = converting.convert
-
-    class Killed(Exception):
-        pass
-
-    for last in (4, 7):
-        for name in ("out.mov", "depth.mkv"):
-            os.remove(name)
-        written = []
-
-        def end_early(source, targets, follower, made, advance, last=last):
-            def count(frame):
-                advance(frame)
-                if frame.number == last:
-                    raise Killed
-
-            whole(source, targets, follower, made, count)
-
-        monkeypatch.setattr(converting, "convert", end_early)
-        with pytest.raises(Killed):
-            run(*outputs)
-        assert not os.path.exists("out.mov")
-        monkeypatch.setattr(converting, "convert", whole)
-        capsys.readouterr()
-        assert run(*outputs) == 0
-        assert ("going on after" in capsys.readouterr().err) == (last >= 5), written
-        assert [videos.sums(name) for name in ("out.mov", "depth.mkv")] == expected
-        assert videos.times("out.mov") == videos.uneven(COUNT)
+WARNING = (
+    r"in.mp4: in (\d+)% of the frames more than 40% of the picture does not fit its "
+    r"background, whatever is corrected \(at worst (\d+)%, at (\d\.\d) s\); "
+    r"is it of the same place\?"
+)
 
 
-def test_a_full_disk_is_one_line_and_what_is_done_is_kept(clip, monkeypatch, capsys):
-    outputs = ("--output", "out.mov")
-    whole, count = encoding.Encoder.write, itertools.count()
-
-    def write(self, time, pixels):
-        if next(count) == 8:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out.mov")
-        whole(self, time, pixels)
-
-    monkeypatch.setattr(encoding.Encoder, "write", write)
-    assert run(*outputs) == 5
-    (line,) = capsys.readouterr().err.splitlines()[-1:]
-    assert line.startswith("error: no space left on the disk: ")
-    assert not os.path.exists("out.mov")
-    monkeypatch.setattr(encoding.Encoder, "write", whole)
-    assert run(*outputs) == 0
-    assert "going on after 5 frames" in capsys.readouterr().err
-    assert videos.times("out.mov") == videos.uneven(COUNT)
-
-
-def test_other_settings_are_refused_and_begin_anew_by_force(clip, monkeypatch, capsys):
-    def stop(self, time, pixels):
-        raise KeyboardInterrupt
-
-    whole = encoding.Encoder.write
-    monkeypatch.setattr(encoding.Encoder, "write", stop)
-    assert run("--output", "out.mp4") == 130
-    assert "interrupted: " in capsys.readouterr().err
-    monkeypatch.setattr(encoding.Encoder, "write", whole)
-    assert run("--output", "out.mp4", "--onto", "blur") == 4
-    expected = "out.mp4.partial: was begun with another onto; --force begins anew"
-    assert capsys.readouterr().err == f"error: {expected}\n"
-    with open("out.mp4.partial/lock", "ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        assert run("--output", "out.mp4") == 6
-    assert "another process is at work there" in capsys.readouterr().err
-    assert run("--output", "out.mp4", "--onto", "blur", "--force") == 0
+def test_a_background_of_another_room_is_said(clip, monkeypatch, capsys):
+    generator = np.random.default_rng(0)
+    tiles = generator.choice([0, 255], (6, 8, 3)).astype(np.uint8)
+    Image.fromarray(tiles.repeat(8, 0).repeat(8, 1)).save("other.png")
+    assert run("--output", "out.mov") == 0
+    assert "warning" not in capsys.readouterr().err
+    flags = ("--output", "out.mov", "--force", "--json")
+    assert run(*flags, bg="other.png") == 0
+    told = capsys.readouterr()
+    (said,) = [line for line in told.err.splitlines() if "warning" in line]
+    (text,) = json.loads(told.out.splitlines()[-1])["warnings"]
+    assert said == f"warning: {text}"
+    bad, worst, when = map(float, re.fullmatch(WARNING, text).groups())
+    assert bad > 50
+    assert worst > 40
+    assert when <= videos.uneven(COUNT)[-1]
+    # Also of the frames that were made before an interruption.
+    interrupt(monkeypatch, *flags, bg="other.png")
+    capsys.readouterr()
+    assert run(*flags, bg="other.png") == 0
+    told = capsys.readouterr()
+    assert "going on after 5 frames" in told.err
+    assert json.loads(told.out.splitlines()[-1])["warnings"] == [text]
 
 
+def test_most_frames_must_fit(clip, capsys):
+    def segment(*mismatches):
+        return segments.Segment(Path(), 0, (Fraction(1, 2), 1), mismatches, None)
+
+    assert making.doubts([segment(0.4, 0.9), segment(0.5, 0.1)]) == []
+    (text,) = making.doubts([segment(0.4, 0.41), segment(0.9, 0.5)])
+    assert text.startswith("in 75% of the frames more than 40% of the pic")
+    assert "(at worst 90%, at 0.5 s)" in text
+
+
+KEEPS = "must not be the current folder, one around it or a mount point."
+APART = "--output and --depth must not be the same, and neither in the other."
+ONTO = "--onto must be a colour such as #00b140, a picture that is there, or blur."
 BAD = {
     "exists": (("--output", "there.mp4"), "there.mp4: exists; --force replaces it"),
     "suffix": (
@@ -205,9 +158,45 @@ BAD = {
     ),
     "colour": (
         ("--output", "out.mp4", "--onto", "#12"),
-        "--onto must be a colour such as #00b140, a picture, or blur. Received: #12",
+        f"{ONTO} Received: #12",
+    ),
+    "colour's name": (
+        ("--output", "out.mp4", "--onto", "green"),
+        f"{ONTO} Received: green",
+    ),
+    "on alpha": (
+        ("--output", "out.mov", "--onto", "blur"),
+        "--onto must stand beside an --output that ends in .mp4",
+    ),
+    "on a folder's alpha": (
+        ("--output", "out", "--onto", "#204080"),
+        "--onto must stand beside an --output that ends in .mp4",
+    ),
+    "on depth": (
+        ("--depth", "out.mp4", "--onto", "room.png"),
+        "--onto must stand beside an --output that ends in .mp4",
     ),
     "nothing": ((), "--output or --depth must be given"),
+    "same file": (
+        ("--output", "both.mp4", "--depth", "./both.mp4"),
+        f"{APART} Received: both.mp4 and ./both.mp4",
+    ),
+    "same folder": (
+        ("--output", "both", "--depth", "both/"),
+        f"{APART} Received: both and both/",
+    ),
+    "in the other": (
+        ("--output", "both/out.mp4", "--depth", "both", "--force"),
+        f"{APART} Received: both/out.mp4 and both",
+    ),
+    "here": (("--output", "."), f"--output {KEEPS} Received: ."),
+    "here by force": (("--output", ".", "--force"), f"--output {KEEPS} Received: ."),
+    "root": (("--depth", "/", "--force"), f"--depth {KEEPS} Received: /"),
+    "here beside another": (
+        ("--output", "../out.mp4", "--depth", ".", "--force"),
+        f"--depth {KEEPS} Received: .",
+    ),
+    "around": (("--depth", "..", "--force"), f"--depth {KEEPS} Received: .."),
 }
 
 

@@ -18,7 +18,7 @@ from maskdepth_tf.images import encoding
 
 def check_apart(output: Path, folder: Path, flag: str = "--output") -> None:
     """Raises a UsageError if an output folder, of a flag, contains source pictures."""
-    for place in (output, files.partial_of(output)):
+    for place in (output, files.partial_of(output, flag)):
         if folder.resolve().is_relative_to(place.resolve()):
             raise errors.UsageError(
                 f"{flag} must not contain the source pictures in {folder}. "
