@@ -52,21 +52,26 @@ def load_scorable(path: str | Path) -> Scorable:
 
 def _keras_scorable(model: keras.Model) -> Scorable:
     graph.check(model)
-    bare = tf.function(
-        lambda inputs: model(inputs, training=False),
-        autograph=False,
-        reduce_retracing=True,  # last batches are smaller
-    )
 
-    def outputs(inputs):
-        bg, fg_bg = (tf.cast(inputs[name], tf.float32) for name in ("bg", "fg_bg"))
+    def bare(bg, fg_bg):
+        return model({"bg": bg, "fg_bg": fg_bg}, training=False)
+
+    def outputs(bg, fg_bg):
         bg = registering.register(bg, fg_bg).bg
         mismatch = registering.mismatch(bg, fg_bg)
-        found = model({"bg": bg, "fg_bg": fg_bg}, training=False)
-        return found | {"background_mismatch": mismatch}
+        return bare(bg, fg_bg) | {"background_mismatch": mismatch}
 
-    run = tf.function(outputs, autograph=False, reduce_retracing=True)
-    return Scorable(run, bare, model.inputs[0].shape[1], num_parameters(model))
+    size = model.inputs[0].shape[1]
+    # Of any number: last batches are smaller, and tracing takes seconds.
+    pixels = [tf.TensorSpec([None, size, size, 3], tf.float32)] * 2
+
+    def traced(function):
+        function = tf.function(function, pixels, autograph=False)
+        return lambda inputs: function(
+            *(tf.cast(inputs[name], tf.float32) for name in ("bg", "fg_bg"))
+        )
+
+    return Scorable(traced(outputs), traced(bare), size, num_parameters(model))
 
 
 def num_parameters(model) -> int:
