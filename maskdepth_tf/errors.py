@@ -52,6 +52,10 @@ class ServerError(MaskDepthError, RuntimeError, exit_code=9):
     """A server cannot be reached, refuses a request, or answers something else."""
 
 
+class RefusedError(ServerError, exit_code=9):
+    """A server refuses a request for what is in it; it may answer others."""
+
+
 class Stopped(MaskDepthError):
     """A signal asked to stop, and everything is kept.
 

@@ -51,23 +51,25 @@ def main(argv: list[str] | None = None) -> int | None:
         )
         target = args.json
     print(scoring.table(scores))
-    scores |= _depths(args) | _disturbed(args)
+    opened = robustness.open_rows(args)
+    scores |= _depths(opened, args.batch_size) | _disturbed(args, opened)
     if target:
         files.write_json(Path(target), scores)
         print(f"wrote {target}")
     return 0
 
 
-def _depths(args: argparse.Namespace) -> dict[str, dict]:
+def _depths(opened: tuple, batch_size: int) -> dict[str, dict]:
     """Measures and prints depths after a fit, of a run's test side or all rows."""
     from maskdepth_tf.inference import depths
 
-    figures = depths.score(*robustness.open_rows(args), args.batch_size)
+    model, found, ids = opened
+    figures = depths.score(model, found, ids, batch_size)
     print(f"\n{depths.table(figures)}")
     return {"fitted_depth": figures}
 
 
-def _disturbed(args: argparse.Namespace) -> dict[str, float]:
+def _disturbed(args: argparse.Namespace, opened: tuple) -> dict[str, float]:
     """Measures and prints what disturbed pictures spoil; no figure of a packed set."""
     from maskdepth_tf.disturbing import measuring
     from maskdepth_tf.input import packed, splits
@@ -75,7 +77,7 @@ def _disturbed(args: argparse.Namespace) -> dict[str, float]:
     if packed.is_packed(robustness.labels_of(args)):
         print("\ndisturbed: left out, a packed set has no pictures in their own size")
         return {}
-    model, found, ids = robustness.open_rows(args)
+    model, found, ids = opened
     ids = splits.spread(ids, measuring.QUICK_ROWS)
     clean = measuring.mean_at_severity(model, found, ids, 0)
     disturbed = measuring.mean_at_severity(model, found, ids)

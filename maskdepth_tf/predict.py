@@ -11,7 +11,8 @@ For each picture NAME it writes into the output folder:
 Both pictures of a pair are stretched to the network's square. Its mask is made as sharp
 as the picture (`inference.matting`), its depth is stretched (bilinear). A pair that
 cannot be read is reported, and the others are predicted all the same. Of a folder there
-is also `summary.html`: how all went, and what was unusual.
+is also `summary.html`: how all went, and what was unusual. `outcomes.jsonl` keeps that
+for the page of a run that goes on with the folder.
 
 Of a video it makes another one, see `maskdepth_tf.video.targets`.
 """
@@ -29,6 +30,7 @@ from pathlib import Path
 from maskdepth_tf import cli, files, startup, workers
 from maskdepth_tf.errors import DataError, StateError
 from maskdepth_tf.images import headers, pairs
+from maskdepth_tf.inference import outcomes
 from maskdepth_tf.training import presets
 from maskdepth_tf.video import backgrounds
 from maskdepth_tf.video.codecs import encoding, probing
@@ -132,8 +134,9 @@ def _predict_pictures(args) -> int:
         if os.path.isfile(path):
             headers.check(path)
     _check_model(args.model)
+    kept = outcomes.read(args.output)
     if args.resume:
-        to_do = _missing(folder, args.output)
+        to_do = _missing(folder, args.output, kept)
     machines = None if args.beam is None else _connect(args)
     pairs.prepare_output(
         args.output, (args.bg, args.fg_bg), to_do, args.force or args.resume
@@ -155,11 +158,14 @@ def _predict_pictures(args) -> int:
         given = (machines, folder, args.model, bg, args.output)
         predict = functools.partial(beam.predict, *given)
     start, done = time.perf_counter(), []
-    with _telling(args, len(to_do)) as tell:
+    with _telling(args, len(to_do)) as tell, _keeping(args, kept) as keep:
         for outcome in predict(to_do):
+            keep(outcome)
             tell(outcome)
             done.append(outcome)
     seconds = time.perf_counter() - start
+    if os.path.isdir(args.fg_bg):
+        _write_summary(args, folder, done, kept, seconds)
     return _conclude(args, done, seconds)
 
 
@@ -183,12 +189,13 @@ def _connect(args):
     return launching.connect(args.beam, args.exchange or str(own))
 
 
-def _missing(to_do, folder) -> list[pairs.Pair]:
-    """Those of the pairs that lack a result."""
+def _missing(to_do, folder, kept) -> list[pairs.Pair]:
+    """Those of the pairs that lack a result, or could not be predicted last time."""
     left = [
         pair
         for pair in to_do
         if not all(map(os.path.exists, pairs.output_paths(folder, pair.name).values()))
+        or kept.get(pair.name, {}).get("error")
     ]
     if len(left) < len(to_do):
         print(f"{len(to_do) - len(left)} of {len(to_do)} are there", file=sys.stderr)
@@ -204,6 +211,13 @@ def side_by_side(work: Callable, pieces: list) -> Iterator:
     with ThreadPoolExecutor(count) as threads:
         pool = workers.Pool(threads)
         yield from pool.in_order(lambda _, piece: work(piece), pieces)
+
+
+def _keeping(args, kept) -> contextlib.AbstractContextManager[Callable]:
+    """Gives what keeps an outcome; that of a single picture where others are kept."""
+    if kept or os.path.isdir(args.fg_bg):
+        return outcomes.keeping(args.output, kept)
+    return contextlib.nullcontext(lambda outcome: None)
 
 
 @contextlib.contextmanager
@@ -244,40 +258,41 @@ def _tell_in_json(outcome) -> None:
     print(json.dumps(told), flush=True)
 
 
-def _conclude(args, outcomes, seconds) -> int:
-    """Says how all went and writes the summary; the exit code."""
-    done = [outcome for outcome in outcomes if not outcome.error]
-    summary = os.path.join(args.output, SUMMARY)
-    if len(outcomes) > 1:
-        files.write_atomically(summary, _summary(outcomes, seconds).encode())
+def _conclude(args, tried, seconds) -> int:
+    """Says how all went; the exit code."""
+    done = [outcome for outcome in tried if not outcome.error]
     shown = cli.printable(args.output)
     rate = len(done) / seconds
     if args.json:
-        told = {"event": "done", "done": len(done), "total": len(outcomes)}
+        told = {"event": "done", "done": len(done), "total": len(tried)}
         print(json.dumps(told | {"rate": round(rate, 3), "path": shown}))
     else:
         where = f", written to {shown}" if done else ""
         print(
-            f"{len(done)} of {len(outcomes)} pictures in {seconds:.1f} s, with reading "
+            f"{len(done)} of {len(tried)} pictures in {seconds:.1f} s, with reading "
             f"and writing ({rate:.1f} pictures/s){where}"
         )
     if done and not args.json:
         name = done[0].pair.name
         overview = pairs.output_paths(args.output, name)["overview"]
-        look = summary if len(outcomes) > 1 else overview
+        summary = os.path.join(args.output, SUMMARY)
+        look = summary if os.path.isdir(args.fg_bg) else overview
         print(f"look at  {cli.printable(look)}")
-    return 0 if len(done) == len(outcomes) else DataError.exit_code
+    return 0 if len(done) == len(tried) else DataError.exit_code
 
 
-def _summary(outcomes, seconds) -> str:
+def _write_summary(args, folder, done, kept, seconds) -> None:
+    """Writes the page about all pairs of the folder, also those done earlier."""
     from maskdepth_tf.reports import summary_page
 
+    now = {outcome.pair.name: outcome for outcome in done}
     rows = []
-    for outcome in outcomes:
-        path = pairs.output_paths("", outcome.pair.name)["overview"]
+    for pair in folder:
+        outcome = now.get(pair.name) or outcomes.recall(pair, args.output, kept)
+        path = pairs.output_paths("", pair.name)["overview"]
         rows.append(
             summary_page.Row(
-                cli.printable(outcome.pair.name),
+                cli.printable(pair.name),
                 outcome.coverage,
                 list(map(cli.printable, outcome.remarks)),
                 outcome.corrected,
@@ -285,7 +300,8 @@ def _summary(outcomes, seconds) -> str:
                 outcome.thumbnail,
             )
         )
-    return summary_page.render(rows, seconds)
+    page = summary_page.render(rows, seconds, len(folder) - len(done))
+    files.write_atomically(os.path.join(args.output, SUMMARY), page.encode())
 
 
 def _warn(text) -> None:

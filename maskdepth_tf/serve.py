@@ -60,6 +60,13 @@ def _serve(args) -> int | None:
         declare = functools.partial(model_config.find_models, args.models)
     else:
         declare = functools.partial(model_config.read_config, args.model_config)
+    # It may still come, as a training that exports at its end puts it there.
+    if not model_config.has_versions(declare().values()):
+        print(
+            f"warning: {args.models or args.model_config}: expected versions of a "
+            "model, NAME/1/saved_model.pb, received none; what is put there is served",
+            file=sys.stderr,
+        )
     settings = server.Settings(
         host=args.host,
         rest_port=args.rest_port,

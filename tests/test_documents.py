@@ -63,7 +63,6 @@ def put_clip(folder, request):
 
 def put_sources(folder, request):
     made_sets.write_sources(folder, 4)
-    (folder / "teacher.tflite").write_bytes(b"a network")
 
 
 def put_set(folder, request):
@@ -131,6 +130,18 @@ def test_document_is_run(document, request, tmp_path, monkeypatch):
                 more = SMALL.get(name, "").split()
                 code = cli.run(cli.main, [*words[1:], *more])
                 assert code == 0, f"{name_of(block)}: {shlex.join(words)}"
+
+
+def test_masks_are_learned_without_depth(labels_file, tmp_path, monkeypatch):
+    shutil.copytree(labels_file.parent, tmp_path / "data/mine")
+    shutil.rmtree(tmp_path / "data/mine/depth")
+    monkeypatch.chdir(tmp_path)
+    (block,) = [b for b in BLOCKS if b.mark == "run by tests/test_documents.py"]
+    exec(compile(block.text, name_of(block), "exec"), {})
+    words = shlex.split(SMALL["train"])
+    words += ["--set", "data.labels=data/mine/labels.txt", "--workdir", "runs/masks"]
+    with training_alone():
+        assert cli.run(cli.main, ["train", "--config", os.devnull, *words]) == 0
 
 
 @pytest.mark.parametrize("block", SHELL, ids=name_of)

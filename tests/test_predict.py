@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +11,18 @@ from PIL import Image
 
 from maskdepth_tf import cli, files, predict
 from maskdepth_tf.errors import DataError, StateError
-from maskdepth_tf.images import pictures, preprocessing
-from maskdepth_tf.inference import loading, predicting
+from maskdepth_tf.images import pictures
+from maskdepth_tf.inference import loading
 from maskdepth_tf.network import answers
-from maskdepth_tf.registration import registering
-from tests.support.made_rooms import made_room
+from tests.support.answered import answer_of, seen
 
+SUMMARY = "out/summary.html"
 WIDTH, HEIGHT, THING, SIZE = 24, 16, 9, 8
-
-
-def seen(pixels, side=SIZE):
-    return np.uint8(np.rint(preprocessing.resize(pixels, side)))
 
 
 def fake_answer(bg, fg_bg):
     """The mask is where the pictures differ; depth falls from top to bottom."""
-    small = [seen(picture.pixels) for picture in (bg, fg_bg)]
+    small = [seen(picture.pixels, SIZE) for picture in (bg, fg_bg)]
     mask = np.max(np.abs(small[0] - small[1].astype(float)), axis=2) > 50
     depth = np.repeat(np.linspace(1, 0, SIZE)[:, np.newaxis], SIZE, axis=1)
     size = fg_bg.pixels.shape[:2]
@@ -36,13 +33,6 @@ def fake_answer(bg, fg_bg):
         for value in (mask, depth)
     )
     return answer_of(*small, fg_bg.pixels, mask, depth)
-
-
-def answer_of(small_bg, small, foreground, mask=None, depth=None):
-    floats = (x[np.newaxis].astype(np.float32) for x in (small_bg, small))
-    found = registering.register(*floats)
-    parts = (small_bg, small, found.bg[0].numpy(), found.warp[0].numpy())
-    return loading.Answer(mask, depth, foreground, *parts)
 
 
 FAKE = loading.Predictor(fake_answer, SIZE)
@@ -89,6 +79,8 @@ def test_results(scene, capsys):
         "a_depth.png",
         "a_mask.png",
         "a_overview.png",
+        "outcomes.jsonl",
+        "summary.html",
     ]
     mask = pixels("out/a_mask.png")
     assert mask.dtype == np.uint8
@@ -114,7 +106,7 @@ def test_results(scene, capsys):
         r"a: mask covers 37\.5%, answered in \d+ ms\n"
         r"1 of 1 pictures in \d+\.\d s, with reading and writing "
         r"\(\d+\.\d pictures/s\), written to out\n"
-        r"look at  out/a_overview\.png\n",
+        r"look at  out/summary\.html\n",
         captured.out,
     )
     assert captured.err == ""
@@ -141,7 +133,11 @@ def test_bad_pictures_are_named_and_the_others_predicted(scene, capsys):
     for name in bad:
         assert any(line.startswith(f"error: frames/{name}.png: ") for line in lines)
     assert f"1 of {len(bad) + 1} pictures in" in captured.out
-    assert {name.split("_")[0] for name in os.listdir("out")} == {"a", "summary.html"}
+    assert {name.split("_")[0] for name in os.listdir("out")} == {
+        "a",
+        "outcomes.jsonl",
+        "summary.html",
+    }
     page = Path("out/summary.html").read_text()
     assert f"{len(bad)}</strong>" in page  # unusual
     assert "frames/svg.png: expected" in page
@@ -201,7 +197,7 @@ def test_a_result_that_cannot_be_written_is_named(scene, capsys):
     assert captured.err.startswith(f"error: frames/{'x' * 248}.png: ")
     assert "File name too long" in captured.err
     assert "1 of 2 pictures in" in captured.out
-    assert len(os.listdir("out")) == 4 + 1  # and the summary
+    assert len(os.listdir("out")) == 4 + 2  # and what is told of the folder
 
 
 def test_a_folder_goes_on_where_it_ended(scene, capsys, monkeypatch):
@@ -219,10 +215,82 @@ def test_a_folder_goes_on_where_it_ended(scene, capsys, monkeypatch):
     assert [line[:1] for line in captured.out.splitlines()[:2]] == ["b", "d"]
     assert os.stat("out/a_mask.png").st_ino == kept
     for name, data in expected.items():
-        if name != "summary.html":
+        if name.endswith(".png"):
             assert Path("out", name).read_bytes() == data
     assert run("--resume") == 0
     assert "0 of 0 pictures" in capsys.readouterr().out
+
+
+def page():
+    """The summary, without its rate."""
+    return re.sub(r"(\d+ earlier, )?[\d.]+ a second", "", Path(SUMMARY).read_text())
+
+
+def test_the_page_of_a_folder_that_goes_on_tells_of_all_its_pictures(scene):
+    room, frame = scene
+    Image.fromarray(room).save("frames/b.png")
+    Path("frames/c.png").write_bytes(b"hello")
+    assert run() == DataError.exit_code
+    assert "3 pictures" in page()
+    # One more, one that is good by now, one that is gone.
+    Image.fromarray(frame).save("frames/d.png")
+    Image.fromarray(frame).save("frames/c.png")
+    os.remove("frames/a.png")
+    assert run("--resume") == 0
+    resumed = page()
+    assert "1 earlier, " in Path(SUMMARY).read_text()
+    # Nothing is left to do.
+    os.utime(SUMMARY, (0, 0))
+    assert run("--resume") == 0
+    assert page() == resumed
+    assert "3 earlier, 0.0 a second" in Path(SUMMARY).read_text()
+    assert run("--force") == 0
+    assert page() == resumed
+    assert "equal to its background" in resumed
+    assert 'alt="picture and cut-out of b"' in resumed
+    assert "a_overview.png" not in resumed
+
+
+def test_a_run_that_was_killed_is_told_of(scene, monkeypatch):
+    for name in "bcd":
+        Image.fromarray(scene[0]).save(f"frames/{name}.png")
+    assert run() == 0
+    expected = page()
+    # As a kill leaves it in the middle of a line, before there is a page.
+    os.remove(SUMMARY)
+    lines = Path("out/outcomes.jsonl").read_bytes().splitlines(keepends=True)
+    Path("out/outcomes.jsonl").write_bytes(b"".join(lines[:2]) + lines[2][:40])
+    for name in "cd":
+        os.remove(f"out/{name}_mask.png")
+    assert run("--resume") == 0
+    assert page() == expected
+
+
+def test_of_results_without_a_line_their_mask_tells(scene):
+    Image.fromarray(scene[0]).save("frames/b.png")
+    assert run() == 0
+    Path("out/outcomes.jsonl").write_text('[1]\n{"name": "a"}\n{}\n')
+    Path("out/b_mask.png").write_bytes(b"hello")
+    masks = [Path(f"out/{name}_mask.png").read_bytes() for name in "ab"]
+    assert run("--resume") == 0
+    assert [Path(f"out/{name}_mask.png").read_bytes() for name in "ab"] == masks
+    assert "predicted earlier; what was noticed then was not kept" in page()
+    assert "37.5&#160;%" in page()
+    assert "out/b_mask.png: expected a picture" in page()
+
+
+def test_a_picture_that_is_done_anew_alone_is_kept_too(scene):
+    Image.fromarray(scene[0]).save("frames/b.png")
+    assert run() == 0
+    assert "equal to its background" in page()
+    Image.fromarray(scene[1]).save("frames/b.png")
+    assert run("--force", fg_bg="frames/b.png") == 0
+    assert run("--resume") == 0
+    assert "equal to its background" not in page()
+    # Where there is no folder nothing is kept.
+    shutil.rmtree("out")
+    assert run(fg_bg="frames/b.png") == 0
+    assert len(os.listdir("out")) == 4
 
 
 def test_json(scene, capsys):
@@ -296,48 +364,6 @@ def test_names_that_are_no_text(scene, capsys):
     assert run() == 0
     assert capsys.readouterr().out.startswith("a\\xff: mask covers 37.5%")
     assert b"a\xff_mask.png" in os.listdir(b"out")
-
-
-def remarks(bg, fg_bg):
-    answer = answer_of(seen(bg, 64), seen(fg_bg, 64), fg_bg)
-    return predicting.remarks(answer, bg.shape[:2])
-
-
-def test_remarks():
-    room = made_room(0)[:128, :128]
-    thing = room.copy()
-    thing[40:110, 30:90] = (240, 20, 90)
-    assert remarks(room, thing) == ([], [])
-    moved = made_room(0)[4:132, 8:136]
-    corrected, doubts = remarks(moved, np.uint8(0.7 * thing))
-    assert corrected[0] == "the camera moved 8 pixels left and 4 up"
-    assert re.fullmatch(r"the picture is (29|30|31)% darker", corrected[1])
-    assert doubts == []
-    _, (text,) = remarks(thing, room)
-    assert text.endswith("are --bg and --fg-bg exchanged?")
-    _, (text,) = remarks(made_room(1)[:128, :128], room)
-    assert "% of the picture does not fit its background, whatever is corr" in text
-    assert remarks(room, room) == (
-        [],
-        ["equal to its background: nothing is in front, expect no mask"],
-    )
-    _, (text,) = remarks(room, room // 2 * 2)
-    assert text == "hardly differs from its background; expect an empty mask"
-
-
-@pytest.mark.parametrize(
-    ("sizes", "is_told"),
-    [(((300, 400), (150, 200)), False), (((301, 400), (150, 200)), False)]
-    + [(((300, 400), (400, 300)), True), (((300, 400), (300, 410)), True)],
-)
-def test_other_shapes_are_told_and_other_sizes_are_not(sizes, is_told):
-    room = made_room(0)[:64, :64]
-    thing = room.copy()
-    thing[20:50, 20:50] = (240, 20, 90)
-    bg_size, size = sizes
-    answer = answer_of(room, thing, np.zeros((*size, 3), np.uint8))
-    _, doubts = predicting.remarks(answer, bg_size)
-    assert any("both are stretched" in text for text in doubts) == is_told
 
 
 @pytest.mark.parametrize("part", ["best.keras", "export", "export/1"])

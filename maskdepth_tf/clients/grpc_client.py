@@ -19,7 +19,7 @@ from maskdepth_tf.clients.model_client import (
     VersionStatus,
     one_line,
 )
-from maskdepth_tf.errors import ServerError
+from maskdepth_tf.errors import RefusedError, ServerError
 
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
@@ -106,7 +106,9 @@ class GrpcClient(ModelClient, contextlib.AbstractContextManager["GrpcClient"]):
                 raise Transient(f"{code.name}: {reason}") from error
             if code is grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() >= end:
                 raise self._too_late() from error
-            raise ServerError(f"{self._place}: {code.name}: {reason}") from error
+            is_refused = code is grpc.StatusCode.INVALID_ARGUMENT
+            kind = RefusedError if is_refused else ServerError
+            raise kind(f"{self._place}: {code.name}: {reason}") from error
         try:
             return self._messages[reply_name].FromString(data)
         except DecodeError as error:

@@ -105,6 +105,7 @@ class ModelClient(ABC):
 
         Raises:
             DataError: If a file cannot be read.
+            RefusedError: If the server refuses these pictures; gives the reason.
             ServerError: If there is no answer; gives the reason.
         """
         pictures = {"bg_bytes": [_read(bg)], "fg_bg_bytes": [_read(fg_bg)]}

@@ -18,9 +18,10 @@ from maskdepth_tf.clients.model_client import (
     VersionStatus,
     one_line,
 )
-from maskdepth_tf.errors import ServerError, UsageError
+from maskdepth_tf.errors import RefusedError, ServerError, UsageError
 
 _IS_BUSY = (429, 503)
+_IS_REFUSED = (400, 413)
 
 
 class Client(ModelClient):
@@ -89,7 +90,8 @@ class Client(ModelClient):
         if reply.status in _IS_BUSY:
             raise Transient(f"{reply.status}: {_message(reply.data)}", _pause(reply))
         if reply.status != 200:
-            raise ServerError(f"{self._place}: {reply.status}: {_message(reply.data)}")
+            kind = RefusedError if reply.status in _IS_REFUSED else ServerError
+            raise kind(f"{self._place}: {reply.status}: {_message(reply.data)}")
         if time.monotonic() >= end:
             raise self._too_late()
         return json.loads(reply.data)

@@ -201,5 +201,4 @@ def main(args: argparse.Namespace) -> None:
         force=args.force,
     )
     print(f"{num_rows} rows in {args.output}")
-    teacher = ("--teacher", "teacher.tflite")
-    cli.suggest("dataset", "depth", "--data", args.output, *teacher)
+    flags.suggest_depth(args.output)

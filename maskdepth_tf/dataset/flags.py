@@ -7,6 +7,9 @@ from pathlib import Path
 from maskdepth_tf import cli, errors, startup
 from maskdepth_tf.images import stores
 
+TEACHER = "keras_hub:depth_anything_v2_small"
+"""A teacher that anybody can use: KerasHub fetches it."""
+
 
 def add_labelled_set(parser: cli.Parser) -> None:
     """Adds `--labels` and `--root`: a labels file, and where its pictures are."""
@@ -48,6 +51,12 @@ def add_workers(parser: cli.Parser) -> None:
     count = cli.number(int, 1)
     name = "num_workers"
     parser.add("--workers", "N", "processes", type=count, default=cores, dest=name)
+
+
+def suggest_depth(folder: Path) -> None:
+    """Prints the command that makes the depth maps of a set, by a public teacher."""
+    teacher = ("--teacher", TEACHER, "--convention", "disparity")
+    cli.suggest("dataset", "depth", "--data", folder, *teacher)
 
 
 def suggest_training(labels: Path, packed: dict | None = None) -> None:

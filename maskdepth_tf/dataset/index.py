@@ -12,7 +12,8 @@ together. A table comes first; one that does not name both `bg` and `fg_bg` is n
 rows.
 
 Where several data sets lie in the folder, each with its `labels.txt`, they become one:
-their rows, and `groups.txt` with what is kept together in each.
+their rows, and `groups.txt` with what is kept together in each. Packed sets are left
+out.
 
 Without `fg` no cut-out is known, and rows repeat their background there. Without
 `depth` they name maps that are not there yet, `fg_bg/a/1.jpg` one of `depth/a/1.jpg`,
@@ -260,7 +261,14 @@ def main(args: argparse.Namespace) -> None:
         count = len(labels.read(output))
         print(f"{output}: is there already, {count:,} rows; nothing to do")
         return
-    if names := sets.find(args.folder):
+    names, packed = sets.find(args.folder)
+    if packed:
+        print(
+            f"warning: {args.folder}: left out {folders.few(packed)}: packed sets have "
+            "arrays in place of the pictures that rows name",
+            file=sys.stderr,
+        )
+    if names:
         _join(args.folder, names, output, args.force)
         return
     layout, rows = index(args.folder)

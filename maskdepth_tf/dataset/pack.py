@@ -69,8 +69,7 @@ def pack(
     with workers.pool_or_here(num_workers, store) as pool:
         names = labels.names_of(rows, foregrounds=False)
         sizes = dict(pool.map_chunks(_look, names, "check", "pictures"))
-        found = labels.find_faults(rows, sizes, labels_path, data)
-        labels.raise_faults(labels_path, found)
+        labels.check_headers(rows, sizes, store, labels_path, data)
         sampling.check_rows(labels_path, rows, store)
         depth_dtype = _depth_dtype([sizes[row.depth] for row in rows])
         for _ in range(num_workers):  # all at the same time

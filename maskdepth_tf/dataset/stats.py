@@ -82,8 +82,7 @@ def stats(
     data = labels.read_member(labels_path, source)
     rows = labels.read(labels_path, data=data)
     header_of = dict(labels.look(labels.names_of(rows, foregrounds=False), source))
-    faults = labels.find_faults(rows, header_of, labels_path, data)
-    labels.raise_faults(labels_path, faults)
+    labels.check_headers(rows, header_of, source, labels_path, data)
     totals = {column: Sums() for column in decoding.COLUMNS}
     areas: Counter = Counter()
     num_workers = max(1, min(num_workers, len(rows) // workers.CHUNK))

@@ -221,12 +221,12 @@ def main(args: argparse.Namespace) -> int:
             )
         labels.write(args.drop_bad, report.good)
         print(f"wrote {len(report.good):,} rows to {args.drop_bad}")
-    _suggest(args, report)
+    _suggest(args, report, source)
     return errors.DataError.exit_code if report.bad else 0
 
 
-def _suggest(args, report: Report) -> None:
-    """Says what comes next: other values, no bad rows, packing, or training."""
+def _suggest(args, report: Report, source: stores.Pictures) -> None:
+    """Says what comes next: depth, other values, no bad rows, packing, or training."""
     if flags.is_packed(args):
         return  # `pack` has said what comes next
     counts = collections.Counter(item.fault for item in report.bad)
@@ -236,11 +236,22 @@ def _suggest(args, report: Report) -> None:
         folder = args.labels.absolute().parent
         words = " ".join(["--convert", "data/converted", *more]).split()
         cli.suggest("dataset", "index", folder, *words)
+    elif report.bad and not args.root and _lacks_depth(args.labels, report, source):
+        flags.suggest_depth(args.labels.parent)
+    elif report.bad and not report.good:
+        return  # there is nothing that could be kept
     elif report.bad and not args.drop_bad:
         good = args.labels.with_name("good.txt")
         cli.suggest("dataset", "verify", "--labels", args.labels, "--drop-bad", good)
     elif args.root:
-        source = ("--labels", args.drop_bad or args.labels, "--root", *args.root)
-        cli.suggest("dataset", "pack", *source, "--output", "data/packed")
+        named = ("--labels", args.drop_bad or args.labels, "--root", *args.root)
+        cli.suggest("dataset", "pack", *named, "--output", "data/packed")
     else:
         flags.suggest_training(args.drop_bad or args.labels)
+
+
+def _lacks_depth(path: Path, report: Report, source: stores.Pictures) -> bool:
+    """Whether most bad rows have no depth map, and else a picture."""
+    rows = [row for _, row in labels.read_lines(path)[0]]
+    num_bad = report.num_rows - len(report.good)
+    return 2 * labels.count_without_depth(rows, source) > num_bad

@@ -113,6 +113,17 @@ def prepare_output(
         ) from None
 
 
+def failure(pair: Pair, error: Exception) -> str:
+    """Why a pair could not be done, in a line that names a picture of it.
+
+    Raises:
+        OSError: `error`, if the disk is full: no other result will fit either.
+    """
+    if is_full_disk(error):
+        raise error
+    return str(error) if isinstance(error, DataError) else f"{pair.fg_bg}: {error}"
+
+
 def _by_name(path) -> dict[str, str]:
     """Pictures of a folder, or the one file, by their names without suffix."""
     if not os.path.isdir(path):

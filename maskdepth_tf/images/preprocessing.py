@@ -279,7 +279,8 @@ def _batch_loader(stream, image_size) -> decoders.Decoder:
         _, parts = tf.while_loop(lambda i, _: i < num_parts, load_next, (0, parts))
         return parts.concat()
 
-    return load_batch
+    # Concrete: of functions of one code, each traced once, TensorFlow would warn.
+    return load_batch.get_concrete_function()
 
 
 def _load_together(data, stream, image_size) -> tf.Tensor:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from maskdepth_tf.errors import DataError, is_full_disk
+from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import encoding, pairs, pictures, profiles
 from maskdepth_tf.images.pictures import Picture
 from maskdepth_tf.inference.loading import Answer, Predictor
@@ -64,10 +64,7 @@ class Outcome:
 
     def fail(self, error: Exception) -> None:
         """Makes it that of a pair that could not be; raises again on a full disk."""
-        if is_full_disk(error):
-            raise error
-        is_ours = isinstance(error, DataError)
-        self.error = str(error) if is_ours else f"{self.pair.fg_bg}: {error}"
+        self.error = pairs.failure(self.pair, error)
         self.coverage, self.thumbnail = None, b""
 
 

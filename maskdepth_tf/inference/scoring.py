@@ -52,21 +52,27 @@ def load_scorable(path: str | Path) -> Scorable:
 
 def _keras_scorable(model: keras.Model) -> Scorable:
     graph.check(model)
-    bare = tf.function(
-        lambda inputs: model(_pictures(inputs), training=False),
-        autograph=False,
-        reduce_retracing=True,  # last batches are smaller
-    )
 
-    def outputs(inputs):
-        bg, fg_bg = _pictures(inputs).values()
-        bg = registering.register(bg, fg_bg, aspect=inputs.get(streams.ASPECT)).bg
+    def bare(bg, fg_bg):
+        return model({"bg": bg, "fg_bg": fg_bg}, training=False)
+
+    def outputs(bg, fg_bg, aspect):
+        bg = registering.register(bg, fg_bg, aspect=aspect).bg
         mismatch = registering.mismatch(bg, fg_bg)
-        found = model({"bg": bg, "fg_bg": fg_bg}, training=False)
-        return found | {"background_mismatch": mismatch}
+        return bare(bg, fg_bg) | {"background_mismatch": mismatch}
 
-    run = tf.function(outputs, autograph=False, reduce_retracing=True)
-    return Scorable(run, bare, model.inputs[0].shape[1], num_parameters(model))
+    size = model.inputs[0].shape[1]
+    # Of any number: last batches are smaller, and tracing takes seconds.
+    pixels = [tf.TensorSpec([None, size, size, 3], tf.float32)] * 2
+    aspect = tf.TensorSpec([None], tf.float32)
+    run = tf.function(outputs, [*pixels, aspect], autograph=False)
+    run_bare = tf.function(bare, pixels, autograph=False)
+    return Scorable(
+        lambda inputs: run(*_pictures(inputs).values(), _aspects(inputs)),
+        lambda inputs: run_bare(*_pictures(inputs).values()),
+        size,
+        num_parameters(model),
+    )
 
 
 def num_parameters(model) -> int:
@@ -165,7 +171,7 @@ def score(
 def _of_size(model, shown, inputs) -> dict:
     """Answers as `predict` writes them, for pictures of another size than is shown."""
     bg, fg_bg = _pictures(shown).values()
-    found = _register(bg, fg_bg, aspect=shown.get(streams.ASPECT))
+    found = _register(bg, fg_bg, aspect=_aspects(shown))
     small = answers.of_outputs(model.bare({"bg": found.bg, "fg_bg": fg_bg}))
     size = inputs["bg"].shape[1]
     pair = (inputs["bg"], inputs["fg_bg"], fg_bg, small["mask"], found.warp)
@@ -180,6 +186,10 @@ def _of_size(model, shown, inputs) -> dict:
 
 def _pictures(inputs) -> dict[str, tf.Tensor]:
     return {s.name: tf.cast(inputs[s.name], tf.float32) for s in streams.INPUTS}
+
+
+def _aspects(inputs) -> tf.Tensor:
+    return inputs.get(streams.ASPECT, tf.ones(tf.shape(inputs["bg"])[:1]))
 
 
 _register = tf.function(registering.register, autograph=False)

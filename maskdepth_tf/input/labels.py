@@ -202,9 +202,9 @@ def check_files(
         DataError: If any picture is at fault. One line of text a fault, then the
             number of those left out. A file is reported once, at its first row.
     """
-    rows = list(rows)
-    header_of = dict(look(names_of(rows, foregrounds), stores.Folder(root)))
-    raise_faults(labels_path, find_faults(rows, header_of, labels_path))
+    rows, source = list(rows), stores.Folder(root)
+    header_of = dict(look(names_of(rows, foregrounds), source))
+    check_headers(rows, header_of, source, labels_path)
     return {n: h for n, h in header_of.items() if isinstance(h, headers.Header)}
 
 
@@ -224,6 +224,38 @@ def look(
             yield name, source.header(name)
         except DataError as error:
             yield name, str(error)
+
+
+def check_headers(
+    rows: Sequence[Row],
+    header_of: Mapping[str, headers.Header | str],
+    source: stores.Pictures,
+    labels_path: str | os.PathLike,
+    data: bytes | None = None,
+) -> None:
+    """Raises what `find_faults` finds; in one line if depth maps are still to be made.
+
+    Args:
+        rows: As `find_faults`; so are the others.
+        header_of: What `look` yields.
+        source: The pictures.
+        labels_path: The file that the rows come from.
+        data: Its bytes if it is not on the disk.
+    """
+    faults = find_faults(rows, header_of, labels_path, data)
+    lacking = count_without_depth(rows, source) if faults else 0
+    if 2 * lacking > len(rows):
+        raise DataError(
+            f"{os.fspath(labels_path)}: expected a depth map for each row, received "
+            f"none for {lacking:,} of {len(rows):,}; `maskdepth dataset depth --data "
+            f"{os.path.dirname(labels_path) or '.'} --teacher NAME` makes them"
+        )
+    raise_faults(labels_path, faults)
+
+
+def count_without_depth(rows: Iterable[Row], source: stores.Pictures) -> int:
+    """Counts the rows whose picture is there, and whose depth map is not."""
+    return sum(row.fg_bg in source and row.depth not in source for row in rows)
 
 
 def find_faults(

@@ -31,12 +31,13 @@ class Row(NamedTuple):
     thumbnail: bytes
 
 
-def render(rows: Sequence[Row], seconds: float) -> str:
+def render(rows: Sequence[Row], seconds: float, num_earlier: int = 0) -> str:
     """Makes the page.
 
     Args:
         rows: All pictures.
-        seconds: How long they took.
+        seconds: How long they took, without those of earlier runs.
+        num_earlier: How many of them earlier runs have tried.
     """
     unusual = [row for row in rows if row.remarks]
     # What could not be done first, then what has most to be said about.
@@ -51,7 +52,8 @@ def render(rows: Sequence[Row], seconds: float) -> str:
         num_corrected=sum(bool(row.corrected) for row in rows),
         address=_address,
         coverage=sum(known) / len(known) if known else None,
-        rate=len(rows) / max(seconds, 1e-9),
+        num_earlier=num_earlier,
+        rate=(len(rows) - num_earlier) / max(seconds, 1e-9),
     )
 
 

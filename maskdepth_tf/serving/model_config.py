@@ -1,5 +1,6 @@
 """The models to serve: their folders, versions and labels."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -70,6 +71,15 @@ def version_folders(folder: str) -> dict[int, str]:
         if name.isascii() and name.isdecimal() and int(name) < 2**63
         if os.path.isdir(path := os.path.join(folder, name))
     }
+
+
+def has_versions(models: Iterable[Declared]) -> bool:
+    """Whether some model's folder holds a version, sound or not."""
+    for model in models:
+        with contextlib.suppress(OSError):
+            if version_folders(model.folder):
+                return True
+    return False
 
 
 def read_config(path: str) -> dict[str, Declared]:

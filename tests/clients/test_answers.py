@@ -14,7 +14,7 @@ from maskdepth_tf import cli, client
 from maskdepth_tf.client import Client, VersionStatus
 from maskdepth_tf.clients.grpc_client import GrpcClient
 from maskdepth_tf.errors import DataError, ServerError
-from tests.support import servers
+from tests.support import fixed_replies, servers
 from tests.support.exported import BG, FG_BG, SIZE
 from tests.support.paths import ROOT
 
@@ -126,12 +126,52 @@ def test_command(office, tmp_path, capsys):
     assert cli.run(client.main, flags) == 2
     assert "--force replaces them" in capsys.readouterr().err
     fg_bg.write_bytes(b"no picture")
-    assert cli.run(client.main, [*flags, "--force"]) == 9
+    assert cli.run(client.main, [*flags, "--force"]) == 3
     assert re.fullmatch(
-        rf"error: {office.rest}: 400: fg_bg_bytes\[0\]: expected a picture .*\n",
+        rf"error: {fg_bg}: {office.rest}: 400: fg_bg_bytes\[0\]: expected a pict.*\n",
         capsys.readouterr().err,
     )
     assert (output / names[0]).read_bytes() == answer.mask
+
+
+def test_a_picture_that_is_refused_is_named_and_the_others_asked_for(
+    office, tmp_path, capsys
+):
+    bg, good = files_of(tmp_path)
+    folder, output = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"no picture")
+    (folder / "b.png").write_bytes(bytes(2**22))
+    # With "_mask.png" the name is too long for the disk.
+    for name in ("c", "x" * 248, "z"):
+        (folder / f"{name}.jpg").write_bytes(good.read_bytes())
+    flags = ["--url", office.rest, "--bg", str(bg), "--fg-bg", str(folder)]
+    flags += ["--output", str(output), "--timeout", str(servers.PATIENCE)]
+    assert cli.run(client.main, flags) == DataError.exit_code
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert lines[0].startswith(f"error: {folder}/a.png: {office.rest}: 400: fg_bg_by")
+    assert lines[1].startswith(f"error: {folder}/b.png: {office.rest}: 413: ")
+    assert lines[2].startswith(f"error: {folder}/{'x' * 248}.jpg: [Errno ")
+    assert len(lines) == 3
+    names = [f"{n}_{kind}.png" for n in "cz" for kind in ("mask", "depth", "cutout")]
+    assert captured.out.split() == [str(output / name) for name in names]
+    assert sorted(path.name for path in output.iterdir()) == sorted(names)
+
+
+@pytest.mark.parametrize("reply", [401, 404, 500])
+def test_what_no_picture_changes_ends_the_command(tmp_path, capsys, reply):
+    bg, fg_bg = files_of(tmp_path)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.jpg").write_bytes(fg_bg.read_bytes())
+    with fixed_replies.rest_server((reply, b'{"error": "no"}')) as (url, asked):
+        flags = ["--url", url, "--bg", str(bg), "--fg-bg", str(folder)]
+        flags += ["--output", str(tmp_path / "out")]
+        assert cli.run(client.main, flags) == ServerError.exit_code
+    assert len(asked) == 1
+    assert capsys.readouterr() == ("", f"error: {url}: {reply}: no\n")
 
 
 WITHOUT_TENSORFLOW = """

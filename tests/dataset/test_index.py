@@ -137,3 +137,29 @@ def test_data_sets_in_a_folder_become_one(tmp_path, capsys):
     with pytest.raises(UsageError, match="groups.txt: exists; --force replaces it"):
         run(tmp_path)
     run(tmp_path, "--force")
+
+
+def test_packed_sets_are_left_out_of_a_folder_of_sets(tmp_path, capsys):
+    labels_path = make_labelled_set(tmp_path / "all/a", rows=4)
+    pack.pack(labels_path, tmp_path / "all/a_16", image_size=16)
+    capsys.readouterr()
+    run(tmp_path / "all")
+    captured = capsys.readouterr()
+    assert captured.err == (
+        f"warning: {tmp_path}/all: left out 1: a_16: packed sets have arrays in place "
+        "of the pictures that rows name\n"
+    )
+    assert captured.out.startswith(f"{tmp_path}/all: data sets a; 4 rows in ")
+    rows = labels.read(tmp_path / "all/labels.txt")
+    assert [row.fg_bg.split("/")[0] for row in rows] == ["a"] * 4
+
+
+def test_packed_sets_alone_are_no_layout(tmp_path, capsys):
+    labels_path = make_labelled_set(tmp_path / "a", rows=4)
+    pack.pack(labels_path, tmp_path / "all/a_16", image_size=16)
+    capsys.readouterr()
+    assert cli.run(dataset.main, ["index", str(tmp_path / "all")]) == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert "left out 1: a_16: packed sets" in lines[0]
+    assert "expected folders bg, fg_bg and mask" in lines[1]
+    assert not (tmp_path / "all/labels.txt").exists()

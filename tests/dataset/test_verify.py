@@ -311,6 +311,31 @@ def test_long_reports_are_cut():
     assert lines[5:] == [f"L:{line}: missing: x" for line in (1, 2, 3)]
 
 
+def test_where_depth_is_missing_that_is_suggested(copy, capsys):
+    for path in (copy / "depth").iterdir():
+        path.unlink()
+    path = copy / "labels.txt"
+    assert run("--labels", path) == 3
+    out = capsys.readouterr().out
+    assert f"next     maskdepth dataset depth --data {copy} --teacher " in out
+    assert "--drop-bad" not in out
+    for command in ("stats", "pack"):
+        more = ["--output", str(copy / "packed")] if command == "pack" else []
+        words = [command, "--labels", str(path), "--workers", "1", *more]
+        assert cli.run(dataset.main, words) == 3
+        told = capsys.readouterr().err.splitlines()
+        (line,) = [line for line in told if "depth" in line]
+        assert line.startswith(f"error: {path}: expected a depth map for each row, r")
+        assert f"`maskdepth dataset depth --data {copy} --teacher NAME`" in line
+
+
+def test_where_no_row_is_good_none_is_to_be_dropped(copy, capsys):
+    for path in (copy / "mask").iterdir():
+        path.unlink()
+    assert run("--labels", copy / "labels.txt") == 3
+    assert "next " not in capsys.readouterr().out
+
+
 def test_clean_labels_elsewhere_need_a_root(copy, tmp_path_factory, capsys):
     other = tmp_path_factory.mktemp("other") / "clean.txt"
     arguments = ["--labels", copy / "labels.txt", "--drop-bad", other]

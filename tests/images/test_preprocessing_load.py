@@ -1,6 +1,7 @@
 """Resizing, and what training loads."""
 
 import io
+import logging
 
 import numpy as np
 import pytest
@@ -286,6 +287,16 @@ class TestBatchLoader:
         assert self.are_small([data], 128) == is_small
         large = encode(Image.new("L", (512, 512)), "JPEG")
         assert self.are_small([large], 128)  # at half its size
+
+    def test_no_warning_of_many_graphs_that_are_traced_once_each(self, monkeypatch):
+        told = []
+        handler = logging.Handler()
+        monkeypatch.setattr(handler, "emit", told.append)
+        monkeypatch.setattr(logging.getLogger("tensorflow"), "handlers", [handler])
+        data = tf.constant([encode(Image.new("L", (8, 8)), "PNG")])
+        for size in range(33, 39):
+            preprocessing.batch_loader(streams.MASK, size)(data)
+        assert [record.getMessage() for record in told] == []
 
     def test_both_inputs_share_a_graph(self):
         bg, fg_bg = (preprocessing.batch_loader(s, 7) for s in streams.INPUTS)

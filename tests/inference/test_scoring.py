@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import types
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from maskdepth_tf.inference import loading, scoring
 from maskdepth_tf.input import labels, pipeline
 from maskdepth_tf.network import metrics
 from maskdepth_tf.network.metric_list import by_output
+from maskdepth_tf.network.model import resnet_unet
 from tests.support.labelled_sets import make_labelled_set
 
 MASK, DEPTH = ({metric.name for metric in group} for group in by_output().values())
@@ -367,3 +369,22 @@ def test_a_model_of_somebody_else(tmp_path):
     )
     with pytest.raises(StateError, match="pictures bg and fg_bg. Received: other"):
         scoring.load_scorable(path)
+
+
+def test_a_network_is_traced_once_whatever_the_batches(monkeypatch):
+    traced = []
+
+    def register(bg, fg_bg):
+        traced.append(bg)
+        return types.SimpleNamespace(bg=bg)
+
+    monkeypatch.setattr(scoring.registering, "register", register)
+    monkeypatch.setattr(
+        scoring.registering, "mismatch", lambda bg, _: tf.zeros(tf.shape(bg)[:1])
+    )
+    scorable = scoring._keras_scorable(resnet_unet(16, (4, 8)))
+    for count, dtype in ((3, tf.uint8), (2, tf.uint8), (1, tf.float32)):
+        picture = tf.zeros((count, 16, 16, 3), dtype)
+        found = scorable.outputs({"bg": picture, "fg_bg": picture})
+        assert found["mask"].shape == (count, 16, 16, 1)
+    assert len(traced) == 1

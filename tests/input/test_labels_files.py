@@ -72,6 +72,19 @@ class TestCheckFiles:
         file.unlink()
         assert report(data_set) == [f"L:{number}: {file}: No such file or directory"]
 
+    def test_depth_that_is_still_to_be_made_is_told_in_one_line(self, data_set):
+        for row in (ROW, OTHER):
+            (data_set / row.depth).unlink()
+        (data_set / OTHER.mask).unlink()
+        assert report(data_set) == [
+            "L: expected a depth map for each row, received none for 2 of 2; "
+            f"`maskdepth dataset depth --data {data_set} --teacher NAME` makes them"
+        ]
+        # Where the pictures are not there either, it is another folder.
+        for row in (ROW, OTHER):
+            (data_set / row.fg_bg).unlink()
+        assert "No such file or directory" in report(data_set)[0]
+
     def test_line_numbers_count_blank_lines(self, data_set):
         path = data_set / "labels.txt"
         path.write_bytes(b"\n\n" + LINE + b"\r\n\n\n" + OTHER_LINE)

@@ -32,6 +32,11 @@ def test_tiles():
     }
 
 
+def test_what_earlier_runs_have_tried_is_not_in_the_rate():
+    found = tiles(pages.parse(summary_page.render(ROWS, 8.0, num_earlier=2)))
+    assert found["predicted"] == ["3", "2 earlier, 0.2 a second"]
+
+
 def test_what_could_not_be_done_is_first_then_what_has_most_to_be_said_of():
     tree = pages.parse(summary_page.render(ROWS, 8.0))
     unusual, everything = map(pages.table, tree.iter("table"))

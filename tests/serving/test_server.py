@@ -271,6 +271,7 @@ def settings_of(argv, monkeypatch):
 
 def test_limits(tmp_path, monkeypatch, capsys):
     argv = ["--models", str(tmp_path)]
+    (tmp_path / "1").mkdir()
     limits = settings_of(argv, monkeypatch).limits
     assert (limits.max_batch_size, limits.max_queue, limits.sizes) == (16, 128, ())
     (tmp_path / "batching.config").write_text(
@@ -336,3 +337,22 @@ def test_packages_that_are_missing(tmp_path, monkeypatch):
     monkeypatch.delattr("maskdepth_tf.serving.server")
     with pytest.raises(UsageError, match=r"pip install 'maskdepth_tf\[serving\]'"):
         serve.main(["--models", str(tmp_path)])
+
+
+def test_where_no_model_is_that_is_said(tmp_path, capsys, monkeypatch):
+    photos, config = tmp_path / "photos", tmp_path / "models.config"
+    photos.mkdir()
+    (photos / "a.png").touch()
+    config.write_text(
+        'model_config_list { config { name: "a" base_path: "none" '
+        'model_platform: "tensorflow" } }'
+    )
+    for argv in (["--models", str(photos)], ["--model-config", str(config)]):
+        settings_of(argv, monkeypatch)
+        assert capsys.readouterr().err == (
+            f"warning: {argv[1]}: expected versions of a model, "
+            "NAME/1/saved_model.pb, received none; what is put there is served\n"
+        )
+    (photos / "1").mkdir()
+    settings_of(["--models", str(photos)], monkeypatch)
+    assert capsys.readouterr().err == ""

@@ -24,12 +24,16 @@ def rest_server(*replies, port=0):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append((self.path, self.headers))
+            # What is not read would reset the connection.
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, body, *headers = replies[min(len(asked), len(replies)) - 1]
             self.send_response(status)
             for name, value in (("Content-Length", str(len(body))), *headers):
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET
 
         def log_message(self, *arguments):
             pass

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from maskdepth_tf import errors, streams
+from maskdepth_tf import errors, startup, streams
 from maskdepth_tf.dataset.checking import consensus, decoding, measures
 from maskdepth_tf.dataset.checking.findings import Fault, Inspected
 from maskdepth_tf.dataset.checking.inspection import Inspector
@@ -90,6 +90,7 @@ def tell_remarks(
         rows: Those to look at.
         source: Their pictures; missing and damaged ones are passed over.
     """
+    startup.load_tensorflow()  # before `endings` would, with all that it says
     from maskdepth_tf.images import endings, profiles
 
     found: dict[str, list[str]] = {}

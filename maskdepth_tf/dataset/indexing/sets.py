@@ -1,21 +1,24 @@
-"""Labels of the data sets in a folder as one; their pictures stay where they are."""
+"""Labels of the data sets in a folder as one; their pictures stay where they are.
 
-import os
+Packed sets are no part of it: they name pictures that lie elsewhere.
+"""
+
 from pathlib import Path
 
 from maskdepth_tf.images import stores
 from maskdepth_tf.input import groups, labels
 
 LABELS = "labels.txt"
+PLACES = "places.npy"
+"""What a packed set has beside its labels, and no other."""
 
 
-def find(root: Path) -> list[str]:
-    """Names of the folders in `root` that are data sets, sorted."""
-    return sorted(
-        entry.name
-        for entry in os.scandir(root)
-        if entry.name[0] != "." and os.path.isfile(os.path.join(entry.path, LABELS))
-    )
+def find(root: Path) -> tuple[list[str], list[str]]:
+    """Names of the labelled sets in a folder, and of the packed ones, sorted."""
+    paths = [path for path in sorted(root.iterdir()) if path.name[0] != "."]
+    sets = [path for path in paths if (path / LABELS).is_file()]
+    packed = [path.name for path in sets if (path / PLACES).is_file()]
+    return [path.name for path in sets if path.name not in packed], packed
 
 
 def join(root: Path, names: list[str]) -> tuple[list[labels.Row], dict[str, str]]:

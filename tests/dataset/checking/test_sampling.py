@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from maskdepth_tf import startup
 from maskdepth_tf.dataset.checking import sampling
 from maskdepth_tf.errors import DataError
 from maskdepth_tf.images import encoding, stores
@@ -58,3 +59,11 @@ def test_jpegs_without_an_end_are_told(folder, capsys):
         f"warning: {folder}/labels.txt: of the pictures of 8 rows 2 are JPEGs without "
         "an end marker, as fg_bg/2.jpg\n"
     )
+
+
+def test_tensorflow_is_loaded_without_what_it_has_to_say(folder, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(startup, "load_tensorflow", lambda: loaded.append(True))
+    source = stores.Folder(folder)
+    sampling.tell_remarks("labels.txt", labels.read(folder / "labels.txt"), source)
+    assert loaded
