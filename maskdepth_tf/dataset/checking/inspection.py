@@ -64,7 +64,7 @@ def _small_function(column: str) -> Callable:
 
     functions = {"bg": rgb, "fg": no_pixels, "fg_bg": rgb, "mask": mask, "depth": depth}
     # Concrete: checking the one argument would take as long as a picture.
-    function = tf.function(functions[column])
+    function = tf.function(functions[column], autograph=False)
     return function.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
