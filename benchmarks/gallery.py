@@ -68,7 +68,7 @@ def main() -> None:
     ):
         drawn = [sheet.Row(answers[i][1], [f"IoU {ious[i]:.2f}"]) for i in chosen]
         picture = sheet.draw(drawn, overview.GRID_CAPTIONS, SIDE)
-        encoding.write_image(args.output / f"{name}.jpg", picture)
+        encoding.write_image(args.output / f"{name}.jpg", picture, quality=85)
 
 
 if __name__ == "__main__":

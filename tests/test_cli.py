@@ -23,6 +23,7 @@ CODES = {
     errors.NonFiniteError: 7,
     errors.WorkerLostError: 8,
     errors.ServerError: 9,
+    errors.RefusedError: 9,
 }
 
 

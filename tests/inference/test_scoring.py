@@ -374,7 +374,7 @@ def test_a_model_of_somebody_else(tmp_path):
 def test_a_network_is_traced_once_whatever_the_batches(monkeypatch):
     traced = []
 
-    def register(bg, fg_bg):
+    def register(bg, fg_bg, aspect):
         traced.append(bg)
         return types.SimpleNamespace(bg=bg)
 
