@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from maskdepth_tf import cli, errors, startup
+from maskdepth_tf.dataset.indexing import sets
 from maskdepth_tf.images import stores
 
 TEACHER = "keras_hub:depth_anything_v2_small"
@@ -26,7 +27,7 @@ def _labels_file(text: str) -> Path:
 
 def is_packed(args: argparse.Namespace) -> bool:
     """Whether the labels are those of a packed set, which has no cut-outs."""
-    return not args.root and args.labels.with_name("places.npy").is_file()
+    return not args.root and args.labels.with_name(sets.PLACES).is_file()
 
 
 def open_pictures(args: argparse.Namespace) -> stores.Pictures:
