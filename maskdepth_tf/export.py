@@ -14,8 +14,8 @@ and `fg_bg_bytes`, pixels as [B, S, S, 3] `bg` and `fg_bg` from 0 to 255:
 
 All but the last bring a background onto its picture first: its camera and its light
 are undone. `mask` is a probability; `depth` is 0 near and 1 far; every signature also
-answers `background_mismatch` [B], the share of the picture that does not fit the
-background thereafter. Beside them lie
+answers `background_mismatch` [B], the share of the background's details that the
+picture does not show thereafter. Beside them lie
 
     maskdepth.json     size and conventions, also an asset of the SavedModel
     MODEL_CARD.md      what it is, was trained with and scored

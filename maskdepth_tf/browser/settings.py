@@ -7,9 +7,15 @@ from typing import Any
 import matplotlib
 
 from maskdepth_tf.inference import matting
-from maskdepth_tf.registration import describing, geometry, light, registering
+from maskdepth_tf.registration import (
+    comparing,
+    describing,
+    geometry,
+    light,
+    registering,
+)
 
-MODULES = (geometry, light, registering, describing)
+MODULES = (geometry, light, registering, comparing, describing)
 
 
 def of_network(image_size: int) -> dict[str, Any]:

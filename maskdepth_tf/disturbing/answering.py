@@ -28,7 +28,7 @@ class Answered(NamedTuple):
         sample: The sample, with the networks' scores added.
         mask: bool [S, S], the network's.
         depth: float32 [S, S, 1], the network's.
-        mismatch: Share of pixels that do not fit the background after all; 0 to 1.
+        mismatch: `comparing.mismatch`, 0 to 1.
     """
 
     sample: Sample

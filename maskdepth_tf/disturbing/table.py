@@ -85,7 +85,7 @@ def _rest(result) -> list[str]:
         lines.append(f"wrong room: AUC {room['auc']:.3f}")
         lines.append(
             f"  {room['false_alarms']:.1%} false alarms, {room['missed']:.1%} missed "
-            f"above {room['threshold']:.0%} of differing pixels"
+            f"above {room['threshold']:.0%} mismatch"
         )
     else:
         lines.append("wrong room: not measured, all rows show the same one")

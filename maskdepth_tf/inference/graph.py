@@ -17,7 +17,7 @@ from maskdepth_tf.errors import StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.inference import matting
 from maskdepth_tf.network import answers
-from maskdepth_tf.registration import registering
+from maskdepth_tf.registration import comparing, registering
 
 Signature = tuple[Callable[..., dict], list[tf.TensorSpec]]
 """A graph function and its arguments by name, type and shape."""
@@ -31,8 +31,8 @@ class Inference:
     Answers are a dict of float32:
         mask: [B, S, S, 1], probability that the foreground is there, 0 to 1.
         depth: [B, S, S, 1], relative depth, 0 near and 1 far.
-        background_mismatch: [B], share of the picture that does not fit the background
-            thereafter, foreground included, 0 to 1.
+        background_mismatch: [B], share of the background's details that the picture
+            does not show thereafter, 0 to 1 (`comparing.mismatch`).
 
     Args:
         network: Gives `mask` and `depth` to float32 `bg` and `fg_bg`, as `registered`
@@ -84,7 +84,7 @@ class Inference:
 
     def registered(self, bg: tf.Tensor, fg_bg: tf.Tensor) -> dict:
         """Answers for pixels as `arrays` does, of backgrounds that fit already."""
-        mismatch = registering.mismatch(bg, fg_bg)
+        mismatch = comparing.mismatch(bg, fg_bg)
         return self.network(bg, fg_bg) | {"background_mismatch": mismatch}
 
     def pixels(self, bg: tf.Tensor, fg_bg: tf.Tensor) -> dict:

@@ -15,7 +15,7 @@ from maskdepth_tf.errors import StateError
 from maskdepth_tf.inference import graph, loading, matting
 from maskdepth_tf.input import examples, pipeline
 from maskdepth_tf.network import answers, baseline, losses, metric_list, metrics
-from maskdepth_tf.registration import registering
+from maskdepth_tf.registration import comparing, registering
 from maskdepth_tf.reports.page import number_text
 from maskdepth_tf.training import batches, checkpoints
 
@@ -58,7 +58,7 @@ def _keras_scorable(model: keras.Model) -> Scorable:
 
     def outputs(bg, fg_bg, aspect):
         bg = registering.register(bg, fg_bg, aspect=aspect).bg
-        mismatch = registering.mismatch(bg, fg_bg)
+        mismatch = comparing.mismatch(bg, fg_bg)
         return bare(bg, fg_bg) | {"background_mismatch": mismatch}
 
     size = model.inputs[0].shape[1]

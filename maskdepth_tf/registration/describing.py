@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from maskdepth_tf.registration import registering
+from maskdepth_tf.registration import comparing
 
-MISMATCH = 0.4
-"""Share of pixels that do not fit above which it is hardly the same background."""
-LEAST_MISMATCH = 0.001
-"""Share below which there is hardly anything in front."""
+MISMATCH = 0.7
+"""Mismatch above which it is hardly the same background, see `comparing`."""
+LEAST_UNLIKE = 0.001
+"""Share of unlike pixels below which there is hardly anything in front."""
 LEAST_SHIFT = 0.002
 """Shift that is worth a word, a share of the side."""
 LEAST_TURN = 0.3
@@ -74,13 +74,14 @@ def doubts(registered: np.ndarray, fg_bg: np.ndarray) -> list[str]:
         registered: float32 [S, S, 3], as `registering.register` gives it.
         fg_bg: float32 [S, S, 3].
     """
-    mismatch = float(registering.mismatch(registered[np.newaxis], fg_bg[np.newaxis])[0])
+    pair = [x[np.newaxis].astype(np.float32) for x in (registered, fg_bg)]
+    mismatch = float(comparing.mismatch(*pair)[0])
     if mismatch > MISMATCH:
         return [
-            f"{mismatch:.0%} of the picture does not fit its background, whatever is "
-            "corrected; is it of the same place?"
+            f"{mismatch:.0%} of the background is not found in the picture, whatever "
+            "is corrected; is it of the same place?"
         ]
-    if mismatch < LEAST_MISMATCH:
+    if float(comparing.unlike(*pair)[0]) < LEAST_UNLIKE:
         return ["hardly differs from its background; expect an empty mask"]
     if outline_ratio(registered, fg_bg) < -SWAPPED:
         return [
@@ -102,7 +103,7 @@ def outline_ratio(registered: np.ndarray, fg_bg: np.ndarray) -> float:
     Returns:
         0 if the outline is too short to tell.
     """
-    changed = np.abs(registered - fg_bg).max(axis=2) > registering.DIFFERENCE
+    changed = np.abs(registered - fg_bg).max(axis=2) > comparing.DIFFERENCE
     inner = _spread(~_spread(~changed))  # single pixels are no figure
     outline = _spread(inner) & _spread(~inner)
     if outline.sum() < _LEAST_OUTLINE:

@@ -111,8 +111,8 @@ def estimate(
         as its contrast agrees; s is S, halved while it is at least `LEAST_SIDE`.
     """
     bg, fg_bg = (tf.convert_to_tensor(pixels, tf.float32) for pixels in (bg, fg_bg))
+    bg, fg_bg = (working_grey(pixels) for pixels in (bg, fg_bg))
     sides = _sides(bg.shape[1])
-    bg, fg_bg = (pool(_luma(pixels), sides[-1]) for pixels in (bg, fg_bg))
     known = tf.tile([warps.STILL], [tf.shape(bg)[0], 1]) if start is None else start
     if sides[-1] < LEAST_SIDE:
         return known, tf.ones_like(bg)
@@ -140,8 +140,10 @@ def _sides(size) -> list[int]:
     return sides[-len(TOLERANCES) :]
 
 
-def _luma(pixels) -> tf.Tensor:
-    return windows.times(pixels, _LUMA)
+def working_grey(pixels: tf.Tensor) -> tf.Tensor:
+    """[B, S, S, 3] -> [B, s, s, 1] at the size at which pictures are compared."""
+    grey = windows.times(pixels, _LUMA)
+    return pool(grey, _sides(pixels.shape[1])[-1])
 
 
 def pool(pixels: tf.Tensor, side: int) -> tf.Tensor:

@@ -11,10 +11,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from maskdepth_tf.registration import choosing, geometry, light, warps
+from maskdepth_tf.registration import choosing, comparing, geometry, light, warps
 
-DIFFERENCE = 30
-"""Difference in some channel, of 255, from which a pixel does not fit."""
 GAIN = 0.02
 """Share by which the difference must fall for another light to be believed."""
 CLIPPED = (5.0, 250.0)
@@ -143,17 +141,6 @@ def _pixels_at(picture, row, column) -> tf.Tensor:
     return pixels
 
 
-def mismatch(bg: tf.Tensor, fg_bg: tf.Tensor) -> tf.Tensor:
-    """Share of the pixels of two pictures that do not fit: [B] from 0 to 1.
-
-    Args:
-        bg: float32 [B, S, S, 3], 0 to 255.
-        fg_bg: float32 [B, S, S, 3], 0 to 255.
-    """
-    is_unlike = _difference(bg, fg_bg) > DIFFERENCE
-    return tf.reduce_mean(tf.cast(is_unlike, tf.float32), axis=[1, 2, 3])
-
-
 def _unclipped(lit, moved, fg_bg) -> tf.Tensor:
     """What is clipped has lost how far it went: it goes as far as the picture's."""
     darkest, brightest = CLIPPED
@@ -169,12 +156,5 @@ def _finite(pixels) -> tf.Tensor:
 
 def _cost(bg, fg_bg, weight) -> tf.Tensor:
     """Mean difference, cut off where it is the foreground's: [B]."""
-    error = tf.minimum(_difference(bg, fg_bg), DIFFERENCE)
+    error = tf.minimum(comparing.difference(bg, fg_bg), comparing.DIFFERENCE)
     return tf.reduce_mean(weight * error, axis=[1, 2, 3])
-
-
-def _difference(bg, fg_bg) -> tf.Tensor:
-    """The greatest of the three channels', [B, S, S, 1]."""
-    # `reduce_max` over so few takes twice as long.
-    red, green, blue = tf.split(tf.abs(bg - fg_bg), 3, axis=-1)
-    return tf.maximum(tf.maximum(red, green), blue)

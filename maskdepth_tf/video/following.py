@@ -46,7 +46,7 @@ class Answer:
         seen: The frame.
         mask: float32 [S, S, 1], 0 to 1.
         depth: float32 [S, S, 1], 0 near and 1 far.
-        mismatch: Share of the frame that does not fit the background.
+        mismatch: `comparing.mismatch`, 0 to 1.
         kept: float32 [S, S], share of the alpha before that is kept.
         before: Will hold the alpha before, float32 [H, W]; None if it is the first.
         alpha: Will hold its own alpha.

@@ -104,7 +104,7 @@ def doubts(made: Sequence[segments.Segment]) -> list[str]:
     mismatch, time = max(frames)
     return [
         f"in {bad / len(frames):.0%} of the frames more than {describing.MISMATCH:.0%} "
-        "of the picture does not fit its background, whatever is corrected (at worst "
+        "of the background is not found, whatever is corrected (at worst "
         f"{mismatch:.0%}, at {float(time):.1f} s); is it of the same place?"
     ]
 

@@ -44,7 +44,7 @@ class Segment:
         folder: Where it is.
         first: Number of its first frame.
         times: Of its frames, in seconds.
-        mismatches: Shares of its frames that do not fit the background, 0 to 1.
+        mismatches: Those of its frames (`comparing.mismatch`).
         look: Of the video.
     """
 
@@ -108,7 +108,7 @@ class Segments:
         Args:
             folder: It.
             times: Of its frames, in seconds.
-            mismatches: Shares of its frames that do not fit the background, 0 to 1.
+            mismatches: Those of its frames (`comparing.mismatch`).
             look: Of the video.
             state: What the next segment must know.
         """

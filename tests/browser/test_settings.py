@@ -3,7 +3,7 @@
 import json
 
 from maskdepth_tf.browser import settings
-from maskdepth_tf.registration import geometry, light
+from maskdepth_tf.registration import describing, geometry, light
 
 
 def test_are_json_and_the_packages_own():
@@ -11,7 +11,7 @@ def test_are_json_and_the_packages_own():
     assert found["image_size"] == 64
     assert found["geometry"]["TOLERANCES"] == [list(x) for x in geometry.TOLERANCES]
     assert found["light"]["DOUBT"] == light.DOUBT
-    assert found["describing"]["MISMATCH"] == 0.4
+    assert found["describing"]["MISMATCH"] == describing.MISMATCH
     (kernel, bias), (last, _) = found["matting"]["layers"]
     assert (len(kernel), len(kernel[0]), len(last)) == (11, len(bias), len(bias))
 

@@ -23,7 +23,7 @@ def test_table_fits_and_says_all():
     assert lines[-3].startswith(hand_held)
     assert lines[-2:] == [
         "wrong room: AUC 0.987",
-        "  1.2% false alarms, 0.0% missed above 30% of differing pixels",
+        "  1.2% false alarms, 0.0% missed above 30% mismatch",
     ]
 
 

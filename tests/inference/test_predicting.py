@@ -28,7 +28,7 @@ def test_remarks():
     _, (text,) = remarks(thing, room)
     assert text.endswith("are --bg and --fg-bg exchanged?")
     _, (text,) = remarks(made_room(1)[:128, :128], room)
-    assert "% of the picture does not fit its background, whatever is corr" in text
+    assert "% of the background is not found in the picture, whatever is corr" in text
     assert remarks(room, room) == (
         [],
         ["equal to its background: nothing is in front, expect no mask"],

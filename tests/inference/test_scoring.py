@@ -380,7 +380,7 @@ def test_a_network_is_traced_once_whatever_the_batches(monkeypatch):
 
     monkeypatch.setattr(scoring.registering, "register", register)
     monkeypatch.setattr(
-        scoring.registering, "mismatch", lambda bg, _: tf.zeros(tf.shape(bg)[:1])
+        scoring.comparing, "mismatch", lambda bg, _: tf.zeros(tf.shape(bg)[:1])
     )
     scorable = scoring._keras_scorable(resnet_unet(16, (4, 8)))
     for count, dtype in ((3, tf.uint8), (2, tf.uint8), (1, tf.float32)):

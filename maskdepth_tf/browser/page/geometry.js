@@ -412,28 +412,31 @@ function mirrored(place, side) {
   return place >= side ? 2 * side - 1 - place : place;
 }
 
-// Means of windows, one axis after the other.
-function box(image, side, window) {
+/** Means of windows of `window` pixels on a side; sums slide along each axis. */
+export function box(image, side, window) {
   const reach = (window - 1) / 2;
   const rows = new Float32Array(image.length);
-  const out = new Float32Array(image.length);
-  for (let row = 0; row < side; row++) {
+  for (let row = 0, i = 0; row < side; row++) {
     const start = row * side;
-    for (let column = 0; column < side; column++) {
-      let sum = 0;
-      for (let k = column - reach; k <= column + reach; k++) {
-        sum += image[start + mirrored(k, side)];
-      }
-      rows[start + column] = sum / window;
+    let sum = 0;
+    for (let k = -reach; k < reach; k++) sum += image[start + mirrored(k, side)];
+    for (let column = 0; column < side; column++, i++) {
+      sum += image[start + mirrored(column + reach, side)];
+      rows[i] = sum / window;
+      sum -= image[start + mirrored(column - reach, side)];
     }
   }
-  for (let row = 0; row < side; row++) {
-    for (let k = row - reach; k <= row + reach; k++) {
-      const from = mirrored(k, side) * side;
-      for (let column = 0; column < side; column++) {
-        out[row * side + column] += rows[from + column] / window;
-      }
-    }
+  const out = new Float32Array(image.length);
+  const sums = new Float64Array(side);
+  const add = (row, sign) => {
+    const start = mirrored(row, side) * side;
+    for (let column = 0; column < side; column++) sums[column] += sign * rows[start + column];
+  };
+  for (let k = -reach; k < reach; k++) add(k, 1);
+  for (let row = 0, i = 0; row < side; row++) {
+    add(row + reach, 1);
+    for (let column = 0; column < side; column++, i++) out[i] = sums[column] / window;
+    add(row - reach, -1);
   }
   return out;
 }

@@ -3,6 +3,7 @@
 // The same steps as the package's `registration/registering.py`. Pictures are
 // interleaved RGB of 0 to 255, Float32Array of size * size * 3.
 
+import { Comparison } from "./comparing.js";
 import { doubled, Geometry, insideOf, isStill, resample } from "./geometry.js";
 import { Light, sameLight } from "./light.js";
 
@@ -17,6 +18,7 @@ export class Registration {
     this.size = size;
     this.geometry = new Geometry(settings.geometry, size);
     this.light = new Light(settings.light, size);
+    this.comparison = new Comparison(settings.comparing, size, this.geometry.sides.at(-1));
     this.lit = new Float32Array(size * size * 3);
     this.registered = new Float32Array(size * size * 3);
     this.roots = new Float32Array(size * size * 3); // of the tones of `moved`
@@ -37,8 +39,8 @@ export class Registration {
    * @param {boolean} follow Whether to look for the camera, which takes time; else it
    *   is where it was.
    * @returns {{bg: Float32Array, warp: number[], light: object, mismatch: number}} The
-   *   background, the warp, the change of light that was believed, and the share of
-   *   pixels that do not fit. Arrays are used again.
+   *   background, the warp, the change of light that was believed, and the mismatch.
+   *   Arrays are used again.
    */
   register(picture, follow) {
     this.geometry.setPicture(picture);
@@ -47,7 +49,8 @@ export class Registration {
     const side = this.geometry.sides[0];
     const change = this.light.estimate(picture, agreement, side);
     const gains = this.relight(picture, change, agreement, side);
-    const mismatch = this.choose(gains ? this.lit : this.moved, picture);
+    this.choose(gains ? this.lit : this.moved, picture);
+    const mismatch = this.comparison.mismatch(this.registered, picture);
     const light = gains ? change : sameLight();
     return { bg: this.registered, warp: this.warp, light, mismatch };
   }
@@ -73,7 +76,8 @@ export class Registration {
   // Puts the background in another light, and tells whether the pictures then differ
   // less. What is clipped has lost how far it went: it goes as far as the picture's.
   relight(picture, { curves, gain }, agreement, side) {
-    const { CLIPPED, DIFFERENCE, GAIN } = this.constants;
+    const { CLIPPED, GAIN } = this.constants;
+    const { DIFFERENCE } = this.comparison.constants;
     const [darkest, brightest] = CLIPPED;
     const { moved, roots, lit, size, inside, doubt } = this;
     const step = size / side;
@@ -110,39 +114,20 @@ export class Registration {
     return after < (1 - GAIN) * before;
   }
 
-  // Whole numbers, the picture's own where the background does not reach; gives the
-  // share of pixels that do not fit.
+  // Whole numbers, the picture's own where the background does not reach.
   choose(chosen, picture) {
-    const { registered, inside, constants } = this;
-    let count = 0;
+    const { registered, inside } = this;
     for (let i = 0, k = 0; i < inside.length; i++, k += 3) {
       const from = inside[i] ? chosen : picture;
       registered[k] = Math.round(from[k]);
       registered[k + 1] = Math.round(from[k + 1]);
       registered[k + 2] = Math.round(from[k + 2]);
-      if (difference(registered, picture, k) > constants.DIFFERENCE) count++;
     }
-    return count / inside.length;
   }
 
   /** Share of what is surely not in front that does not fit all the same, 0 to 1. */
   residual(picture, mask) {
-    let count = 0;
-    let unlike = 0;
-    for (let i = 0, k = 0; i < mask.length; i++, k += 3) {
-      if (mask[i] >= SURELY_BEHIND) continue;
-      count++;
-      if (difference(this.registered, picture, k) > this.constants.DIFFERENCE) unlike++;
-    }
-    return unlike / Math.max(count, 1);
+    const isBehind = (i) => mask[i] < SURELY_BEHIND;
+    return this.comparison.unlike(this.registered, picture, isBehind);
   }
-}
-
-// Greatest difference of a channel, of the pixels that begin at `k`.
-function difference(one, other, k) {
-  return Math.max(
-    Math.abs(one[k] - other[k]),
-    Math.abs(one[k + 1] - other[k + 1]),
-    Math.abs(one[k + 2] - other[k + 2]),
-  );
 }
