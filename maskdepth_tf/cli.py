@@ -244,14 +244,15 @@ def run(main: Callable[[list[str] | None], int | None], argv=None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except PermissionError as error:
+    except OSError as error:
+        if errors.is_full_disk(error):
+            print(f"error: no space left on the disk: {error}", file=sys.stderr)
+            return errors.DiskFullError.exit_code
+        if error.filename is None:  # of no file: a fault of the program
+            raise
+        # No permission, a file system that is read-only, a name that is too long.
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return errors.DataError.exit_code
-    except OSError as error:
-        if not errors.is_full_disk(error):
-            raise
-        print(f"error: no space left on the disk: {error}", file=sys.stderr)
-        return errors.DiskFullError.exit_code
 
 
 def entry_point() -> None:

@@ -47,10 +47,11 @@ def test_a_signal_is_no_error(capsys):
     assert capsys.readouterr().err == "stopped by SIGTERM; go on\n"
 
 
-def test_what_may_not_be_written(capsys):
-    error = PermissionError(errno.EACCES, "Permission denied", "out/a.png")
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENAMETOOLONG])
+def test_what_may_not_be_written(capsys, number):
+    error = OSError(number, os.strerror(number), "out/a.png")
     assert cli.run(raising(error)) == 3
-    assert capsys.readouterr().err == "error: out/a.png: Permission denied\n"
+    assert capsys.readouterr().err == f"error: out/a.png: {os.strerror(number)}\n"
 
 
 def test_every_error_has_its_code():

@@ -205,10 +205,19 @@ def read_sources(
         is_scaled: Whether cut-outs will be, so that they need not be larger.
 
     Raises:
-        DataError: One is missing, damaged or no cut-out, or two have one name.
+        DataError: One is missing, damaged, no cut-out or larger than the rooms, or two
+            have one name.
     """
     startup.load_tensorflow()
     largest = 2 * image_size if is_scaled else None
     cutouts = {p: read_cutout(p, largest) for p in list_all(foregrounds)}
+    for path, cutout in cutouts.items():
+        height, width = cutout.shape[:2]
+        if not is_scaled and max(height, width) > image_size:
+            raise errors.DataError(
+                f"{path}: without --scale a cut-out is pasted as it is, and must be at "
+                f"most {image_size} pixels on a side; --scale 0.4 0.8 makes it fit. "
+                f"Received: {width} x {height}"
+            )
     rooms = {p: read_room(p, image_size) for p in list_all(backgrounds)}
     return Sources(cutouts, rooms)
