@@ -3,6 +3,8 @@
 // What `cutShader` does, pixel by pixel: the edges of `inference/matting.py`, of which
 // the worker has found what the network's square tells. Logarithms come from tables.
 
+import { FAR } from "./edges.js";
+
 const BACK = 0; // kinds of cells: surely behind, surely in front, in between, an edge
 const FRONT = 1;
 const BETWEEN = 2;
@@ -97,7 +99,7 @@ export class Cutter {
       else if (cells[k + 2] < SURE) kinds[i] = BACK;
       else if (cells[k + 1] > 1 - SURE) kinds[i] = FRONT;
       else kinds[i] = BETWEEN;
-      if (near[k + 3] === 0) continue; // far from edges
+      if (near[k + 3] === FAR) continue;
       for (let c = 0; c < 3; c++) logits[3 * i + c] = logit(cells[k + c]) / 4;
     }
     luts.forEach((lut, c) => {
@@ -150,7 +152,7 @@ export class Cutter {
     const f8 = Math.min(Math.max((sr * cr + sg * cg + sb * cb) / (squared + 1), -1), 2);
     const f3 = at(lengths, length(cr, cg, cb));
     const f4 = at(lengths, length(red - frontRed, green - frontGreen, blue - frontBlue));
-    const f5 = at(lengths, Math.sqrt(Math.max(spread, 0)));
+    const f5 = at(lengths, Math.sqrt(spread));
     const f6 = at(lengths, Math.sqrt(squared));
     const f7 = at(lengths, length(cr - f8 * sr, cg - f8 * sg, cb - f8 * sb));
     const f9 =
