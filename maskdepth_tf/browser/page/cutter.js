@@ -3,6 +3,9 @@
 // What `cutShader` does, pixel by pixel: the edges of `inference/matting.py`, of which
 // the worker has found what the network's square tells. Logarithms come from tables.
 
+import { FAR } from "./edges.js";
+import { BLOCK, Perceptron } from "./perceptron.js";
+
 const BACK = 0; // kinds of cells: surely behind, surely in front, in between, an edge
 const FRONT = 1;
 const BETWEEN = 2;
@@ -17,16 +20,16 @@ export class Cutter {
   constructor(matting, side) {
     this.side = side;
     this.leastLogit = matting.LEAST_LOGIT;
-    const [[kernel, bias], [last, [lastBias]]] = matting.layers;
-    this.units = bias.length;
-    this.hidden = Float64Array.from(
-      bias.flatMap((own, unit) => [...kernel.map((row) => row[unit]), own]),
-    );
-    this.last = Float64Array.from(last, (row) => row[0]);
-    this.lastBias = lastBias;
+    this.perceptron = new Perceptron(matting.layers);
+    // Pixels near an edge are cut many at once. Of those that wait: how many they are,
+    // their places in the frame, the colours behind them and of the foreground nearby.
+    this.waiting = 0;
+    this.places = new Uint32Array(BLOCK);
+    this.behind = new Float32Array(3 * BLOCK);
+    this.front = new Float32Array(3 * BLOCK);
     this.kinds = new Uint8Array(side * side);
-    this.logits = new Float64Array(3 * side * side);
-    this.luts = [0, 1, 2].map(() => new Float64Array(256));
+    this.logits = new Float32Array(3 * side * side);
+    this.luts = [0, 1, 2].map(() => new Float32Array(256));
     // Of lengths up to that of white less black, and of tones with 8 added.
     this.lengths = tableOf(450, (length) => Math.log1p(length) - 3);
     this.tones = tableOf(256, (tone) => Math.log(tone + 8));
@@ -39,7 +42,8 @@ export class Cutter {
     this.height = height;
     this.columns = placesOf(width, side);
     this.rows = placesOf(height, side);
-    this.enlarged = Math.log((width * height) / (side * side)) / 2 - 1;
+    const enlarged = Math.log((width * height) / (side * side)) / 2;
+    this.perceptron.features.fill(enlarged - 1, 10 * BLOCK); // of all pixels the same
   }
 
   /**
@@ -54,30 +58,43 @@ export class Cutter {
     const { width, height, side, columns, rows, kinds } = this;
     this.lookAt(answer);
     const words = new Uint32Array(frame.buffer);
-    const { cells } = answer;
-    for (let y = 0, i = 0; y < height; y++) {
+    for (let y = 0; y < height; y++) {
       const line = rows.nearest[y] * side;
-      const first = rows.first[y] * side;
-      const down = rows.share[y];
-      for (let x = 0; x < width; x++, i++) {
-        const kind = kinds[line + columns.nearest[x]];
+      for (let cell = 0, next; cell < side; cell = next) {
+        const kind = kinds[line + cell];
+        for (next = cell + 1; next < side && kinds[line + next] === kind; ) next++;
         if (kind === FRONT) continue;
+        const start = columns.starts[cell];
+        const end = columns.starts[next];
         if (kind === BACK) {
-          words[i] &= 0x00ffffff;
-          continue;
-        }
-        const corner = first + columns.first[x];
-        const right = columns.share[x];
-        const k = 4 * corner;
-        const upper = cells[k] + (cells[k + 4] - cells[k]) * right;
-        const below = k + 4 * side;
-        const lower = cells[below] + (cells[below + 4] - cells[below]) * right;
-        const mask = upper + (lower - upper) * down;
-        if (kind === EDGE && mask > UNSURE && mask < 1 - UNSURE) {
-          this.cutEdge(frame, background, i, x, y, corner);
+          for (let i = y * width + start; i < y * width + end; i++) words[i] &= 0x00ffffff;
         } else {
-          frame[4 * i + 3] = 255 * mask;
+          this.cutUnsure(frame, background, answer.cells, kind === EDGE, y, start, end);
         }
+      }
+    }
+    this.cutEdges(frame);
+  }
+
+  // Pixels of a row of which not all are surely behind, or all in front.
+  cutUnsure(frame, background, cells, isEdge, y, start, end) {
+    const { width, side, columns, rows } = this;
+    const first = rows.first[y] * side;
+    const down = rows.share[y];
+    for (let x = start; x < end; x++) {
+      const corner = first + columns.first[x];
+      const right = columns.share[x];
+      const k = 4 * corner;
+      const upper = cells[k] + (cells[k + 4] - cells[k]) * right;
+      const below = k + 4 * side;
+      const lower = cells[below] + (cells[below + 4] - cells[below]) * right;
+      const mask = upper + (lower - upper) * down;
+      const i = y * width + x;
+      if (isEdge && mask > UNSURE && mask < 1 - UNSURE) {
+        this.gather(frame, background, i, x, y, corner);
+        if (this.waiting === BLOCK) this.cutEdges(frame);
+      } else {
+        frame[4 * i + 3] = 255 * mask;
       }
     }
   }
@@ -97,7 +114,7 @@ export class Cutter {
       else if (cells[k + 2] < SURE) kinds[i] = BACK;
       else if (cells[k + 1] > 1 - SURE) kinds[i] = FRONT;
       else kinds[i] = BETWEEN;
-      if (near[k + 3] === 0) continue; // far from edges
+      if (near[k + 3] === FAR) continue;
       for (let c = 0; c < 3; c++) logits[3 * i + c] = logit(cells[k + c]) / 4;
     }
     luts.forEach((lut, c) => {
@@ -113,15 +130,20 @@ export class Cutter {
     this.isStill = warp.every((value, i) => value === [1, 0, 0, 0, 1, 0][i]);
   }
 
-  // One pixel near an edge: its alpha, and its own colour.
-  cutEdge(frame, background, i, x, y, corner) {
-    const { side, near, logits, columns, rows, lengths, tones } = this;
-    const k = 4 * i;
-    const red = frame[k];
-    const green = frame[k + 1];
-    const blue = frame[k + 2];
-    this.lookBehind(background, i, x, y, red, green, blue);
-    const { backRed, backGreen, backBlue } = this;
+  // One pixel near an edge: what the perceptron sees of it, in the order of `_features`.
+  gather(frame, background, i, x, y, corner) {
+    const { side, near, logits, columns, rows, lengths, tones, behind, front } = this;
+    const { features } = this.perceptron;
+    this.lookBehind(frame, background, i, x, y);
+    const f = this.waiting++;
+    this.places[f] = i;
+    const red = frame[4 * i];
+    const green = frame[4 * i + 1];
+    const blue = frame[4 * i + 2];
+    const place = 3 * f;
+    const backRed = behind[place];
+    const backGreen = behind[place + 1];
+    const backBlue = behind[place + 2];
     // Weights of the four cells around.
     const right = columns.share[x];
     const down = rows.share[y];
@@ -135,11 +157,15 @@ export class Cutter {
     const frontGreen = a * near[n + 1] + b * near[n + 5] + c * near[m + 1] + d * near[m + 5];
     const frontBlue = a * near[n + 2] + b * near[n + 6] + c * near[m + 2] + d * near[m + 6];
     const spread = a * near[n + 3] + b * near[n + 7] + c * near[m + 3] + d * near[m + 7];
+    front[place] = frontRed;
+    front[place + 1] = frontGreen;
+    front[place + 2] = frontBlue;
     n = 3 * corner;
     m = n + 3 * side;
-    const f0 = a * logits[n] + b * logits[n + 3] + c * logits[m] + d * logits[m + 3];
-    const f1 = a * logits[n + 1] + b * logits[n + 4] + c * logits[m + 1] + d * logits[m + 4];
-    const f2 = a * logits[n + 2] + b * logits[n + 5] + c * logits[m + 2] + d * logits[m + 5];
+    for (let j = 0; j < 3; j++, n++, m++) {
+      features[f + j * BLOCK] =
+        a * logits[n] + b * logits[n + 3] + c * logits[m] + d * logits[m + 3];
+    }
     const sr = frontRed - backRed;
     const sg = frontGreen - backGreen;
     const sb = frontBlue - backBlue;
@@ -147,41 +173,46 @@ export class Cutter {
     const cg = green - backGreen;
     const cb = blue - backBlue;
     const squared = sr * sr + sg * sg + sb * sb;
-    const f8 = Math.min(Math.max((sr * cr + sg * cg + sb * cb) / (squared + 1), -1), 2);
-    const f3 = at(lengths, length(cr, cg, cb));
-    const f4 = at(lengths, length(red - frontRed, green - frontGreen, blue - frontBlue));
-    const f5 = at(lengths, Math.sqrt(Math.max(spread, 0)));
-    const f6 = at(lengths, Math.sqrt(squared));
-    const f7 = at(lengths, length(cr - f8 * sr, cg - f8 * sg, cb - f8 * sb));
-    const f9 =
+    const part = Math.min(Math.max((sr * cr + sg * cg + sb * cb) / (squared + 1), -1), 2);
+    const rest = length(cr - part * sr, cg - part * sg, cb - part * sb);
+    const distance = length(red - frontRed, green - frontGreen, blue - frontBlue);
+    features[f + 3 * BLOCK] = at(lengths, length(cr, cg, cb));
+    features[f + 4 * BLOCK] = at(lengths, distance);
+    features[f + 5 * BLOCK] = at(lengths, Math.sqrt(spread));
+    features[f + 6 * BLOCK] = at(lengths, Math.sqrt(squared));
+    features[f + 7 * BLOCK] = at(lengths, rest);
+    features[f + 8 * BLOCK] = part;
+    features[f + 9 * BLOCK] =
       at(tones, (red + green + blue) / 3) - at(tones, (backRed + backGreen + backBlue) / 3);
-    const f10 = this.enlarged;
-    const { hidden, last, units } = this;
-    let sum = this.lastBias;
-    for (let unit = 0, w = 0; unit < units; unit++, w += 12) {
-      const value =
-        hidden[w] * f0 + hidden[w + 1] * f1 + hidden[w + 2] * f2 + hidden[w + 3] * f3 +
-        hidden[w + 4] * f4 + hidden[w + 5] * f5 + hidden[w + 6] * f6 + hidden[w + 7] * f7 +
-        hidden[w + 8] * f8 + hidden[w + 9] * f9 + hidden[w + 10] * f10 + hidden[w + 11];
-      if (value > 0) sum += last[unit] * value;
+  }
+
+  // Of the pixels that wait: alpha, and their own colours.
+  cutEdges(frame) {
+    const { perceptron, places, behind, front, waiting } = this;
+    const { sums } = perceptron;
+    perceptron.run(waiting);
+    for (let n = 0, m = 0; n < waiting; n++, m += 3) {
+      const alpha = 1 / (1 + Math.exp(-sums[n]));
+      const k = 4 * places[n];
+      frame[k + 3] = 255 * alpha;
+      if (alpha > 0.1) {
+        const rest = 1 - alpha;
+        frame[k] = (frame[k] - rest * behind[m]) / alpha;
+        frame[k + 1] = (frame[k + 1] - rest * behind[m + 1]) / alpha;
+        frame[k + 2] = (frame[k + 2] - rest * behind[m + 2]) / alpha;
+      } else {
+        frame[k] = front[m];
+        frame[k + 1] = front[m + 1];
+        frame[k + 2] = front[m + 2];
+      }
     }
-    const alpha = 1 / (1 + Math.exp(-sum));
-    frame[k + 3] = 255 * alpha;
-    if (alpha > 0.1) {
-      const rest = 1 - alpha;
-      frame[k] = (red - rest * backRed) / alpha;
-      frame[k + 1] = (green - rest * backGreen) / alpha;
-      frame[k + 2] = (blue - rest * backBlue) / alpha;
-    } else {
-      frame[k] = frontRed;
-      frame[k + 1] = frontGreen;
-      frame[k + 2] = frontBlue;
-    }
+    this.waiting = 0;
   }
 
   // The background as the picture would show it, at one of its pixels.
-  lookBehind(background, i, x, y, red, green, blue) {
-    const { width, height, gain, luts } = this;
+  lookBehind(frame, background, i, x, y) {
+    const { width, height, gain, luts, behind } = this;
+    const place = 3 * this.waiting;
     const u = (x + 0.5) / width - 0.5;
     const v = (y + 0.5) / height - 0.5;
     let k = 4 * i;
@@ -190,9 +221,7 @@ export class Cutter {
       const right = a * u + b * v + c;
       const down = d * u + e * v + f;
       if (Math.max(Math.abs(right), Math.abs(down)) > 0.5) {
-        this.backRed = red;
-        this.backGreen = green;
-        this.backBlue = blue;
+        for (let c = 0; c < 3; c++) behind[place + c] = frame[4 * i + c];
         return;
       }
       const column = Math.min(Math.floor((right + 0.5) * width), width - 1);
@@ -203,9 +232,9 @@ export class Cutter {
     const q = 2 * v;
     const straight = 1 + gain[0] * p + gain[1] * q;
     const field = straight + gain[2] * p * p + gain[3] * p * q + gain[4] * q * q;
-    this.backRed = lit(luts[0], background[k], field, red);
-    this.backGreen = lit(luts[1], background[k + 1], field, green);
-    this.backBlue = lit(luts[2], background[k + 2], field, blue);
+    for (let c = 0; c < 3; c++) {
+      behind[place + c] = lit(luts[c], background[k + c], field, frame[4 * i + c]);
+    }
   }
 }
 
@@ -221,7 +250,7 @@ function length(a, b, c) {
 }
 
 function tableOf(most, give) {
-  return Float64Array.from({ length: most * PER_UNIT + 1 }, (_, i) => give(i / PER_UNIT));
+  return Float32Array.from({ length: most * PER_UNIT + 1 }, (_, i) => give(i / PER_UNIT));
 }
 
 function at(table, value) {
@@ -229,12 +258,13 @@ function at(table, value) {
 }
 
 // Of each pixel along an axis: the cell that it is in, the first of the two whose
-// middles it lies between, and how far it is on the way.
+// middles it lies between, and how far it is on the way. Of each cell: its first pixel.
 function placesOf(count, side) {
   const places = {
     nearest: new Uint16Array(count),
     first: new Uint16Array(count),
     share: new Float64Array(count),
+    starts: new Uint16Array(side + 1),
   };
   for (let i = 0; i < count; i++) {
     const cell = ((i + 0.5) * side) / count;
@@ -242,6 +272,7 @@ function placesOf(count, side) {
     places.nearest[i] = Math.floor(cell);
     places.first[i] = Math.min(Math.floor(place), side - 2);
     places.share[i] = place - places.first[i];
+    places.starts.fill(i + 1, places.nearest[i] + 1);
   }
   return places;
 }

@@ -3,6 +3,9 @@
 // The part of the package's `inference/matting.py` that looks at the network's square;
 // the rest, which looks at every pixel near an edge, is the painter's.
 
+/** Stands for the variance in cells far from edges, which nobody looks at. */
+export const FAR = -1;
+
 /** Looks at masks; `side` is their side. */
 export class Edges {
   constructor(constants, side) {
@@ -39,7 +42,7 @@ export class Edges {
     for (let i = 0; i < mask.length; i++) {
       // Pixels are between cells: those beside one with an edge count too.
       if (this.beside[i]) this.lookAround(i, picture);
-      else near[4 * i + 3] = 0;
+      else near[4 * i + 3] = FAR;
     }
     return { cells, near };
   }
@@ -110,7 +113,7 @@ export class Edges {
         near[4 * i + k] = mean;
         variance -= mean * mean;
       }
-      near[4 * i + 3] = variance;
+      near[4 * i + 3] = Math.max(variance, 0); // rounding may leave less
       return;
     }
     for (let k = 0; k < 3; k++) near[4 * i + k] = picture[3 * i + k];
