@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import NoReturn
@@ -230,7 +231,9 @@ def run(main: Callable[[list[str] | None], int | None], argv=None) -> int:
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        code = main(argv) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _tell
+            code = main(argv) or 0
         sys.stdout.flush()
         return code
     except errors.MaskDepthError as error:
@@ -253,6 +256,11 @@ def run(main: Callable[[list[str] | None], int | None], argv=None) -> int:
         # No permission, a file system that is read-only, a name that is too long.
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return errors.DataError.exit_code
+
+
+def _tell(message, category, filename, lineno, file=None, line=None) -> None:
+    """Shows a warning without the place in the code, of which no user knows."""
+    print(f"warning: {message}", file=file or sys.stderr)
 
 
 def entry_point() -> None:

@@ -301,16 +301,20 @@ def find(name: str) -> Path:
         names = [*shipped, *(f"{known}.yaml" for known in shipped)]
         near = errors.nearest(key, names)
         raise UsageError(
-            f"--config must be a YAML file or one of {', '.join(shipped)}. "
-            f"Received: {name}. The nearest is: {near}"
+            "--config must be a YAML file that is there or one of "
+            f"{', '.join(shipped)}. Received: {name}. The nearest is: {near}"
         )
     return shipped[key]
 
 
 def _check(config):
     """Refuses what no range can tell."""
-    if config.model.widths == ():
-        raise UsageError("model.widths must name at least one level. Received: []")
+    widths = config.model.widths
+    if widths is not None and min(widths, default=0) < 1:
+        raise UsageError(
+            "model.widths must name at least one level, each of at least 1 channel. "
+            f"Received: {list(widths)}"
+        )
     for service in config.data.services:
         if not re.fullmatch(r"[^\s:/]+:[1-9]\d{0,4}", service):
             raise UsageError(

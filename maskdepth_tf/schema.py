@@ -188,7 +188,8 @@ def _convert(hint, value, name):
             return float(value)
     if type(value) is origin:
         return value
-    raise UsageError(f"{name} must be of type {origin.__name__}. Received: {value!r}")
+    kind = "list" if origin is tuple else origin.__name__  # as YAML has it
+    raise UsageError(f"{name} must be of type {kind}. Received: {value!r}")
 
 
 def _check(value, name, allowed) -> None:

@@ -81,15 +81,16 @@ def load_settings(args: argparse.Namespace) -> config.Config:
         overrides.insert(0, "data.synthesize=null")
     if args.workdir:
         overrides.append(f"workdir={json.dumps(args.workdir, ensure_ascii=False)}")
-        if args.resume and not args.config:
-            # A run goes on with the very configuration that it was begun with.
-            saved = Path(args.workdir) / "config.yaml"
-            if not saved.exists():
-                raise StateError(
-                    f"{saved}: --resume needs a run folder with it, or --config to "
-                    "begin a run there"
-                )
-            paths = [saved]
+    if args.resume and not args.config:
+        # A run goes on with the very configuration that it was begun with.
+        run_dir = config.load_config(paths, overrides).workdir
+        saved = Path(run_dir) / "config.yaml"
+        if not saved.exists():
+            raise StateError(
+                f"{saved}: --resume needs a run folder with it, or --config to "
+                "begin a run there"
+            )
+        paths = [saved]
     return config.load_config(paths, overrides)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,11 @@ def test_arguments_are_passed_on():
 def test_full_disk(number, capsys):
     assert cli.run(raising(OSError(number, "full", "x.keras"))) == 5
     assert capsys.readouterr().err.startswith("error: no space left on the disk: ")
+
+
+def test_a_warning_is_one_line(capsys):
+    assert cli.run(lambda argv: warnings.warn("a.gif: animated", stacklevel=1)) == 0
+    assert capsys.readouterr().err == "warning: a.gif: animated\n"
 
 
 def test_interrupt(capsys):

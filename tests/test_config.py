@@ -193,7 +193,7 @@ def test_to_dict_is_plain():
         ("optimizer.momentum=much", "optimizer.momentum must be of type float"),
         ("optimizer.momentum=true", "optimizer.momentum must be of type float"),
         ("optimizer.nesterov=1", "optimizer.nesterov must be of type bool"),
-        ("model.widths=8", "model.widths must be of type tuple. Received: 8"),
+        ("model.widths=8", "model.widths must be of type list. Received: 8"),
         ("model.widths=[8, x]", "model.widths must be of type int. Received: 'x'"),
         ("losses.mask.terms=dice", "losses.mask.terms must be of type dict"),
         ("losses.mask.terms={dice: x}", "losses.mask.terms.dice must be of type float"),
@@ -227,13 +227,14 @@ def test_to_dict_is_plain():
             "augmentation.cutout_size=7",
             "augmentation.cutout_size must be even. Received: 7",
         ),
-        ("data.services=host:1", "data.services must be of type tuple. Received: 'ho"),
+        ("data.services=host:1", "data.services must be of type list. Received: 'ho"),
         ("data.services=[host]", "data.services must be HOST:PORT each. Received: hos"),
         ("data.services=['http://h:1']", "HOST:PORT each. Received: http://h:1"),
         (
             "model.widths=[]",
-            r"model.widths must name at least one level. Received: \[\]",
+            r"model.widths must name at least one level, .* Received: \[\]",
         ),
+        ("model.widths=[8, -1]", r"at least 1 channel. Received: \[8, -1\]"),
     ],
 )
 def test_refused(override, message):

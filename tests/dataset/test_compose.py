@@ -204,7 +204,9 @@ def test_without_scale_cutouts_keep_their_size(pictures, tmp_path):
 
 def test_without_scale_cutouts_must_fit(pictures, tmp_path):
     recipe = Recipe(image_size=19)
-    text = "at most 19 pixels on a side; --scale 0.4 0.8 makes it fit. Received: 12 x 20"
+    text = (
+        "at most 19 pixels on a side; --scale 0.4 0.8 makes it fit. Received: 12 x 20"
+    )
     with pytest.raises(errors.DataError, match=text):
         composed(pictures, tmp_path / "set", recipe, num_rows=1)
     assert not (tmp_path / "set").exists()

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--image-size", "PIXELS", int, f"side of the pictures ({Recipe.image_size})")
     text = "longer side of the figure as a share of the picture; "
-    text += "without it cut-outs are pasted as they are, none larger than the picture"
+    text += "without it cut-outs are pasted as they are, none larger than that"
     add("--scale", ("MIN", "MAX"), float, text)
     text = "other framings of each room, nearer, aside or tilted and in other light; "
     text += "half of the rows show one, and these rows only train"
