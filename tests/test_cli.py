@@ -98,6 +98,7 @@ def test_full_disk(number, capsys):
     assert capsys.readouterr().err.startswith("error: no space left on the disk: ")
 
 
+@pytest.mark.filterwarnings("default")
 def test_a_warning_is_one_line(capsys):
     assert cli.run(lambda argv: warnings.warn("a.gif: animated", stacklevel=1)) == 0
     assert capsys.readouterr().err == "warning: a.gif: animated\n"

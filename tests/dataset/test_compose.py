@@ -202,16 +202,6 @@ def test_without_scale_cutouts_keep_their_size(pictures, tmp_path):
         assert mask.sum() == pytest.approx(areas[Path(row.fg).stem], abs=6)
 
 
-def test_without_scale_cutouts_must_fit(pictures, tmp_path):
-    recipe = Recipe(image_size=19)
-    text = (
-        "at most 19 pixels on a side; --scale 0.4 0.8 makes it fit. Received: 12 x 20"
-    )
-    with pytest.raises(errors.DataError, match=text):
-        composed(pictures, tmp_path / "set", recipe, num_rows=1)
-    assert not (tmp_path / "set").exists()
-
-
 def test_default_is_twenty_placements(pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(compose, "_write_pictures", lambda *_: {})
     assert composed(pictures, tmp_path / "set") == 3 * 2 * 2 * 20

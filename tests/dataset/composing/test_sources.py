@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskdepth_tf import errors
 from maskdepth_tf.dataset.composing import rows, sources
 from maskdepth_tf.dataset.composing.recipe import Recipe
 from maskdepth_tf.images import encoding
@@ -21,6 +22,20 @@ def test_a_room_knows_the_aspect_of_its_picture(tmp_path):
     assert pixels.shape == (16, 16, 3)
     assert (pixels[:, :7] == 0).all()
     assert (pixels[:, 9:] == 200).all()
+
+
+def test_unscaled_cutouts_must_fit_the_picture(tmp_path):
+    cutout = box(20, 12)
+    cutout[0, 0, 3] = 0
+    for name, picture in (("fg/a.png", cutout), ("bg/b.png", grey(90))):
+        (tmp_path / name).parent.mkdir()
+        encoding.write_image(tmp_path / name, picture)
+    folders = [tmp_path / "fg"], [tmp_path / "bg"]
+    assert len(sources.read_sources(*folders, 20, is_scaled=False).cutouts) == 1
+    assert len(sources.read_sources(*folders, 19, is_scaled=True).cutouts) == 1
+    text = "a.png: .* at most 19 pixels on a side; --scale .* Received: 12 x 20"
+    with pytest.raises(errors.DataError, match=text):
+        sources.read_sources(*folders, 19, is_scaled=False)
 
 
 @pytest.mark.parametrize(
