@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int | None:
     if packed.is_packed(labels):
         raise DataError(
             f"{labels}: must be a labels file, whose pictures have their own size. "
-            "Received: a packed set"
+            "Received: a folder"
         )
     model, found, ids = open_rows(args)
     ids = splits.spread(ids, args.rows)

@@ -98,9 +98,13 @@ def read_manifest(folder: Path) -> dict:
         version = manifest["packed"]
         stated = manifest.pop("sha256", None)
     except FileNotFoundError:
-        raise DataError(f"{folder}: a packed set must hold {files.MANIFEST}") from None
+        raise DataError(
+            f"{folder}: a packed set must hold {files.MANIFEST}{_other_set(folder)}"
+        ) from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise DataError(f"{path}: must be the manifest of a packed set") from None
+        raise DataError(
+            f"{path}: must be the manifest of a packed set{_other_set(folder)}"
+        ) from None
     if version not in (1, FORMAT):
         raise DataError(f"{path}: the format must be {FORMAT}. Received: {version}")
     received = files.sha256_of_json(manifest) if version == FORMAT else None
@@ -109,6 +113,12 @@ def read_manifest(folder: Path) -> dict:
             f"{path}: damaged: its SHA-256 must be {stated}. Received: {received}"
         )
     return manifest
+
+
+def _other_set(folder) -> str:
+    """How a set is named that is not packed."""
+    path = folder / "labels.txt"
+    return f"; the set in this folder is {path}" if path.is_file() else ""
 
 
 def check(folder: Path, manifest: dict) -> None:

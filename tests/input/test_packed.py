@@ -138,6 +138,9 @@ def test_folder_that_is_no_packed_set(tmp_path):
     message = f"{tmp_path}: a packed set must hold manifest.json"
     with pytest.raises(errors.DataError, match=message):
         examples.open_examples(str(tmp_path), image_size=SIDE)
+    (tmp_path / "labels.txt").touch()
+    with pytest.raises(errors.DataError, match=f"folder is {tmp_path}/labels.txt$"):
+        examples.open_examples(str(tmp_path), image_size=SIDE)
 
 
 def test_same_bytes_again(tmp_path, labels_file, packed_dir):
