@@ -6,7 +6,8 @@ from types import ModuleType
 from maskdepth_tf import cli
 
 _SET = "--labels data/mine/labels.txt"
-_SOURCES = "--foregrounds cutouts/ --backgrounds rooms/ --output data/mine --rows 24000"
+_SOURCES = "--foregrounds cutouts/ --backgrounds rooms/ --output data/mine "
+_SOURCES += "--preset realistic --rows 24000"
 _TEACHER = "--data data/mine --teacher keras_hub:depth_anything_v2_small "
 _TEACHER += "--convention disparity"
 _SYNTHETIC = "--output data/synthetic --rows 4800"
