@@ -36,8 +36,8 @@ export class Registration {
    * Brings the background onto a picture.
    *
    * @param {Float32Array} picture Its pixels.
-   * @param {boolean} follow Whether to look for the camera, which takes time; else it
-   *   is where it was.
+   * @param {boolean} follow Whether to look for the camera, and how far the background
+   *   fits, which takes time; else that is as it was.
    * @returns {{bg: Float32Array, warp: number[], light: object, mismatch: number}} The
    *   background, the warp, the change of light that was believed, and the mismatch.
    *   Arrays are used again.
@@ -50,9 +50,9 @@ export class Registration {
     const change = this.light.estimate(picture, agreement, side);
     const gains = this.relight(picture, change, agreement, side);
     this.choose(gains ? this.lit : this.moved, picture);
-    const mismatch = this.comparison.mismatch(this.registered, picture);
+    if (follow) this.mismatch = this.comparison.mismatch(this.registered, picture);
     const light = gains ? change : sameLight();
-    return { bg: this.registered, warp: this.warp, light, mismatch };
+    return { bg: this.registered, warp: this.warp, light, mismatch: this.mismatch };
   }
 
   move(warp) {
