@@ -130,12 +130,12 @@ def train(
             net, progress = state
             building.set_schedule(net, settings, steps)
         else:
-            net, progress = (
-                building.compiled_model(settings, steps),
-                checkpoints.RunProgress(),
-            )
+            net = building.compiled_model(settings, steps)
+            progress = checkpoints.RunProgress()
             if init:
                 checkpoints.copy_weights(init, net)
+            if init and (doubt := runs.doubt_of_init(init, settings, about)):
+                print(f"warning: {doubt}", file=sys.stderr)
 
     is_chief = cluster.from_environment().is_chief
     if is_chief:

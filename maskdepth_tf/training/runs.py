@@ -37,6 +37,8 @@ LOCK = "run.lock"
 MONITOR = "val_loss"
 """What the best epoch is least in: the loss on validation rows, whole and in
 evaluation mode."""
+DECIDE_SPLIT = ("seed", "data.split", "data.test_fraction", "data.max_rows")
+"""Keys of the configuration by which rows train or test."""
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless")
 """Packages whose versions a run keeps."""
 
@@ -126,6 +128,34 @@ def check_data(run_dir: Path, data: dict) -> None:
                 f"{data['labels']}: a run resumes with its own data. Received: "
                 f"{key}={data[key]}, begun with {before.get(key)}"
             )
+
+
+def doubt_of_init(init: str, settings: config.Config, data: dict) -> str | None:
+    """What is wrong with scores of a run that begins with the weights of another.
+
+    Args:
+        init: Run folder of the other, or its model.
+        settings: The configuration.
+        data: As `begin` takes it.
+
+    Returns:
+        That the other was trained on rows that test here, if it is known.
+    """
+    folder = Path(init) if Path(init).is_dir() else Path(init).parent
+    try:
+        other = json.loads((folder / "run.json").read_bytes())
+        is_other_set = other["data"]["sha256"] != data["sha256"]
+        before, after = _flat(other["config"]), _flat(schema.to_dict(settings))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    changed = [key for key in DECIDE_SPLIT if before.get(key) != after[key]]
+    if is_other_set or not changed:
+        return None
+    key = changed[0]
+    return (
+        f"{init}: was trained on rows that test here, with {key}={before.get(key)} "
+        f"instead of {after[key]}: scores will flatter"
+    )
 
 
 def _check_same(saved, settings):

@@ -98,6 +98,29 @@ def test_resume_with_other_data(begun, change, received):
         runs.check_data(run_dir, DATA | change)
 
 
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("seed=3", None),
+        ("optimizer.learning_rate=0.5", "seed=3 instead of 0"),
+        ("seed=4", "seed=3 instead of 4"),
+        ("data.test_fraction=0.5", "seed=3 instead of 0"),
+    ],
+)
+def test_weights_that_have_seen_the_test_rows(begun, tmp_path, override, told):
+    run_dir, _ = begun
+    settings = settings_of(tmp_path / "next", override)
+    for init in (run_dir, run_dir / "best.keras"):
+        doubt = runs.doubt_of_init(str(init), settings, DATA)
+        assert (doubt is None) == (told is None)
+        assert told is None or f"{init}: was trained on rows that test here" in doubt
+        assert told is None or told in doubt
+    assert runs.doubt_of_init(str(run_dir), settings, DATA | {"sha256": "1"}) is None
+    (run_dir / "run.json").write_text("{")
+    assert runs.doubt_of_init(str(run_dir), settings, DATA) is None
+    assert runs.doubt_of_init("fine", settings, DATA) is None
+
+
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", "{"])
 def test_damaged_description(begun, text):
     run_dir, _ = begun
