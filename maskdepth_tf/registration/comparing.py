@@ -37,14 +37,16 @@ def mismatch(bg: tf.Tensor, fg_bg: tf.Tensor) -> tf.Tensor:
     # Squares of tones up to 255 would lose what small variances differ by.
     ours, theirs = (geometry.working_grey(pixels) - 128 for pixels in (bg, fg_bg))
     mean, their_mean = _around(ours), _around(theirs)
-    variance = _around(ours**2) - mean**2
-    their_variance = _around(theirs**2) - their_mean**2
+    variance = _around(tf.square(ours)) - tf.square(mean)
+    their_variance = _around(tf.square(theirs)) - tf.square(their_mean)
     covariance = _around(ours * theirs) - mean * their_mean
-    # Of what does not vary by a whole tone there is nothing to tell.
-    correlation = covariance / tf.sqrt(tf.maximum(variance * their_variance, 1.0))
+    # Of what does not vary by a whole tone there is nothing to tell. Graphs turn powers
+    # and divisions by roots and constants into products, eager execution does not.
+    inverse = tf.math.rsqrt(tf.maximum(variance * their_variance, 1.0))
     none, all_of_it = ALIKE
-    detail = tf.clip_by_value(variance / DETAIL**2 - 0.5, 0.0, 1.0)
-    missing = tf.clip_by_value((all_of_it - correlation) / (all_of_it - none), 0.0, 1.0)
+    detail = tf.clip_by_value(variance * (1 / DETAIL**2) - 0.5, 0.0, 1.0)
+    missing = (all_of_it - covariance * inverse) * (1 / (all_of_it - none))
+    missing = tf.clip_by_value(missing, 0.0, 1.0)
     lost, details = (
         tf.reduce_mean(part, axis=[1, 2, 3]) for part in (detail * missing, detail)
     )

@@ -7,6 +7,7 @@ from maskdepth_tf.disturbing import figures
 from maskdepth_tf.disturbing.answering import Answered
 from maskdepth_tf.disturbing.kinds import KINDS
 from maskdepth_tf.disturbing.samples import Place, Sample, Score
+from maskdepth_tf.registration import describing
 
 EMPTY = np.zeros((16, 16), bool)
 DEPTH = np.linspace(0, 1, 256, dtype="float32").reshape(16, 16, 1)
@@ -30,7 +31,7 @@ def whole(network=0.8, rule=0.6, rows=(0, 1)):
                 yield answered(place, number, found, rule, 0.125 * severity)
             if not kind.needs_figure:
                 yield answered(Place("nobody", kind.name, 3), number, 1, 0, marked=0.02)
-        yield answered(Place("wrong_room"), number, 0, 0, 0.25 + 0.25 * number)
+        yield answered(Place("wrong_room"), number, 0, 0, 0.25 + 0.5 * number)
         yield answered(Place("swapped"), number, 0.5, 0.25)
         yield answered(Place("figure_in_background"), number, 0.25, 0.125)
 
@@ -88,10 +89,14 @@ def test_nobody_swapped_and_somebody(result):
 
 
 def test_wrong_rooms_are_told_from_mild_disturbances(result):
-    # Mild ones have 0.125, 0.25 and 0.375; wrong ones 0.25 and 0.5.
+    # Mild ones have 0.125, 0.25 and 0.375; wrong ones 0.25 and 0.75.
     room = result["wrong_room"]
     assert room["auc"] == pytest.approx((1 / 2 + 1) / 2)
-    assert (room["pairs"], room["threshold"], room["missed"]) == (2, 0.4, 0.5)
+    assert (room["pairs"], room["threshold"], room["missed"]) == (
+        2,
+        describing.MISMATCH,
+        0.5,
+    )
     assert room["false_alarms"] == 0
 
 

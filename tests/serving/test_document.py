@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 TEXT = (ROOT / "docs" / "serving.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 CURL = [text for _, text in BLOCKS if "curl " in text]
-(PYTHON,) = [text for language, text in BLOCKS if language == "python"]
+(PYTHON,) = [text for _, text in BLOCKS if "import Client" in text]
 COMMANDS = re.findall(
     r"^maskdepth (\w+) (.*)$",
     "".join(text for _, text in BLOCKS).replace("\\\n", " "),

@@ -153,7 +153,6 @@ def test_refused_before_anything_is_written(
             "must be at least 17 pixels",
         ),
         ("losses.mask.terms={}", "a loss must name at least one of"),
-        ("model.widths=[0]", "filters"),
         ("model.patch_size=3", "divisible by 6"),
     ],
 )
