@@ -359,7 +359,9 @@ def test_damage_found_in_mid_epoch_is_named(labels_file, tmp_path, capsys):
     assert f"{path}: cannot be decoded as a picture" in capsys.readouterr().err
 
 
-def test_resume_of_nothing(tmp_path, capsys):
-    code = cli.run(train.main, ["--resume", "--workdir", str(tmp_path / "none")])
-    assert code == 4
+@pytest.mark.parametrize("flags", [[], ["--workdir", "none"]])
+def test_resume_of_nothing(tmp_path, monkeypatch, capsys, flags):
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(train.main, ["--resume", *flags]) == 4
     assert "config.yaml: --resume needs a run folder with it" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
