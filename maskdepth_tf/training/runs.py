@@ -141,7 +141,10 @@ def doubt_of_init(init: str, settings: config.Config, data: dict) -> str | None:
     Returns:
         That the other was trained on rows that test here, if it is known.
     """
-    folder = Path(init) if Path(init).is_dir() else Path(init).parent
+    path = Path(init)
+    if not path.exists():  # a preset, of which no run is known
+        return None
+    folder = path if path.is_dir() else path.parent
     try:
         other = json.loads((folder / "run.json").read_bytes())
         is_other_set = other["data"]["sha256"] != data["sha256"]

@@ -1,5 +1,6 @@
 """Run folders: never mixed, and complete in what they say of a run."""
 
+import contextlib
 import json
 import os
 import re
@@ -116,9 +117,10 @@ def test_weights_that_have_seen_the_test_rows(begun, tmp_path, override, told):
         assert told is None or f"{init}: was trained on rows that test here" in doubt
         assert told is None or told in doubt
     assert runs.doubt_of_init(str(run_dir), settings, DATA | {"sha256": "1"}) is None
+    with contextlib.chdir(run_dir):  # the name of a preset, beside a run's description
+        assert runs.doubt_of_init("fine", settings, DATA) is None
     (run_dir / "run.json").write_text("{")
     assert runs.doubt_of_init(str(run_dir), settings, DATA) is None
-    assert runs.doubt_of_init("fine", settings, DATA) is None
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", "{"])
