@@ -111,6 +111,7 @@ def test_resume_with_other_data(begun, change, received):
 def test_weights_that_have_seen_the_test_rows(begun, tmp_path, override, told):
     run_dir, _ = begun
     settings = settings_of(tmp_path / "next", override)
+    (run_dir / "best.keras").touch()
     for init in (run_dir, run_dir / "best.keras"):
         doubt = runs.doubt_of_init(str(init), settings, DATA)
         assert (doubt is None) == (told is None)
