@@ -7,6 +7,7 @@ import zlib
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 from PIL import Image
 
 from maskdepth_tf import files, streams
@@ -21,9 +22,10 @@ GREY_SAMPLING = 100
 one channel; OpenCV writes 1 x 1 and Pillow what it is told."""
 
 QUICK = 1
-"""Compression of a PNG that takes half the time of Pillow's at its level 1."""
+"""Compression of a PNG that takes a tenth of the time of Pillow's at its level 1. Its
+bytes depend on the processor, the pixels do not."""
 
-_HEADER_BYTES = 33  # of a PNG: its signature and IHDR
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # of a PNG, by the channels of its pixels
 # Type and shape behind [H, W] that a file of each suffix can hold.
 _JPEG_KINDS = {("uint8", ()), ("uint8", (3,))}
 _PNG_KINDS = _JPEG_KINDS | {("uint8", (4,)), ("uint16", ())}
@@ -66,23 +68,17 @@ def encode_png(pixels: np.ndarray, compression: int = 6, profile: bytes = b"") -
 
 
 def _encode_quickly(pixels, profile) -> bytes:
-    if pixels.ndim == 3:
-        codes = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-        pixels = cv2.cvtColor(pixels, codes[pixels.shape[2]])
+    samples = pixels.reshape(*pixels.shape[:2], -1)
+    lines = _lines(samples)
+    step = samples.shape[2] * samples.itemsize
     # One filter for all lines: to try all five on each takes longer than to pack them.
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    options += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT]
-    options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
-    data = cv2.imencode(".png", pixels, options)[1].tobytes()
-    if not profile:
-        return data
-    named = b"ICC profile\0\0" + zlib.compress(profile)
-    return data[:_HEADER_BYTES] + _chunk(b"iCCP", named) + data[_HEADER_BYTES:]
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    checksum = zlib.crc32(name + data)
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", checksum)
+    # Filter 1 of the format: each pixel as its difference from that before, modulo 256.
+    filtered = np.empty((len(lines), 1 + lines.shape[1]), np.uint8)
+    filtered[:, 0] = 1
+    filtered[:, 1 : 1 + step] = lines[:, :step]
+    np.subtract(lines[:, step:], lines[:, :-step], out=filtered[:, 1 + step :])
+    # ISA-L takes a fifth of zlib's time at its level 1, and packs a little better.
+    return _png(samples, isal_zlib.compress(filtered, 1), profile)
 
 
 def _encode_holed(pixels: np.ndarray, compression: int) -> bytes:
@@ -92,17 +88,34 @@ def _encode_holed(pixels: np.ndarray, compression: int) -> bytes:
     """
     is_hole = pixels < 0
     both = np.stack([np.where(is_hole, -1 - pixels, pixels), 65535 * ~is_hole], axis=-1)
-    lines = both.astype(">u2").view(np.uint8).reshape(len(pixels), -1)
+    samples = both.astype(np.uint16)
     # Filter 2 of the format: each line as its difference from that above, modulo 256.
-    changes = np.diff(lines, axis=0, prepend=np.uint8(0))
+    changes = np.diff(_lines(samples), axis=0, prepend=np.uint8(0))
     filtered = np.insert(changes, 0, 2, axis=1)
-    height, width = pixels.shape
-    chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, 4, 0, 0, 0),
-        b"IDAT": zlib.compress(filtered.tobytes(), compression),
-        b"IEND": b"",
-    }
-    return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, chunks, chunks.values()))
+    return _png(samples, zlib.compress(filtered.tobytes(), compression))
+
+
+def _lines(samples) -> np.ndarray:
+    """Bytes [H, B] of the lines of samples [H, W, C] in a PNG."""
+    ordered = samples.astype(samples.dtype.newbyteorder(">"), order="C")
+    return ordered.view(np.uint8).reshape(len(samples), -1)
+
+
+def _png(samples, packed: bytes, profile: bytes = b"") -> bytes:
+    """A PNG of samples [H, W, C] whose filtered lines are packed already."""
+    height, width, channels = samples.shape
+    kind = 8 * samples.itemsize, _COLOUR_TYPES[channels]
+    head = struct.pack(">IIBBBBB", width, height, *kind, 0, 0, 0)
+    named = b"ICC profile\0\0" + zlib.compress(profile)
+    chunks = [_chunk(b"IHDR", head), _chunk(b"IDAT", packed), _chunk(b"IEND", b"")]
+    if profile:
+        chunks.insert(1, _chunk(b"iCCP", named))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(name + data)
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", checksum)
 
 
 def write_image(
