@@ -139,6 +139,7 @@ class Inference:
             foreground: uint8 [H, W, 3].
             registered: float32 [S, S, 3], the background, brought onto the picture.
             warp: float32 [6], how, see `registering.register`.
+            background_mismatch: float32 [], as ever.
         """
         small_bg, small = (
             tf.cast(pixels[tf.newaxis], tf.float32) for pixels in (seen_bg, seen)
@@ -154,6 +155,7 @@ class Inference:
             "foreground": foreground,
             "registered": found.bg[0],
             "warp": found.warp[0],
+            "background_mismatch": outputs["background_mismatch"][0],
         }
 
     def pngs(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:

@@ -27,6 +27,7 @@ class Answer(NamedTuple):
         seen: uint8 [S, S, 3], the picture as the network takes it.
         registered: float32 [S, S, 3], the background, brought onto the picture.
         warp: float32 [6], how, see `registering.register`.
+        background_mismatch: float32 [], how little it fits then (`comparing.mismatch`).
     """
 
     mask: np.ndarray
@@ -36,6 +37,7 @@ class Answer(NamedTuple):
     seen: np.ndarray
     registered: np.ndarray
     warp: np.ndarray
+    background_mismatch: np.ndarray
 
 
 @dataclass(frozen=True)

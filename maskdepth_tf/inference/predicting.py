@@ -85,7 +85,9 @@ def remarks(answer: Answer, bg_size: tuple[int, int]) -> tuple[list, list]:
         )
     if np.array_equal(answer.seen_bg, answer.seen):
         return [], ["equal to its background: nothing is in front, expect no mask"]
-    doubts += describing.doubts(answer.registered, answer.seen)
+    doubts += describing.doubts(
+        float(answer.background_mismatch), answer.registered, answer.seen
+    )
     corrected = describing.movement(answer.warp, width, height)
     return corrected + describing.light(answer.seen_bg, answer.registered), doubts
 

@@ -67,21 +67,20 @@ def light(bg: np.ndarray, registered: np.ndarray) -> list[str]:
     ]
 
 
-def doubts(registered: np.ndarray, fg_bg: np.ndarray) -> list[str]:
+def doubts(mismatch: float, registered: np.ndarray, fg_bg: np.ndarray) -> list[str]:
     """What the user should know of a pair: hardly a background, nobody, exchanged.
 
     Args:
+        mismatch: `comparing.mismatch` of the two.
         registered: float32 [S, S, 3], as `registering.register` gives it.
         fg_bg: float32 [S, S, 3].
     """
-    pair = [x[np.newaxis].astype(np.float32) for x in (registered, fg_bg)]
-    mismatch = float(comparing.mismatch(*pair)[0])
     if mismatch > MISMATCH:
         return [
             f"{mismatch:.0%} of the background is not found in the picture, whatever "
             "is corrected; is it of the same place?"
         ]
-    if float(comparing.unlike(*pair)[0]) < LEAST_UNLIKE:
+    if _changed(registered, fg_bg).mean() < LEAST_UNLIKE:
         return ["hardly differs from its background; expect an empty mask"]
     if outline_ratio(registered, fg_bg) < -SWAPPED:
         return [
@@ -103,7 +102,7 @@ def outline_ratio(registered: np.ndarray, fg_bg: np.ndarray) -> float:
     Returns:
         0 if the outline is too short to tell.
     """
-    changed = np.abs(registered - fg_bg).max(axis=2) > comparing.DIFFERENCE
+    changed = _changed(registered, fg_bg)
     inner = _spread(~_spread(~changed))  # single pixels are no figure
     outline = _spread(inner) & _spread(~inner)
     if outline.sum() < _LEAST_OUTLINE:
@@ -111,6 +110,11 @@ def outline_ratio(registered: np.ndarray, fg_bg: np.ndarray) -> float:
     ours, theirs = (_edges(image)[outline].mean() for image in (fg_bg, registered))
     # Noise makes edges of 2 everywhere.
     return float(np.log((ours + 2) / (theirs + 2)))
+
+
+def _changed(registered, fg_bg) -> np.ndarray:
+    """Where pixels are unlike, as `comparing.unlike` counts them: bool [S, S]."""
+    return np.abs(registered - fg_bg).max(axis=2) > comparing.DIFFERENCE
 
 
 def _spread(area) -> np.ndarray:

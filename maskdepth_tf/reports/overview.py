@@ -55,12 +55,17 @@ def draw(
 
 
 def _reduced(pixels) -> np.ndarray:
-    """Means, if it is larger than it is drawn."""
-    sides = pixels.shape[1::-1]
-    if max(sides) <= SIDE:
+    """Reduced to what is drawn, if it is larger."""
+    height, width = pixels.shape[:2]
+    if max(height, width) <= SIDE:
         return pixels
-    size = [max(1, round(side * SIDE / max(sides))) for side in sides]
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    drawn = [max(1, round(x * SIDE / max(height, width))) for x in (width, height)]
+    # By halves: means of four, which take a tenth of the time of others.
+    while min(height, width) > 1 and max(height, width) >= 2 * SIDE:
+        height, width = height // 2, width // 2
+        even = pixels[: 2 * height, : 2 * width]
+        pixels = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, drawn, interpolation=cv2.INTER_LINEAR)
 
 
 def draw_grid(

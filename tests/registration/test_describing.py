@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maskdepth_tf.registration import describing
+from maskdepth_tf.registration import comparing, describing
 from tests.support.made_rooms import made_room
 
 
@@ -49,15 +49,19 @@ def pair(covered=0):
     return bg, picture
 
 
+def doubts(bg, picture):
+    pictures = (bg[np.newaxis], picture[np.newaxis])
+    return describing.doubts(float(comparing.mismatch(*pictures)[0]), bg, picture)
+
+
 def test_doubts():
-    assert describing.doubts(*pair(30)) == []
-    assert describing.doubts(*pair()) == [
+    assert doubts(*pair(30)) == []
+    assert doubts(*pair()) == [
         "hardly differs from its background; expect an empty mask"
     ]
-    other = made_room(1)[:64, :64].astype(np.float32)
-    (text,) = describing.doubts(pair()[0], other)
+    (text,) = doubts(pair()[0], made_room(1)[:64, :64].astype(np.float32))
     assert text.endswith("whatever is corrected; is it of the same place?")
-    (text,) = describing.doubts(*pair(30)[::-1])
+    (text,) = doubts(*pair(30)[::-1])
     assert text.endswith("are --bg and --fg-bg exchanged?")
 
 
