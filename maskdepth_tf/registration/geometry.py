@@ -74,7 +74,9 @@ class Level(NamedTuple):
     Attributes:
         bg: Local contrast of the background, [B, s, s, 1].
         fg_bg: That of the picture, [B, s, s, 1].
-        places: Where the compared pixels of the picture are, x, y and 1, [B, 3, n].
+        x: Where the compared pixels of the picture are, in shares of its side from
+            its middle, [B, n].
+        y: The same, downwards.
         contrast: Theirs, [B, n].
         slope: Their squared gradient, per pixel, [B, n].
         jacobian: Their change by each movement, [B, 6, n].
@@ -83,7 +85,8 @@ class Level(NamedTuple):
 
     bg: tf.Tensor
     fg_bg: tf.Tensor
-    places: tf.Tensor
+    x: tf.Tensor
+    y: tf.Tensor
     contrast: tf.Tensor
     slope: tf.Tensor
     jacobian: tf.Tensor
@@ -159,11 +162,17 @@ def enlarge(pixels: tf.Tensor, side: int) -> tf.Tensor:
 
 def _repeat(values, count) -> tf.Tensor:
     """[B, ...] -> [B * count, ...]; a tenth of the operations of `tf.repeat`."""
-    return tf.reshape(tf.stack([values] * count, axis=1), [-1, *values.shape[1:]])
+    # Not as a stack of one value: of an operation with several results TensorFlow's
+    # optimizer of graphs would repeat the first one.
+    each = [1, count, *[1] * (len(values.shape) - 1)]
+    tiled = tf.tile(tf.expand_dims(values, 1), each)
+    return tf.reshape(tiled, [-1, *values.shape[1:]])
 
 
 def _level(bg, fg_bg, side, width) -> Level:
-    bg, fg_bg = (_local_contrast(pool(pixels, side)) for pixels in (bg, fg_bg))
+    # Both at once: half of the operations, which small pictures wait for.
+    pictures = tf.concat([pool(pixels, side) for pixels in (bg, fg_bg)], axis=0)
+    bg, fg_bg = tf.split(_local_contrast(pictures), 2)
     right, down = _gradient(fg_bg)
     slope = right**2 + down**2
     # What is flat tells nothing of a movement: the steepest pixel of each cell does.
@@ -177,14 +186,13 @@ def _level(bg, fg_bg, side, width) -> Level:
         chosen(tf.reshape(tf.constant(line), [1, side, side, 1]) + tf.zeros_like(slope))
         for line in warps.grid(side)
     )
-    places = tf.stack([x, y, tf.ones_like(x)], axis=1)
     wide = width[:, tf.newaxis]
-    x, right = x * wide, side * chosen(right) / wide
-    y, down = y / wide, side * chosen(down) * wide
-    jacobian = [right * x + down * y, down * x - right * y]
-    jacobian += [right * x - down * y, right * y + down * x, right, down]
-    values = (chosen(fg_bg), chosen(slope), tf.stack(jacobian, axis=1), width)
-    return Level(bg, fg_bg, places, *values)
+    right, down = side * chosen(right) / wide, side * chosen(down) * wide
+    across, along = x * wide, y / wide
+    jacobian = [right * across + down * along, down * across - right * along]
+    jacobian += [right * across - down * along, right * along + down * across]
+    jacobian = tf.stack([*jacobian, right, down], axis=1)
+    return Level(bg, fg_bg, x, y, chosen(fg_bg), chosen(slope), jacobian, width)
 
 
 def _cells(values, cell) -> tf.Tensor:
@@ -298,11 +306,12 @@ def _differences(level, corners, warp) -> tuple[tf.Tensor, tf.Tensor]:
     The background's value is bilinear.
     """
     side = level.bg.shape[1]
-    places = tf.matmul(tf.reshape(side * warp, [-1, 2, 3]), level.places)
-    places += (side - 1) / 2
-    inner = tf.clip_by_value(places, 1.0, side - 2.0)
-    inside = tf.cast(tf.reduce_all(tf.equal(places, inner), axis=1), tf.float32)
-    column, row = tf.unstack(inner, axis=1)
+    a, b, c, d, e, f = tf.split(side * warp, 6, axis=1)
+    # Not as a product of matrices: so small, they would take four times as long.
+    x, y = a * level.x + b * level.y + c, d * level.x + e * level.y + f
+    middle, reach = (side - 1) / 2, (side - 3) / 2
+    inside = tf.cast(tf.maximum(tf.abs(x), tf.abs(y)) <= reach, tf.float32)
+    column, row = (tf.clip_by_value(place, -reach, reach) + middle for place in (x, y))
     left, top = tf.floor(column), tf.floor(row)
     own = tf.range(tf.shape(warp)[0])[:, tf.newaxis] * side**2
     around = tf.gather(corners, own + tf.cast(top * side + left, tf.int32))

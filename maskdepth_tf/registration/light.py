@@ -106,7 +106,7 @@ def _fit(terms, aim, weight, prior, expected) -> tf.Tensor:
 
 def _sum(terms, coefficients) -> tf.Tensor:
     """[..., K, n] and [..., K] -> [..., n]."""
-    return tf.linalg.matvec(terms, coefficients, transpose_a=True)
+    return tf.reduce_sum(terms * coefficients[..., tf.newaxis], axis=-2)
 
 
 def _field(shape, gain) -> tf.Tensor:
