@@ -101,7 +101,7 @@ def _predict_video(args) -> None:
     if args.bg != backgrounds.AUTO:
         headers.check(args.bg)
     _check_model(args.model)
-    startup.use_one_core_each()
+    startup.work_side_by_side()
     startup.load_tensorflow()
     from maskdepth_tf.video import making
 
@@ -142,7 +142,7 @@ def _predict_pictures(args) -> int:
         args.output, (args.bg, args.fg_bg), to_do, args.force or args.resume
     )
     if os.path.isdir(args.fg_bg):
-        startup.use_one_core_each()
+        startup.work_side_by_side()
     startup.load_tensorflow()
     from maskdepth_tf.images import pictures
 

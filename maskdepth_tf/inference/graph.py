@@ -124,7 +124,7 @@ class Inference:
         bg: tf.Tensor,
         fg_bg: tf.Tensor,
     ) -> dict:
-        """Answers as `full_size` does, for one pair that is decoded.
+        """What `full_size` answers of one pair that is decoded, in parts.
 
         Args:
             seen_bg: uint8 [S, S, 3], what `preprocessing.load_input` makes of the
@@ -135,8 +135,9 @@ class Inference:
             fg_bg: uint8 [H, W, 3].
 
         Returns:
-            mask, depth: float32 [H, W, 1].
-            foreground: uint8 [H, W, 3].
+            depth: float32 [H, W, 1].
+            refined: `matting.Refined`; `matting.put_edges` makes mask and foreground of
+                it.
             registered: float32 [S, S, 3], the background, brought onto the picture.
             warp: float32 [6], how, see `registering.register`.
             background_mismatch: float32 [], as ever.
@@ -147,12 +148,10 @@ class Inference:
         outputs, found = self._answer(small_bg, small, aspect[tf.newaxis])
         parts = (small, outputs["mask"], found.warp, *found.light)
         first = (part[0] for part in parts)
-        mask, foreground = matting.refine(matting.Pair(bg, fg_bg, *first))
-        size = tf.unstack(tf.shape(mask)[:2])
+        size = tf.unstack(tf.shape(fg_bg)[:2])
         return {
-            "mask": mask,
             "depth": answers.stretch(outputs["depth"], *size)[0],
-            "foreground": foreground,
+            "refined": matting.refine_edges(matting.Pair(bg, fg_bg, *first)),
             "registered": found.bg[0],
             "warp": found.warp[0],
             "background_mismatch": outputs["background_mismatch"][0],

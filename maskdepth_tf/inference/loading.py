@@ -11,7 +11,7 @@ import tensorflow as tf
 from maskdepth_tf.errors import StateError
 from maskdepth_tf.images import preprocessing
 from maskdepth_tf.images.pictures import Picture
-from maskdepth_tf.inference import graph
+from maskdepth_tf.inference import graph, matting
 from maskdepth_tf.registration import registering
 from maskdepth_tf.training import checkpoints
 
@@ -77,7 +77,7 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
         )
         outputs = ask(bg, fg_bg, seen_bg, seen, aspect)
         outputs |= {"seen_bg": seen_bg, "seen": seen}
-        return Answer(*(outputs[name].numpy() for name in Answer._fields))
+        return Answer(*(np.asarray(outputs[name]) for name in Answer._fields))
 
     # The first call takes seconds to set up; no picture should have to wait for it. A
     # JPEG, as most are: other formats take another while when the first one comes.
@@ -98,7 +98,9 @@ def _of_keras(path) -> tuple[Callable[..., dict], int]:
     traced = tf.function(model.pair, arguments, autograph=False)
 
     def ask(bg, fg_bg, seen_bg, seen, aspect):
-        return traced(seen_bg, seen, aspect, bg.pixels, fg_bg.pixels)
+        outputs = traced(seen_bg, seen, aspect, bg.pixels, fg_bg.pixels)
+        mask, foreground = matting.put_edges(outputs.pop("refined"), fg_bg.pixels)
+        return outputs | {"mask": mask, "foreground": foreground}
 
     return ask, side
 

@@ -177,9 +177,8 @@ class Follower:
             found.light.curves[0],
             found.light.gain[0],
         )
-        alpha, foreground = self._refine(pair)
-        # A copy: what is TensorFlow's cannot be written to.
-        return alpha.numpy()[..., 0].copy(), foreground.numpy()
+        alpha, foreground = matting.put_edges(self._refine(pair), seen.pixels)
+        return alpha[..., 0], foreground
 
     def stretch(self, answer: Answer) -> np.ndarray:
         """Depth at the frame's size, float32 [H, W, 1]: `answers.stretch`."""
@@ -196,7 +195,7 @@ def _graphs(side: int) -> tuple[Callable, Callable, Callable]:
 
     Returns:
         From uint8 [H, W, 3] to what the network sees; `registering.register`;
-        `matting.refine`.
+        `matting.refine_edges`.
     """
     pixels = tf.TensorSpec([None, None, 3], tf.uint8)
 
@@ -213,5 +212,5 @@ def _graphs(side: int) -> tuple[Callable, Callable, Callable]:
     return (
         tf.function(see, [pixels], autograph=False),
         tf.function(registering.register, follow, autograph=False),
-        tf.function(matting.refine, [pair], autograph=False),
+        tf.function(matting.refine_edges, [pair], autograph=False),
     )
