@@ -147,12 +147,12 @@ def _predict(outcome, predictor, bg, fg_bg, folder) -> None:
         )
     outcome.doubts += [f"{name}: {text}" for text in doubts]
     mask, depth, foreground = answer.mask, answer.depth, answer.foreground
-    alpha = answers.mask_pixels(mask)
+    alpha = answers.mask_pixels(mask).numpy()[..., 0]
     _write(
         {
-            "mask": alpha.numpy(),
+            "mask": alpha,
             "depth": answers.depth_pixels(depth).numpy(),
-            "cutout": answers.cutout(foreground, alpha).numpy(),
+            "cutout": answers.cutout_of_arrays(foreground, alpha, alpha),
             "overview": overview.draw(
                 bg.pixels, fg_bg.pixels, foreground, mask[..., 0], depth[..., 0]
             ),

@@ -80,7 +80,7 @@ def cutout(follower: Follower, answer: Answer) -> np.ndarray:
         near.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
     )
     mask = answers.mask_pixels(alpha).numpy()
-    return np.dstack([foreground * seen[..., np.newaxis], mask])
+    return answers.cutout_of_arrays(foreground, mask, seen)
 
 
 def depth(follower: Follower, answer: Answer) -> np.ndarray:

@@ -21,6 +21,7 @@ def test_pixels_are_rounded_half_to_even():
 def test_cutout_holds_nothing_of_what_it_does_not_show():
     fg_bg = np.array([[[1, 2, 3], [4, 5, 6], [7, 8, 9]]], np.uint8)
     mask = np.array([[[255], [0], [1]]], np.uint8)
-    assert answers.cutout(fg_bg, mask).numpy().tolist() == [
-        [[1, 2, 3, 255], [0, 0, 0, 0], [7, 8, 9, 1]]
-    ]
+    expected = [[[1, 2, 3, 255], [0, 0, 0, 0], [7, 8, 9, 1]]]
+    assert answers.cutout(fg_bg, mask).numpy().tolist() == expected
+    grey = mask[..., 0]
+    assert answers.cutout_of_arrays(fg_bg, grey, grey).tolist() == expected
