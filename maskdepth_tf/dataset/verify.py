@@ -15,6 +15,7 @@ All pictures are read and decoded once. A row is bad if
     constant_depth      depth is the same everywhere
     unscaled_depth      depth does not reach from 0 to 1 by far: units, say
     holes_in_depth      0 stands for depth that is not known
+    grey_mask           most of a mask is neither: a depth map, say
     empty_mask, full_mask   no figure, nothing but figure; or a figure where
                         nobody is meant to stand (`labels.is_empty`)
 
@@ -39,7 +40,7 @@ from maskdepth_tf.input import labels
 KINDS = (
     "bad_line duplicate missing unreadable wrong_size transposed wrong_background "
     "inverted_mask inverted_depth constant_depth unscaled_depth holes_in_depth "
-    "empty_mask full_mask"
+    "grey_mask empty_mask full_mask"
 ).split()
 """Kinds of faults, in the order of the table."""
 CONVERTED = {

@@ -138,6 +138,7 @@ def test_faults_of_single_rows(copy):
     os.link(copy / rows[21].fg_bg, copy / rows[9].fg_bg)
     os.unlink(copy / rows[9].mask)
     os.link(copy / rows[21].mask, copy / rows[9].mask)
+    replace(copy / rows[10].mask, (depth / 257).astype("u1"))
     report = verify(copy / "labels.txt", copy)
     assert kinds(report) == {
         1: "transposed",
@@ -149,9 +150,10 @@ def test_faults_of_single_rows(copy):
         7: "missing",
         8: "unreadable",
         9: "missing",  # a link that leads out
+        11: "grey_mask",
         22: "duplicate",
     }
-    assert len(report.bad) == NUM_ROWS - len(report.good) == 10
+    assert len(report.bad) == NUM_ROWS - len(report.good) == 11
     assert report.bad[3].detail == "expected a figure, 255, received 7 to 7 of 255"
     assert "an fg_bg of its own, received line 10's" in report.bad[-1].detail
 

@@ -23,6 +23,9 @@ LEAST_DEPTH_RANGE = 0.02
 """Depth maps with less between nearest and farthest are constant; good ones: 0.98."""
 WHOLE_DEPTH_RANGE = 0.5
 """With less they are not relative to their picture, but, say, millimetres."""
+BLACK, MOST_GREY = 26, 0.5
+"""Tones of a mask below which it is black, as white as it is dark; and the share of its
+pixels that may be neither. Edges take a tenth, a depth map nearly all."""
 _PICTURES_KEPT = 4096
 
 
@@ -45,7 +48,9 @@ def _small_function(column: str) -> Callable:
     def mask(data):
         mask = preprocessing.decode_mask(data)
         small = tf.cast(tf.round(preprocessing.resize(mask, measures.SIZE)), tf.uint8)
-        return tf.reduce_min(mask), tf.reduce_max(mask), small[..., 0]
+        is_grey = (mask >= BLACK) & (mask <= 255 - BLACK)
+        grey = tf.reduce_mean(tf.cast(is_grey, tf.float32))
+        return tf.reduce_min(mask), tf.reduce_max(mask), grey, small[..., 0]
 
     def depth(data):
         depth = preprocessing.decode_depth(data)
@@ -157,7 +162,7 @@ def _judge(row, pictures) -> Inspected:
 
 def _mask_fault(row, pixels, bg, fg_bg, side) -> tuple[Fault | None, bool]:
     """What is wrong with mask or background, and whether the room shows beside it."""
-    low, high, mask = pixels
+    low, high, grey, mask = pixels
     room, whole = (measures.cells(picture, measures.CELLS) for picture in (bg, fg_bg))
     outside = measures.outside_cells(mask)
     agrees = measures.agree(room, whole, outside, side)
@@ -169,6 +174,9 @@ def _mask_fault(row, pixels, bg, fg_bg, side) -> tuple[Fault | None, bool]:
     if low >= streams.MASK_THRESHOLD:
         text = f"expected some background, 0, received {low} to {high} of 255"
         return Fault("full_mask", text), agrees
+    if grey > MOST_GREY:
+        text = f"expected hardly any grey, received {grey:.0%} of the pixels"
+        return Fault("grey_mask", text), agrees
     inverted = measures.outside_cells(255 - mask)
     inverting = measures.gain_by_inverting(bg, fg_bg, mask)
     # Where only an inverted mask says that the room shows, it must do so.
