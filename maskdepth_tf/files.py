@@ -259,9 +259,12 @@ def _put(path, write, older=None, flush=lambda path: None):
         if older is not None and os.path.exists(path):
             os.replace(path, older)
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(partial):
             os.unlink(partial)
+        # A full disk does not say of itself which file it is.
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path
         raise
     flush(os.path.dirname(path) or ".")
 
