@@ -42,18 +42,21 @@ def make_set(folder, packed):
     from maskdepth_tf.input import labels
 
     rng = np.random.default_rng(0)
+    backgrounds = rng.integers(0, 256, (8, 8, 8, 3), np.uint8)
     rows = []
     for i in range(ROWS):
         row = labels.Row(
             f"bg{i % 8}.png", f"fg{i // 8}.png", f"whole{i}.png", f"mask{i}.png", ""
         )._replace(depth=f"depth{i}.png")
         rows.append(row)
-        for name in row:
-            grey = name.startswith(("mask", "depth"))
-            coarse = rng.integers(0, 256, (8, 8) if grey else (8, 8, 3), np.uint8)
+        bg, is_figure = backgrounds[i % 8], rng.random((8, 8, 1)) < 0.5
+        figure = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        mask = np.uint8(255) * is_figure[..., 0]
+        depth = rng.integers(0, 256, (8, 8), np.uint8)
+        pictures = (bg, figure, np.where(is_figure, figure, bg), mask, depth)
+        for name, coarse in zip(row, pictures, strict=True):
             pixels = coarse.repeat(SIDE // 8, 0).repeat(SIDE // 8, 1)
-            if not (folder / name).exists():
-                encoding.write_image(folder / name, pixels)
+            encoding.write_image(folder / name, pixels)
     labels.write(folder / "labels.txt", rows)
     pack.pack(folder / "labels.txt", packed, image_size=SIDE, test_fraction=0.25)
     return 0
