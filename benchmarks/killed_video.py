@@ -68,6 +68,7 @@ def check(folder: Path, num_kills: int, num_frames: int, seed: int) -> list[int]
     expected, done = found(folder), []
     for name in OUTPUTS.values():
         (folder / name).unlink()
+    names = OUTPUTS.values()
     partial = folder / f"{OUTPUTS['--output']}.partial"
     while True:
         process = begin(folder)
@@ -86,6 +87,10 @@ def check(folder: Path, num_kills: int, num_frames: int, seed: int) -> list[int]
         said = process.communicate()[0]
         if process.returncode == -signal.SIGKILL:
             done.append(len(list(partial.glob("0*"))))
+            if not partial.exists() and all((folder / n).exists() for n in names):
+                # It was at its end, and all is there.
+                for name in names:
+                    (folder / name).unlink()
             print(f"kill {len(done)}: {done[-1]} segments are done", flush=True)
             continue
         assert process.returncode == 0, said.decode()

@@ -50,7 +50,9 @@ def make(
     wanted = [targets.find(flag, path, onto) for flag, path in outputs.items()]
     folder, *_ = [files.partial_of(t.path, f"--{t.flag}") for t in wanted]
     sources = [path for path in (source, bg, onto) if os.path.exists(path)]
-    targets.check_free(wanted, sources, force)
+    # A run that was killed then may have placed some already.
+    left = [t for t in wanted if force or not segments.is_placed(folder, t.path)]
+    targets.check_free(left, sources, force)
     picture = None if bg == backgrounds.AUTO else preprocessing.read_rgb(bg)
     settings = _settings(source, bg, outputs, onto, model)
     with segments.claim(folder, settings, force) as made:
@@ -69,10 +71,11 @@ def make(
         ):
             converting.convert(source, wanted, follower, made, lambda _: advance(1))
         rate = (made.num_frames - before) / (time.perf_counter() - begun)
-        wholes = [t.join(made.done, folder, source, contents.audio) for t in wanted]
+        wholes = [t.join(made.done, folder, source, contents.audio) for t in left]
         # Somebody may have put something there meanwhile.
-        targets.check_free(wanted, sources, force)
-        for target, whole in zip(wanted, wholes, strict=True):
+        targets.check_free(left, sources, force)
+        for target, whole in zip(left, wholes, strict=True):
+            segments.note_placing(folder, whole)
             target.place(whole)
     paths = [cli.printable(target.path) for target in wanted]
     found = [f"{cli.printable(source)}: {text}" for text in doubts(made.done)]

@@ -3,6 +3,7 @@
     OUTPUT.partial/
       settings.json      what is being made, of what
       lock               held by the process that is at work
+      placed             which results have got their names
       00000/             frames 0 to 239, complete or not there
         output.mp4 ...   one file for each output
         segment.json     its frames' numbers, times and fits, and how they look
@@ -34,6 +35,7 @@ LENGTH = 240
 _BEGUN = "begun-"
 _LOCK = "lock"
 _SETTINGS = "settings.json"
+_PLACED = "placed"
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,26 @@ def claim(folder: Path, settings: dict, force: bool) -> Iterator[Segments]:
                 _remove(folder)
             raise
         _remove(folder)
+
+
+def is_placed(folder: Path, path: Path) -> bool:
+    """Whether what is at a path is a result of the video in the making."""
+    placed = folder / _PLACED
+    if not path.exists() or not placed.exists():
+        return False
+    return _identity(path) in placed.read_text(encoding="ascii").split()
+
+
+def note_placing(folder: Path, whole: Path) -> None:
+    """Notes that a result is about to get its name, which leaves it what it is."""
+    with open(folder / _PLACED, "a", encoding="ascii") as file:
+        file.write(_identity(whole) + "\n")
+
+
+def _identity(path: Path) -> str:
+    """What tells a file or folder from all others, whatever its name."""
+    status = path.stat()
+    return f"{status.st_dev}:{status.st_ino}"
 
 
 def _check_ours(folder: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks import made_videos as videos
 from benchmarks.made_videos import HEIGHT, SIDE, WIDTH
-from maskdepth_tf.video import making, segments
+from maskdepth_tf.video import making, segments, targets
 from tests.support.clips import COUNT, interrupt, run
 
 
@@ -20,6 +20,29 @@ def test_times_and_sound_are_kept(clip, output):
     assert videos.times(output) == videos.times(clip) == videos.uneven(COUNT)
     assert videos.sound(output) == videos.sound(clip)
     assert not Path(f"{output}.partial").exists()
+
+
+@pytest.mark.parametrize("depth", ["depth.mkv", "depth"])
+def test_a_run_that_ends_between_its_results_goes_on(clip, depth, monkeypatch):
+    arguments = ("--output", "out.mp4", "--depth", depth)
+    place = targets.Target.place
+
+    def placed_once(target, whole):
+        if target.flag == "depth":
+            raise KeyboardInterrupt
+        place(target, whole)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(targets.Target, "place", placed_once)
+        assert run(*arguments) != 0
+    first = videos.sums("out.mp4")
+    assert not Path(depth).exists()
+    assert run(*arguments) == 0
+    assert Path(depth).exists()
+    assert videos.sums("out.mp4") == first
+    assert not Path("out.mp4.partial").exists()
+    # What another run made is still nobody's to replace.
+    assert run(*arguments) == 2
 
 
 def whole(times):
