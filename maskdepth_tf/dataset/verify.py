@@ -15,7 +15,7 @@ All pictures are read and decoded once. A row is bad if
     constant_depth      depth is the same everywhere
     unscaled_depth      depth does not reach from 0 to 1 by far: units, say
     holes_in_depth      0 stands for depth that is not known
-    grey_mask           most of a mask is neither: a depth map, say
+    grey_mask           most of a mask is neither black nor white: a depth map, say
     empty_mask, full_mask   no figure, nothing but figure; or a figure where
                         nobody is meant to stand (`labels.is_empty`)
 

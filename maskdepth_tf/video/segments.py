@@ -3,7 +3,7 @@
     OUTPUT.partial/
       settings.json      what is being made, of what
       lock               held by the process that is at work
-      placed             which results have got their names
+      placed             which results were about to get their names
       00000/             frames 0 to 239, complete or not there
         output.mp4 ...   one file for each output
         segment.json     its frames' numbers, times and fits, and how they look

@@ -110,6 +110,14 @@ def test_a_row_does_not_depend_on_the_others():
     np.testing.assert_allclose(together[3:4], alone, atol=1e-4)
 
 
+def test_graphs_estimate_what_is_estimated_without():
+    # An optimizer of graphs once took one picture for the other in the search.
+    both = benchmark.resized(made_pairs()[:2], 64)
+    graph = tf.function(geometry.estimate, autograph=False)
+    for found, expected in zip(graph(*both), geometry.estimate(*both), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
 def test_pool_and_enlarge_by_hand():
     image = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
     pooled = geometry.pool(image, 2)

@@ -175,7 +175,7 @@ def _mask_fault(row, pixels, bg, fg_bg, side) -> tuple[Fault | None, bool]:
         text = f"expected some background, 0, received {low} to {high} of 255"
         return Fault("full_mask", text), agrees
     if grey > MOST_GREY:
-        text = f"expected hardly any grey, received {grey:.0%} of the pixels"
+        text = f"expected 0 or 255 in most pixels, received grey in {grey:.0%}"
         return Fault("grey_mask", text), agrees
     inverted = measures.outside_cells(255 - mask)
     inverting = measures.gain_by_inverting(bg, fg_bg, mask)
