@@ -79,8 +79,11 @@ class Augmentation:
     zoom_minimum: float = field(
         1.0, "Least side of the part shown, as a share of the picture's.", 0.1, 1
     )
+    zoom_maximum: float = field(
+        1.0, "Its greatest side; beyond 1 the picture goes on mirrored.", 1, 2
+    )
     zoom_probability: float = field(
-        1.0, "Share of examples of which only a part is shown.", 0, 1
+        1.0, "Share of examples of which not the whole is shown.", 0, 1
     )
     contrast_range: float = field(
         0.0, "Contrast factors lie in 1 plus or minus this.", 0, 1

@@ -10,6 +10,7 @@ moves, all four streams move together, and colours change in both pictures alike
 happens to one picture alone is in `scene` and `camera`.
 """
 
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -81,19 +82,25 @@ def cutout_boxes(
 
 
 def frame(
-    batch: Streams, share: tf.Tensor, offset: tf.Tensor, mirrored: tf.Tensor
+    batch: Streams,
+    share: tf.Tensor,
+    offset: tf.Tensor,
+    mirrored: tf.Tensor,
+    margin: int = 0,
 ) -> Streams:
     """Enlarges a square part of all streams to the whole picture, and mirrors it.
 
-    Depth is stretched anew to the part's own nearest and farthest point, since it
+    A part larger than the picture shows it smaller, mirrored at its borders. Depth is
+    stretched anew to the part's own nearest and farthest point, since it
     is relative to its picture. Holes move along, see `preprocessing.resampled`.
 
     Args:
         batch: The four streams, [B, S, S, C] each.
-        share: [B] in (0, 1], the part's side as a share of the picture's.
+        share: [B], greater than 0, the part's side as a share of the picture's.
         offset: [B, 2] in [0, 1], where the part lies: 0 top or left, 1 bottom or
             right.
         mirrored: bool [B], whether left and right are exchanged.
+        margin: Pixels around the picture that parts may reach, at most its side.
 
     Returns:
         The four streams, of the same size, resampled bilinearly.
@@ -112,8 +119,14 @@ def frame(
     # A box whose right side lies left of its left one is mirrored.
     left, right = tf.where(mirrored, right, left), tf.where(mirrored, left, right)
     boxes = tf.stack([top, left, top + share, right], axis=1)
+    whole = tf.concat(stacked, -1)
+    if margin:
+        around = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+        whole = tf.pad(whole, around, "SYMMETRIC")
+        # Shares of the way from the first pixel's middle to the last one's.
+        boxes = (boxes * (size - 1) + margin) / (size - 1 + 2 * margin)
     part = tf.image.crop_and_resize(
-        tf.concat(stacked, -1), boxes, tf.range(tf.shape(share)[0]), [size, size]
+        whole, boxes, tf.range(tf.shape(share)[0]), [size, size]
     )
     bg, fg_bg, mask, depth = tf.split(part, widths, axis=-1)
     return {
@@ -180,6 +193,7 @@ def grey(image: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
 def make_augmentation(
     flip_probability: float = 0.0,
     zoom_minimum: float = 1.0,
+    zoom_maximum: float = 1.0,
     zoom_probability: float = 1.0,
     contrast_range: float = 0.0,
     gain_range: float = 0.0,
@@ -192,8 +206,9 @@ def make_augmentation(
     Args:
         flip_probability: Share of examples mirrored.
         zoom_minimum: Least side of the part shown, as a share of the picture's.
-        zoom_probability: Share of examples of which only a part is shown. The others
-            stay as sharp as pictures are in use.
+        zoom_maximum: Greatest; beyond 1 the picture is mirrored at its borders.
+        zoom_probability: Share of examples of which another part than the whole is
+            shown. The others stay as sharp as pictures are in use.
         contrast_range: Contrast factors lie in 1 plus or minus this, for both
             pictures alike.
         gain_range: So do gains of brightness, by channel, for both alike.
@@ -206,13 +221,17 @@ def make_augmentation(
         A function from a batch and its draws, as `example_draws`, to a batch.
     """
 
+    has_zoom = zoom_minimum < 1 or zoom_maximum > 1
+
     def augment(batch: Streams, draws: tf.Tensor) -> Streams:
-        if zoom_minimum < 1 or flip_probability:
-            share = zoom_minimum + (1 - zoom_minimum) * draws[:, Column.ZOOM]
+        if has_zoom or flip_probability:
+            step = zoom_maximum - zoom_minimum
+            share = zoom_minimum + step * draws[:, Column.ZOOM]
             share = tf.where(draws[:, Column.IS_ZOOMED] < zoom_probability, share, 1.0)
             offset = draws[:, Column.OFFSET : Column.OFFSET + 2]
             mirrored = draws[:, Column.FLIP] < flip_probability
-            batch = batch | frame(batch, share, offset, mirrored)
+            margin = math.ceil((zoom_maximum - 1) * batch["bg"].shape[1])
+            batch = batch | frame(batch, share, offset, mirrored, margin)
         pictures = {stream.name: batch[stream.name] for stream in streams.INPUTS}
         if contrast_range or gain_range:
             factor = 1 + contrast_range * (2 * draws[:, Column.CONTRAST] - 1)

@@ -250,6 +250,30 @@ def test_zoom_takes_the_share_from_its_minimum_up():
     assert_same(augment(batch, with_draws(p0=1)), batch)
 
 
+@pytest.mark.parametrize(
+    ("offset", "expected"), [(0.0, (0, 30, 90)), (0.5, (0, 90, 30)), (1.0, (90, 0, 30))]
+)
+def test_zoom_out_by_hand(offset, expected):
+    batch = batch_of(1, side=3)
+    line = tf.constant([0, 90, 30], tf.uint8)
+    batch["bg"] = tf.tile(line[tf.newaxis, tf.newaxis, :, tf.newaxis], [1, 3, 1, 3])
+    # Every second pixel is shown, of 0 90 30 with 90 0 before and 30 90 behind.
+    share, offset = tf.constant([2.0]), tf.constant([[0.5, offset]])
+    found = augmentation.frame(batch, share, offset, tf.constant([False]), margin=3)
+    np.testing.assert_array_equal(found["bg"][0, 1, :, 0], expected)
+
+
+def test_zoom_takes_the_share_to_its_maximum():
+    batch = batch_of(1)
+    augment = augmentation.make_augmentation(zoom_maximum=1.5)
+    found = augment(batch, with_draws(p0=1, p1=1, p2=0))
+    expected = augmentation.frame(
+        batch, *(tf.constant(x) for x in ([1.5], [[1.0, 0.0]], [False])), margin=4
+    )
+    assert_same(found, expected)
+    assert_same(augment(batch, with_draws(p0=0)), batch)
+
+
 @pytest.mark.parametrize(("draw", "is_zoomed"), [(0.29, True), (0.3, False)])
 def test_share_of_zoomed(draw, is_zoomed):
     batch = batch_of(1)
