@@ -204,7 +204,7 @@ def main():
         start = time.process_time()
         errors = [error_of(find(pair.bg, pair.fg_bg), pair) for pair in pairs]
         _line(name, errors, 1000 * (time.process_time() - start) / len(pairs))
-    for size in (64, 128):
+    for size in (64, 128, 192):
         both = resized(pairs, size)
         estimate = tf.function(geometry.estimate, autograph=False)
         whole = tf.function(registering.register, autograph=False)

@@ -25,7 +25,7 @@ LEAST_SIDE = 32
 CELLS = 64
 """Cells on a side, each compared at its steepest pixel."""
 MOST_SIDE = 128
-"""Larger pictures are halved until they are no larger than this."""
+"""Larger pictures are compared at this size, or halved until they are no larger."""
 TURNS = ((0.0, 0.0), (-2.0, 0.0), (2.0, 0.0), (0.0, -0.035), (0.0, 0.035))
 """Turns, in degrees, and zooms that the search tries."""
 REACH = 0.0625
@@ -135,6 +135,9 @@ def estimate(
 
 def _sides(size) -> list[int]:
     """Sides of the levels, the smallest first."""
+    # What is looked at first divides the side: light is estimated at that size.
+    if size > MOST_SIDE and size % LEAST_SIDE == 0:
+        size = MOST_SIDE
     while size > MOST_SIDE and size % 2 == 0:
         size //= 2
     sides = [size]
@@ -145,8 +148,9 @@ def _sides(size) -> list[int]:
 
 def working_grey(pixels: tf.Tensor) -> tf.Tensor:
     """[B, S, S, 3] -> [B, s, s, 1] at the size at which pictures are compared."""
-    grey = windows.times(pixels, _LUMA)
-    return pool(grey, _sides(pixels.shape[1])[-1])
+    grey, size = windows.times(pixels, _LUMA), pixels.shape[1]
+    side = _sides(size)[-1]
+    return windows.shrunk(grey, side) if size % side else pool(grey, side)
 
 
 def pool(pixels: tf.Tensor, side: int) -> tf.Tensor:

@@ -20,7 +20,7 @@ def estimated(size):
     return np.concatenate(parts)
 
 
-@pytest.mark.parametrize(("size", "most"), [(64, 0.3), (128, 0.15)])
+@pytest.mark.parametrize(("size", "most"), [(64, 0.3), (128, 0.15), (192, 0.15)])
 def test_accuracy(size, most):
     """Of 200 warps within the ranges, in pixels of 224."""
     pairs = made_pairs()
@@ -95,7 +95,7 @@ def test_small_pictures_count_as_still(size):
     np.testing.assert_array_equal(agreement, tf.ones([1, size, size, 1]))
 
 
-@pytest.mark.parametrize("size", [32, 33, 80, 130, 131, 256])
+@pytest.mark.parametrize("size", [32, 33, 80, 130, 131, 160, 256])
 def test_every_size(size):
     room = cv2.resize(made_room(8), (size + 10, size + 10)).astype(np.float32)
     bg, fg_bg = room[5 : size + 5, 6 : size + 6], room[5 : size + 5, 5 : size + 5]

@@ -56,6 +56,18 @@ def test_means_are_those_of_pooling(window, size, channels, seed):
         np.testing.assert_allclose(means, expected, atol=1e-6)
 
 
+def test_shrunk_by_hand():
+    # One and a half of the old pixels are in each new one.
+    shrunk = windows.shrunk(tf.constant(of_lines(np.float32([0, 3, 6]))), 2)
+    np.testing.assert_allclose(shrunk, of_lines(np.float32([1, 5])), rtol=1e-6)
+
+
+def test_shrinking_to_a_part_is_pooling():
+    image = np.random.default_rng(0).random((2, 12, 12, 3), "float32")
+    pooled = tf.nn.avg_pool2d(image, 3, 3, "VALID")
+    np.testing.assert_allclose(windows.shrunk(tf.constant(image), 4), pooled, atol=1e-6)
+
+
 @pytest.mark.parametrize("side", [8, 33, 128])
 def test_a_gpu_doubles_as_a_cpu_does(monkeypatch, side):
     image = np.random.default_rng(side).uniform(0, 255, (2, side, side, 3))
