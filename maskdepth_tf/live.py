@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import keras
 
 PORT = 8510
+SIDE = 128
+"""Most pixels on a side of what the network sees: 192 would take twice the time."""
 
 
 def main(argv: list[str] | None = None) -> int | None:
@@ -55,6 +57,7 @@ def provide(server: page_server.PageServer, model: "keras.Model") -> None:
     from maskdepth_tf.browser import settings
     from maskdepth_tf.inference import graph
 
+    model = network_of_page(model)
     inference = graph.of_model(model)
 
     def answer(bg, fg_bg):
@@ -66,6 +69,16 @@ def provide(server: page_server.PageServer, model: "keras.Model") -> None:
     files["settings.json"] = page_server.settings_file(settings.of_network(side))
     files["network.tflite"] = page_server.pack("network.tflite", to_litert(model))
     server.provide(files, side, answer)
+
+
+def network_of_page(model: "keras.Model") -> "keras.Model":
+    """The network for squares that a page can answer 30 times a second."""
+    from maskdepth_tf.network import model as networks
+
+    if model.inputs[0].shape[1] > SIDE:
+        with contextlib.suppress(ValueError):  # patches of 3 pixels do not fit
+            return networks.resized(model, SIDE)
+    return model
 
 
 def to_litert(model: "keras.Model") -> bytes:

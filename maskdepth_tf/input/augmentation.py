@@ -207,8 +207,7 @@ def make_augmentation(
         flip_probability: Share of examples mirrored.
         zoom_minimum: Least side of the part shown, as a share of the picture's.
         zoom_maximum: Greatest; beyond 1 the picture is mirrored at its borders.
-        zoom_probability: Share of examples of which another part than the whole is
-            shown. The others stay as sharp as pictures are in use.
+        zoom_probability: Share of examples that are not shown as they are.
         contrast_range: Contrast factors lie in 1 plus or minus this, for both
             pictures alike.
         gain_range: So do gains of brightness, by channel, for both alike.
@@ -221,12 +220,9 @@ def make_augmentation(
         A function from a batch and its draws, as `example_draws`, to a batch.
     """
 
-    has_zoom = zoom_minimum < 1 or zoom_maximum > 1
-
     def augment(batch: Streams, draws: tf.Tensor) -> Streams:
-        if has_zoom or flip_probability:
-            step = zoom_maximum - zoom_minimum
-            share = zoom_minimum + step * draws[:, Column.ZOOM]
+        if zoom_minimum < zoom_maximum or flip_probability:
+            share = zoom_minimum + (zoom_maximum - zoom_minimum) * draws[:, Column.ZOOM]
             share = tf.where(draws[:, Column.IS_ZOOMED] < zoom_probability, share, 1.0)
             offset = draws[:, Column.OFFSET : Column.OFFSET + 2]
             mirrored = draws[:, Column.FLIP] < flip_probability

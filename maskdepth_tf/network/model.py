@@ -267,3 +267,30 @@ def resnet_unet(
         },
         name=name,
     )
+
+
+def resized(network: keras.Model, image_size: int) -> keras.Model:
+    """The same network, with the same weights, for pictures of another size.
+
+    Args:
+        network: As `resnet_unet` builds it.
+        image_size: Side of the square pictures, in pixels.
+
+    Raises:
+        ValueError: If `image_size` is out of range or cannot be halved often enough.
+    """
+    config, size = network.get_config(), network.inputs[0].shape[1]
+    stride = size // min(layer.output.shape[1] for layer in network.layers)
+    if fault := streams.size_fault(image_size, stride):
+        raise ValueError(f"`image_size` of this network {fault}")
+    for layer in config["layers"]:
+        own = layer["config"]
+        if layer["class_name"] == "InputLayer":
+            own["batch_shape"] = (None, image_size, image_size, 3)
+        if layer["class_name"] == "Reshape":
+            height, width, *rest = own["target_shape"]
+            sides = (side * image_size // size for side in (height, width))
+            own["target_shape"] = (*sides, *rest)
+    other = keras.Model.from_config(config)
+    other.set_weights(network.get_weights())
+    return other

@@ -7,42 +7,45 @@ import numpy as np
 import pytest
 
 from benchmarks import chromium
-from maskdepth_tf import cli
+from maskdepth_tf import cli, live
 from maskdepth_tf.browser import page_server
 from tests.support import litert_js, page_servers
 from tests.support.made_rooms import made_figure, made_room
 from tests.support.once import made_once
 
-SIDE = 128
+
+@functools.cache
+def network_of_page():
+    """The network that comes with the package, as the page has it."""
+    from maskdepth_tf.training import checkpoints
+
+    return live.network_of_page(checkpoints.load_model(cli.PRESET))
 
 
 @functools.cache
 def shipped():
-    """The network that comes with the package, as a graph."""
+    """The same as a graph."""
     from maskdepth_tf.inference import graph
-    from maskdepth_tf.training import checkpoints
 
-    return graph.of_model(checkpoints.load_model(cli.PRESET))
+    return graph.of_model(network_of_page())
 
 
 @pytest.fixture(scope="session")
 def page_files(tmp_path_factory):
     """What the page's server sends, by path."""
-    from maskdepth_tf import live
     from maskdepth_tf.browser import settings
-    from maskdepth_tf.training import checkpoints
 
     litert_js.fetch()
 
     def make(folder):
         path = folder / "network.tflite"
-        path.write_bytes(live.to_litert(checkpoints.load_model(cli.PRESET)))
+        path.write_bytes(live.to_litert(network_of_page()))
         return str(path)
 
     network = Path(made_once(tmp_path_factory, "network", make)).read_bytes()
     files = page_server.files_of_page()
     files["network.tflite"] = page_server.pack("network.tflite", network)
-    files["settings.json"] = page_server.settings_file(settings.of_network(SIDE))
+    files["settings.json"] = page_server.settings_file(settings.of_network(live.SIDE))
     return files
 
 
@@ -54,7 +57,7 @@ def live_server(page_files):
         found = shipped().network(*(x[None].astype("float32") for x in (bg, fg_bg)))
         return found["mask"][0].numpy(), found["depth"][0].numpy()
 
-    with page_servers.running(page_files, SIDE, answer) as server:
+    with page_servers.running(page_files, live.SIDE, answer) as server:
         yield server
 
 

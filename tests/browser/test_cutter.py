@@ -9,7 +9,7 @@ import tensorflow as tf
 from benchmarks import chromium
 from maskdepth_tf.browser import page_server
 from maskdepth_tf.inference import matting
-from tests.browser.conftest import SIDE
+from maskdepth_tf.live import SIDE
 from tests.support.made_rooms import made_figure
 
 HEIGHT, WIDTH = 240, 320

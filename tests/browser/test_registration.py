@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from benchmarks import chromium
 from maskdepth_tf.browser import page_server
+from maskdepth_tf.live import SIDE
 from maskdepth_tf.registration import comparing, registering
-from tests.browser.conftest import SIDE
 from tests.support.made_rooms import made_figure, made_room
 
 COUNT = 20

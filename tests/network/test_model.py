@@ -173,3 +173,21 @@ def test_frozen_norm_keeps_its_statistics():
     layer.trainable = False
     layer(tf.random.stateless_normal([4, 3, 3, 2], [0, 0]) + 5, training=True)
     np.testing.assert_array_equal(layer.moving_mean, [0, 0])
+
+
+@pytest.mark.parametrize("preset", ["fast", "fine", "reference"])
+def test_resized_is_the_network_built_for_that_size(preset):
+    shape = vars(model.PRESETS[preset]) | {"widths": (4, 8)}
+    one, other = (model.resnet_unet(size, **shape) for size in (32, 48))
+    for weight in one.weights:
+        weight.assign(np.random.default_rng(0).uniform(0.1, 1.0, weight.shape))
+    other.set_weights(one.get_weights())
+    found = model.resized(one, 48)
+    bg, fg_bg = np.random.default_rng(1).uniform(0, 255, (2, 1, 48, 48, 3))
+    pictures = {"bg": tf.constant(bg), "fg_bg": tf.constant(fg_bg)}
+    expected = other(pictures, training=False)
+    assert expected["mask"].shape == (1, 48, 48, 1)
+    for name, values in found(pictures, training=False).items():
+        np.testing.assert_array_equal(values, expected[name])
+    with pytest.raises(ValueError, match="image_size.*47"):
+        model.resized(one, 47)

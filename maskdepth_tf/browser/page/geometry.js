@@ -399,8 +399,7 @@ export class Geometry {
 }
 
 // Sides of the levels, the smallest first.
-function sidesOf({ LEAST_SIDE, MOST_SIDE, TOLERANCES }, size) {
-  while (size > MOST_SIDE && size % 2 === 0) size /= 2;
+function sidesOf({ LEAST_SIDE, TOLERANCES }, size) {
   const sides = [size];
   while (sides[0] % 2 === 0 && sides[0] / 2 >= LEAST_SIDE) sides.unshift(sides[0] / 2);
   return sides.slice(-TOLERANCES.length);
