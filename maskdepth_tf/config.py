@@ -152,7 +152,7 @@ class Model:
 
     preset: str = field(
         "fast",
-        "The 2020 system's network, one for CPUs, or one for pictures of 128 pixels.",
+        "The 2020 system's network, one for CPUs, or one for finer edges.",
         choices=("fast", "fine", "reference"),
     )
     widths: tuple[int, ...] | None = field(

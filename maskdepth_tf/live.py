@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PORT = 8510
 SIDE = 128
-"""Most pixels on a side of what the network sees: 192 would take twice the time."""
+"""Most pixels on a side of what the network sees; 192 take twice the time."""
 
 
 def main(argv: list[str] | None = None) -> int | None:

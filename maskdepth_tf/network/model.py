@@ -50,7 +50,7 @@ class Preset:
 PRESETS = {
     "reference": Preset((64, 128, 128, 256, 256), patch_size=1, difference=False),
     "fast": Preset((32, 32, 64, 64), patch_size=2, difference=True),
-    # For 128 pixels: patches twice as large leave the inner maps as those of `fast`; a
+    # For 128 pixels and more: patches twice as large keep the inner maps small; a
     # narrower innermost one pays for their weights.
     "fine": Preset((32, 32, 64, 48), patch_size=4, difference=True),
 }

@@ -45,7 +45,7 @@ class Answer:
     Attributes:
         seen: The frame.
         mask: float32 [S, S, 1], 0 to 1.
-        depth: float32 [S, S, 1], 0 near and 1 far.
+        depth: float32 [S, S, 1], 0 near and 1 far; None if nobody asked for it.
         mismatch: `comparing.mismatch`, 0 to 1.
         kept: float32 [S, S], share of the alpha before that is kept.
         before: Will hold the alpha before, float32 [H, W]; None if it is the first.
@@ -54,7 +54,7 @@ class Answer:
 
     seen: Seen
     mask: np.ndarray
-    depth: np.ndarray
+    depth: np.ndarray | None
     mismatch: float
     kept: np.ndarray
     before: Future | None
@@ -72,6 +72,7 @@ class Follower:
         side: S.
         bg: uint8 [H', W', 3], the scene alone.
         refines: Whether all answers will be refined, or none.
+        has_depth: Whether answers have a depth; without, they take less time.
     """
 
     def __init__(
@@ -80,8 +81,9 @@ class Follower:
         side: int,
         bg: np.ndarray,
         refines: bool = True,
+        has_depth: bool = True,
     ) -> None:
-        self._network = network
+        self._network = _part(network, side, has_depth)
         self._see, self._follow, self._refine = _graphs(side)
         self._bg = tf.constant(bg)
         self._seen_bg = self._see(self._bg)
@@ -137,13 +139,16 @@ class Follower:
         """Answers for the next frame that was seen."""
         found, shown = seen.registered, seen.shown
         outputs = self._network(found.bg, shown)
-        mask, depth = (outputs[name][0].numpy() for name in ("mask", "depth"))
-        mask, depth, kept = self._steadier.steady(
-            shown[0].numpy(), mask, depth, found.warp[0].numpy()
+        mask, *depth = (
+            outputs[name][0].numpy() for name in ("mask", "depth") if name in outputs
+        )
+        steady = self._steadier.steady(
+            shown[0].numpy(), mask, depth[0] if depth else None, found.warp[0].numpy()
         )
         mismatch = float(outputs["background_mismatch"][0])
-        before = self._alpha
-        answer = Answer(seen, mask, depth, mismatch, kept, before)
+        answer = Answer(
+            seen, steady.mask, steady.depth, mismatch, steady.kept, self._alpha
+        )
         self._answered = seen
         self._alpha = answer.alpha if self._refines else None
         return answer
@@ -184,6 +189,19 @@ class Follower:
         """Depth at the frame's size, float32 [H, W, 1]: `answers.stretch`."""
         size = answer.seen.pixels.shape[:2]
         return _stretch(tf.constant(answer.depth), *map(tf.constant, size)).numpy()
+
+
+def _part(network, side: int, has_depth: bool) -> Callable[..., dict]:
+    """The network, or what the mask alone needs of it: two thirds of the time."""
+    if has_depth:
+        return network
+    square = tf.TensorSpec([1, side, side, 3], tf.float32)
+
+    def without_depth(bg, fg_bg):
+        outputs = network(bg, fg_bg)
+        return {name: outputs[name] for name in ("mask", "background_mismatch")}
+
+    return tf.function(without_depth, [square, square], autograph=False)
 
 
 _stretch = tf.function(answers.stretch, autograph=False)

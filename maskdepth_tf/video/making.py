@@ -58,8 +58,9 @@ def make(
     with segments.claim(folder, settings, force) as made:
         if picture is None:
             picture = _find_background(source, folder / "background.png")
-        refines = "output" in outputs
-        follower = Follower(*loading.load_network(model), picture, refines)
+        refines, has_depth = ("output" in outputs), ("depth" in outputs)
+        network, side = loading.load_network(model)
+        follower = Follower(network, side, picture, refines, has_depth)
         for target in wanted:
             _warn_of_sounds(target, contents.audio)
         if made.num_frames:

@@ -42,12 +42,12 @@ class Steady(NamedTuple):
 
     Attributes:
         mask: float32 [S, S, 1], 0 to 1.
-        depth: float32 [S, S, 1], 0 to 1.
+        depth: float32 [S, S, 1], 0 to 1; None if none was given.
         kept: float32 [S, S], which share of the alpha before is kept at each place.
     """
 
     mask: np.ndarray
-    depth: np.ndarray
+    depth: np.ndarray | None
     kept: np.ndarray
 
 
@@ -64,32 +64,39 @@ class Steadier:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
     def steady(
-        self, shown: np.ndarray, mask: np.ndarray, depth: np.ndarray, warp: np.ndarray
+        self,
+        shown: np.ndarray,
+        mask: np.ndarray,
+        depth: np.ndarray | None,
+        warp: np.ndarray,
     ) -> Steady:
         """Steadies the answers of the next frame.
 
         Args:
             shown: float32 [S, S, 3], the frame, 0 to 255.
             mask: float32 [S, S, 1], 0 to 1.
-            depth: float32 [S, S, 1], 0 to 1.
+            depth: float32 [S, S, 1], 0 to 1, or None; of all frames or of none.
             warp: float32 [6], where the background is, as `geometry.estimate` has it.
         """
-        mask, depth = mask[..., 0], depth[..., 0]
-        depth = self._scaled(mask, depth)
-        kept = np.zeros_like(mask)
+        found = {"mask": mask[..., 0]}
+        if depth is not None:
+            found["depth"] = self._scaled(found["mask"], depth[..., 0])
+        kept = np.zeros_like(found["mask"])
         if "shown" in self.state:
-            before = self.state
-            kept = _kept(shown, before["shown"])
-            moved = self._moved(shown, before)
-            share = _kept(shown, moved[..., :3])
-            mask = mask + share * (moved[..., 3] - mask)
-            depth = depth + share * (moved[..., 4] - depth)
-        self.state |= {"shown": shown, "mask": mask, "depth": depth}
-        depth = self._locked(mask, depth, warp)
-        return Steady(mask[..., np.newaxis], depth[..., np.newaxis], kept)
+            kept = _kept(shown, self.state["shown"])
+            before = self._moved(shown, found)
+            share = _kept(shown, before.pop("shown"))
+            for name, old in before.items():
+                found[name] = found[name] + share * (old - found[name])
+        self.state |= {"shown": shown, **found}
+        if depth is not None:
+            found["depth"] = self._locked(**found, warp=warp)
+        steady = {name: plane[..., np.newaxis] for name, plane in found.items()}
+        return Steady(steady["mask"], steady.get("depth"), kept)
 
-    def _moved(self, shown, before) -> np.ndarray:
-        """The frame before, its mask and its depth, where they are now: [S, S, 5]."""
+    def _moved(self, shown, names) -> dict[str, np.ndarray]:
+        """What the frame before showed, and its answers, where they are now."""
+        before = self.state
         now, then = (
             cv2.cvtColor(np.rint(pixels).astype(np.uint8), cv2.COLOR_RGB2GRAY)
             for pixels in (shown, before["shown"])
@@ -97,12 +104,12 @@ class Steadier:
         flow = self._flow.calc(now, then, np.zeros((*now.shape, 2), np.float32))
         rows, columns = np.indices(flow.shape[:2], np.float32)
         x, y = columns + flow[..., 0], rows + flow[..., 1]
-        mode, border = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
-        seen = cv2.remap(before["shown"], x, y, mode, borderMode=border)
-        rest = np.stack([before["mask"], before["depth"]], axis=-1)
-        return np.concatenate(
-            [seen, cv2.remap(rest, x, y, mode, borderMode=border)], axis=-1
-        )
+        return {
+            name: cv2.remap(
+                before[name], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            for name in ("shown", *names)
+        }
 
     def _scaled(self, mask, depth) -> np.ndarray:
         """Depth at the scale of the frames before."""

@@ -4,6 +4,7 @@ They go into a window, or to a virtual camera that other programs take for a rea
 """
 
 import contextlib
+import functools
 import math
 import os
 import re
@@ -71,7 +72,8 @@ def run(number: int, bg: str, onto: str, model: str, is_virtual: bool) -> None:
         check_screen()
     draw = rendering.composite(rendering.find_backdrop(onto))
     picture = None if bg == backgrounds.AUTO else preprocessing.read_rgb(bg)
-    network = loading.load_network(model)
+    network, side = loading.load_network(model)
+    follow = functools.partial(Follower, network, side, has_depth=False)
     with contextlib.ExitStack() as stack:
         camera = open_camera(number)
         stack.callback(camera.release)
@@ -79,7 +81,7 @@ def run(number: int, bg: str, onto: str, model: str, is_virtual: bool) -> None:
         first = next(frames)
         opened = _virtual(first.pixels) if is_virtual else _window()
         screen = stack.enter_context(opened)
-        show(frames, screen, lambda pixels: Follower(*network, pixels), draw, picture)
+        show(frames, screen, follow, draw, picture)
 
 
 def show(frames, screen: Screen, follow, draw: rendering.Draw, bg) -> None:

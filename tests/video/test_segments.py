@@ -99,9 +99,9 @@ def test_beginning_anew_forgets_the_background_of_another_clip(
     assert os.path.exists("out.mov.partial/background.png")
     found = []
 
-    def keep(network, side, bg, refines):
+    def keep(network, side, bg, refines, has_depth):
         found.append(bg)
-        return Follower(network, side, bg, refines)
+        return Follower(network, side, bg, refines, has_depth)
 
     monkeypatch.setattr(making, "Follower", keep)
     assert run(*flags, "--force", video="light.mp4", bg="auto") == 0

@@ -99,6 +99,20 @@ def test_background_of_a_camera_that_moves_is_seen_anew():
     assert np.abs(found[2].depth[..., 0] - fall).mean() > 0.05
 
 
+def test_masks_are_the_same_without_depths():
+    rng = np.random.default_rng(3)
+    frames = [room() + rng.normal(0, 4, (1, 1, 3)).astype("f4") for _ in range(4)]
+    masks = rng.random((4, SIDE, SIDE), "f4")
+    both = steady(frames, masks, 1 - masks)
+    steadier = Steadier()
+    for number, expected in enumerate(both):
+        found = steadier.steady(frames[number], masks[number][..., None], None, STILL)
+        assert found.depth is None
+        np.testing.assert_array_equal(found.mask, expected.mask)
+        np.testing.assert_array_equal(found.kept, expected.kept)
+    assert np.any(both[-1].mask[..., 0] != masks[-1])
+
+
 def test_one_that_gets_the_state_goes_on_as_the_first():
     rng = np.random.default_rng(3)
     frames = [room() + rng.normal(0, 2, room().shape).astype("f4") for _ in range(6)]

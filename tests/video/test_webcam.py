@@ -102,7 +102,7 @@ def test_keys(camera):
 
     def follow(pixels):
         made.append(pixels)
-        return Follower(videos.network, SIDE, pixels)
+        return Follower(videos.network, SIDE, pixels, has_depth=False)
 
     draw = rendering.composite(rendering.find_backdrop("#0000ff"))
     # Taken anew at the third picture that is cut out, and ended at the next but one.
