@@ -6,11 +6,9 @@ video file do as well.
 """
 
 import contextlib
-import os
 import signal
 import sys
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskdepth_tf import cli, startup
@@ -82,14 +80,37 @@ def network_of_page(model: "keras.Model") -> "keras.Model":
 
 
 def to_litert(model: "keras.Model") -> bytes:
-    """The network as LiteRT has it, of backgrounds that fit their pictures."""
-    from maskdepth_tf.exporting import formats
+    """The network as LiteRT has it, of backgrounds that fit their pictures.
 
-    with tempfile.TemporaryDirectory(prefix="maskdepth_") as folder:
-        path = os.path.join(folder, formats.FORMATS["litert"].file)
-        with startup.quietly():
-            formats.FORMATS["litert"].write(model, path, {})
-        return Path(path).read_bytes()
+    It has two signatures, with the same weights: `whole` answers mask and depth, `mask`
+    the mask alone, in two thirds of the time.
+    """
+    import tensorflow as tf
+
+    from maskdepth_tf.inference import graph
+
+    network, size = graph.of_model(model).network, model.inputs[0].shape[1]
+    pictures = [
+        tf.TensorSpec([1, size, size, 3], tf.float32, name) for name in ("bg", "fg_bg")
+    ]
+    root = tf.train.Checkpoint()
+    root.variables = [variable.value for variable in model.variables]
+    signatures = {
+        "whole": tf.function(network, pictures, autograph=False),
+        "mask": tf.function(
+            lambda bg, fg_bg: {"mask": network(bg, fg_bg)["mask"]},
+            pictures,
+            autograph=False,
+        ),
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="maskdepth_") as folder,
+        startup.quietly(),
+    ):
+        tf.saved_model.save(root, folder, signatures=signatures)
+        return tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=[*signatures]
+        ).convert()
 
 
 def make_parser() -> cli.Parser:

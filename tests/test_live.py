@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 
 from maskdepth_tf import cli, live
 from maskdepth_tf.browser import litert
+from maskdepth_tf.network import model
 from tests.support import litert_js
 from tests.support.paths import ROOT
 from tests.support.servers import PATIENCE
@@ -41,6 +44,27 @@ def test_serves_until_it_is_ended():
         _, errors = process.communicate()
     assert process.returncode == 0
     assert errors.endswith("Ctrl-C ends it\n")  # TensorFlow may talk before
+
+
+def test_masks_alone_are_those_beside_depths():
+    from ai_edge_litert.interpreter import Interpreter
+
+    keras.utils.set_random_seed(0)
+    network = model.resnet_unet(160, widths=(16, 32))
+    found = live.to_litert(live.network_of_page(network))
+    interpreter = Interpreter(model_content=found)
+    whole, mask = map(interpreter.get_signature_runner, ("whole", "mask"))
+    bg, fg_bg = np.random.default_rng(1).uniform(0, 255, (2, 1, 128, 128, 3))
+    pictures = {"bg": bg.astype("float32"), "fg_bg": fg_bg.astype("float32")}
+    both = whole(**pictures)
+    assert sorted(both) == ["depth", "mask"]
+    assert both["mask"].shape == (1, 128, 128, 1)
+    assert both["mask"].std() > 1e-3
+    alone = mask(**pictures)
+    assert list(alone) == ["mask"]
+    np.testing.assert_array_equal(alone["mask"], both["mask"])
+    # The weights are there once.
+    assert len(found) < 1.5 * 4 * network.count_params()
 
 
 def test_says_how_to_get_what_is_missing(monkeypatch, capsys):

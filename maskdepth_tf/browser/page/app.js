@@ -283,6 +283,7 @@ class Page {
     this.turn++;
     clearTimeout(this.painting);
     this.unpainted = null;
+    this.depthSoon = this.settleDepth = null;
     this.keep(null);
   }
 
@@ -298,7 +299,7 @@ class Page {
     const held = this.painter.hold(frame);
     let answer;
     try {
-      answer = await this.engine.answer(held);
+      answer = await this.engine.answer(held, { deep: this.isDeep });
     } catch (error) {
       if (turn === this.turn) this.fail(error, () => location.reload());
       return;
@@ -341,12 +342,31 @@ class Page {
   show(answer) {
     this.answer = answer;
     this.painter.setAnswer(answer);
+    if (answer.depth) this.settleDepth?.(answer.depth);
     this.draw();
+  }
+
+  // Whether frames need their depth: without, the network takes two thirds of the time.
+  get isDeep() {
+    return this.view === "depth" || this.view === "relief" || Boolean(this.settleDepth);
+  }
+
+  /** The depth of what is shown, or of a frame that is shown soon. */
+  findDepth() {
+    if (this.answer.depth) return this.answer.depth;
+    this.depthSoon ??= new Promise((resolve) => {
+      this.settleDepth = (depth) => {
+        this.depthSoon = this.settleDepth = null;
+        resolve(depth);
+      };
+    });
+    return this.depthSoon;
   }
 
   draw() {
     this.paint(); // what was taken is not yet cut
     if (!this.answer) return;
+    if (this.isDeep && !this.answer.depth) return; // the next one has it
     const { behind } = this;
     this.painter.draw({
       view: this.view,
@@ -450,7 +470,7 @@ class Page {
       this.resize(fg.width, fg.height, LARGEST_PICTURE);
       this.putBackground(drawn(bg, this.width, this.height), bg);
       this.painter.hold(drawn(fg, this.width, this.height));
-      const answer = await this.engine.answer(fg, true);
+      const answer = await this.engine.answer(fg, { alone: true, deep: true });
       this.painter.take();
       this.setState("still");
       this.show(answer);
@@ -489,7 +509,8 @@ class Page {
     const makers = {
       mask: () => maskFile(this.painter.readCut(), width, height),
       cutout: () => cutoutFile(this.painter.readCut(), width, height),
-      depth: () => depthFile(answer.depth, this.settings.image_size, width, height),
+      depth: async () =>
+        depthFile(await this.findDepth(), this.settings.image_size, width, height),
     };
     save(await makers[name](), `maskdepth_${name}.png`);
   }

@@ -45,8 +45,11 @@ export class Engine {
     });
   }
 
-  /** Answers a frame; `alone` says that it is no part of a film. */
-  answer(source, alone = false) {
+  /**
+   * Answers a frame; `alone` says that it is no part of a film, `deep` that its depth is
+   * wanted too.
+   */
+  answer(source, { alone = false, deep = false }) {
     const start = performance.now();
     const pixels = this.shrink(source);
     const shrunk = performance.now() - start;
@@ -59,7 +62,7 @@ export class Engine {
         },
         reject,
       });
-      const message = { kind: "frame", pixels, number, alone };
+      const message = { kind: "frame", pixels, number, alone, deep };
       this.worker.postMessage(message, [pixels.buffer]);
     });
   }

@@ -1,7 +1,8 @@
 // The network: in this Worker by LiteRT.js, or asked of the server that sent the page.
 //
 // Both have `run(bg, picture, mask, depth)`: pixels of 0 to 255 in, Float32Array of
-// side * side * 3; probabilities and depths of 0 to 1 are written into the other two.
+// side * side * 3; probabilities and depths of 0 to 1 are written into the other two. Where
+// `depth` is null it is not asked for, which takes less time.
 
 // A module with one relaxed SIMD operation, which the runtime is built with.
 const RELAXED_SIMD = new Uint8Array([
@@ -39,34 +40,41 @@ export class LiteRtNetwork {
   constructor(wasm, environment, loaded, compiled) {
     this.wasm = wasm;
     this.compiled = compiled;
-    const signature = loaded.getSignature(0);
-    this.inputs = namesOf(signature.inputNames());
-    this.outputs = namesOf(signature.outputNames());
-    signature.delete();
-    this.buffers = this.inputs.map((_, i) => {
-      const type = loaded.getInputTensorType(0, i);
+    // With depth and without: what answers less comes first.
+    this.signatures = Array.from({ length: loaded.getNumSignatures() }, (_, index) => {
+      const signature = loaded.getSignature(index);
+      const inputs = namesOf(signature.inputNames());
+      const outputs = namesOf(signature.outputNames());
+      signature.delete();
+      return { index, inputs, outputs };
+    }).sort((one, other) => one.outputs.length - other.outputs.length);
+    const [{ index, inputs }] = this.signatures;
+    this.buffers = {}; // by the input's name
+    inputs.forEach((name, i) => {
+      const type = loaded.getInputTensorType(index, i);
       if (type.elementType().value !== FLOAT32) throw new Error("the model takes no float32");
-      const buffer = wasm.LiteRtTensorBuffer.createManaged(
+      this.buffers[name] = wasm.LiteRtTensorBuffer.createManaged(
         environment,
         wasm.LiteRtTensorBufferType.HOST_MEMORY,
         type,
         type.bytes(),
       );
       type.delete();
-      return buffer;
     });
   }
 
   async run(bg, picture, mask, depth) {
-    const { wasm, inputs, outputs, buffers } = this;
-    const given = { bg, fg_bg: picture };
-    inputs.forEach((name, i) => {
-      const place = buffers[i].lock(wasm.LiteRtTensorBufferLockMode.WRITE);
-      floats(wasm, place, given[name].length).set(given[name]);
-      buffers[i].unlock();
-    });
-    const answers = await this.compiled.run(0, buffers);
-    const wanted = { mask, depth };
+    const { wasm, signatures, buffers } = this;
+    for (const [name, pixels] of Object.entries({ bg, fg_bg: picture })) {
+      const place = buffers[name].lock(wasm.LiteRtTensorBufferLockMode.WRITE);
+      floats(wasm, place, pixels.length).set(pixels);
+      buffers[name].unlock();
+    }
+    const wanted = depth ? { mask, depth } : { mask };
+    const enough = ({ outputs }) => Object.keys(wanted).every((name) => outputs.includes(name));
+    const { index, inputs, outputs } = signatures.find(enough);
+    const given = inputs.map((name) => buffers[name]);
+    const answers = await this.compiled.run(index, given);
     outputs.forEach((name, i) => {
       const out = wanted[name];
       const place = answers[i].lock(wasm.LiteRtTensorBufferLockMode.READ);
@@ -91,7 +99,7 @@ export class ServerNetwork {
     if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
     const numbers = new Float32Array(await reply.arrayBuffer());
     mask.set(numbers.subarray(0, mask.length));
-    depth.set(numbers.subarray(mask.length));
+    depth?.set(numbers.subarray(mask.length));
   }
 }
 

@@ -102,7 +102,7 @@ export class Painter {
     this.fit = fit;
     this.put("cells", cells, side, side);
     this.put("near", near, side, side);
-    this.put("depth", depth, side, side);
+    if (depth) this.put("depth", depth, side, side);
     this.use(this.cutter, ["frame", "background", "cells", "near"]);
     const { width, height } = this.canvas;
     gl.uniform2f(this.cutter.at("size"), width, height);

@@ -52,19 +52,22 @@ export class Pipeline {
    *
    * @param {Uint8ClampedArray} pixels
    * @param {boolean} alone Whether it is no part of a film: nothing is smoothed.
+   * @param {boolean} deep Whether its depth is wanted; otherwise that is null.
    */
-  async answer(pixels, alone) {
+  async answer(pixels, alone, deep) {
     const start = performance.now();
     const picture = this.read(pixels);
     const follow = alone || this.isDue || this.frames % CAMERA_EVERY === 0;
     const { bg, warp, light, mismatch } = this.registration.register(picture, follow);
     const registered = performance.now();
     if (alone) this.steady.reset();
-    await this.network.run(bg, picture, this.mask, this.depth);
+    const found = deep ? this.depth : null;
+    await this.network.run(bg, picture, this.mask, found);
     const answered = performance.now();
-    const fit = fitTo(this.room, this.depth, this.mask);
-    if (!alone) apply(fit, this.depth);
-    const { mask, depth } = this.steady.smooth(this.mask, this.depth);
+    const fit = deep ? fitTo(this.room, found, this.mask) : [1, 0];
+    if (deep && !alone) apply(fit, found);
+    const mask = this.steady.smoothMask(this.mask);
+    const depth = this.steady.smoothDepth(found);
     const residual = this.registration.residual(picture, mask);
     // Something happened: what the camera did should be known with the next frame.
     this.isDue = !follow && residual > this.residual + ABRUPT;

@@ -12,25 +12,31 @@ export class Steady {
   constructor(side) {
     this.mask = new Float32Array(side * side);
     this.depth = new Float32Array(side * side);
-    this.isNew = true;
+    this.reset();
   }
 
   /** Forgets; the next answer is shown as it is. */
   reset() {
-    this.isNew = true;
+    this.isNew = { mask: true, depth: true };
   }
 
-  /** Takes an answer; returns what is shown, in arrays that are used again. */
-  smooth(mask, depth) {
-    if (this.isNew) {
-      this.mask.set(mask);
-      this.depth.set(depth);
-      this.isNew = false;
-    } else {
-      blend(this.mask, mask, SURE);
-      blend(this.depth, depth, DEPTH_SURE);
-    }
-    return { mask: this.mask, depth: this.depth };
+  /** Takes a mask; returns the one that is shown, in an array that is used again. */
+  smoothMask(mask) {
+    return this.smooth("mask", mask, SURE);
+  }
+
+  /** The same of a depth; null where there is none, which ends what was. */
+  smoothDepth(depth) {
+    if (depth) return this.smooth("depth", depth, DEPTH_SURE);
+    this.isNew.depth = true;
+    return null;
+  }
+
+  smooth(name, fresh, sure) {
+    if (this.isNew[name]) this[name].set(fresh);
+    else blend(this[name], fresh, sure);
+    this.isNew[name] = false;
+    return this[name];
   }
 }
 

@@ -35,14 +35,14 @@ async function start({ settings, model, remote }) {
   self.postMessage({ kind: "ready", runtime: isHere ? "browser" : "server" });
 }
 
-async function answer(pipeline, { kind, pixels, aspect, number, alone }) {
+async function answer(pipeline, { kind, pixels, aspect, number, alone, deep }) {
   try {
     if (kind === "background") {
       const depth = await pipeline.setBackground(pixels, aspect);
       self.postMessage({ kind: "empty", depth });
       return;
     }
-    const found = await pipeline.answer(pixels, alone);
+    const found = await pipeline.answer(pixels, alone, deep);
     self.postMessage({ kind: "answer", number, ...found });
   } catch (error) {
     self.postMessage({ kind: "failed", number, message: String(error.message ?? error) });
