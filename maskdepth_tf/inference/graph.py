@@ -7,6 +7,7 @@ of it is TensorFlow operations: no Python runs in an exported model.
 Shapes: B batch, S the side in pixels of the network's square.
 """
 
+import functools
 from collections.abc import Callable
 
 import keras
@@ -51,17 +52,10 @@ class Inference:
     def __init__(self, network: Callable[..., dict], image_size: int):
         self.image_size = image_size
         # Traced once, and once in the graph, however many signatures call them.
-        encoded, pixels = (
-            self.signatures()[name][1] for name in ("serving_default", "serving_arrays")
-        )
-        self.load = tf.function(self._load, encoded[:1], autograph=False)
+        pixels = self.signatures()["serving_arrays"][1]
+        self.load, self.register = graphs(image_size)
+        self._refine, self._refine_edges = matting.graphs(image_size)
         self.network = tf.function(network, pixels, autograph=False)
-        shapes = tf.TensorSpec([None], tf.float32)
-        self.register = tf.function(
-            lambda bg, fg_bg, aspect: registering.register(bg, fg_bg, aspect=aspect),
-            [*pixels, shapes],
-            autograph=False,
-        )
 
     def pictures(self, bg_bytes: tf.Tensor, fg_bg_bytes: tf.Tensor) -> dict:
         """Answers for encoded pictures of any size.
@@ -106,7 +100,7 @@ class Inference:
         fg_bg_bytes = _of_one_size(fg_bg_bytes)
         outputs, found = self._encoded(bg_bytes, fg_bg_bytes)
         mask, foreground = tf.map_fn(
-            lambda one: _refine(*one),
+            lambda one: self._matted(*one),
             found,
             fn_output_signature=(
                 tf.TensorSpec([None, None, 1], tf.float32),
@@ -151,7 +145,7 @@ class Inference:
         size = tf.unstack(tf.shape(fg_bg)[:2])
         return {
             "depth": answers.stretch(outputs["depth"], *size)[0],
-            "refined": matting.refine_edges(matting.Pair(bg, fg_bg, *first)),
+            "refined": self._refine_edges(matting.Pair(bg, fg_bg, *first)),
             "registered": found.bg[0],
             "warp": found.warp[0],
             "background_mismatch": outputs["background_mismatch"][0],
@@ -172,7 +166,7 @@ class Inference:
         """
         outputs, found = self._encoded(bg_bytes, fg_bg_bytes)
         encoded = tf.map_fn(
-            lambda one: _encode(*one),
+            lambda one: _encode(*self._matted(*one[0]), one[1]),
             (found, outputs["depth"]),
             fn_output_signature=[tf.TensorSpec([], tf.string)] * 3,
         )
@@ -200,15 +194,24 @@ class Inference:
         found = self.register(bg, fg_bg, aspect)
         return self.registered(found.bg, fg_bg), found
 
+    def _matted(self, bg_bytes, fg_bg_bytes, *found) -> tuple[tf.Tensor, tf.Tensor]:
+        """Alpha and colours of one picture's foreground, at its own size."""
+        bg, fg_bg = (preprocessing.decode_rgb(data) for data in (bg_bytes, fg_bg_bytes))
+        return self._refine(matting.Pair(bg, fg_bg, *found))
+
     def _encoded(self, bg_bytes, fg_bg_bytes) -> tuple[dict, tuple]:
-        """Answers of the network's size, and what `_refine` takes of each picture."""
+        """Answers of the network's size, and what `_matted` takes of each picture."""
         bg, (fg_bg, aspect) = self.load(bg_bytes)[0], self.load(fg_bg_bytes)
         outputs, found = self._answer(bg, fg_bg, aspect)
         pairs = (bg_bytes, fg_bg_bytes, fg_bg, outputs["mask"], found.warp)
         return outputs, (*pairs, *found.light)
 
-    def _load(self, data) -> tuple[tf.Tensor, tf.Tensor]:
-        side = self.image_size
+
+@functools.cache
+def graphs(side: int) -> tuple[Callable, Callable]:
+    """`load` and `register` of `Inference`, which all networks of a size share."""
+
+    def load(data):
         pixels, aspect = tf.map_fn(
             lambda one: preprocessing.load_input(one, side),
             data,
@@ -218,6 +221,17 @@ class Inference:
             ),
         )
         return tf.cast(pixels, tf.float32), aspect
+
+    def register(bg, fg_bg, aspect):
+        return registering.register(bg, fg_bg, aspect=aspect)
+
+    strings = tf.TensorSpec([None], tf.string)
+    pixels = tf.TensorSpec([None, side, side, 3], tf.float32)
+    shapes = tf.TensorSpec([None], tf.float32)
+    return (
+        tf.function(load, [strings], autograph=False),
+        tf.function(register, [pixels, pixels, shapes], autograph=False),
+    )
 
 
 def of_model(model: keras.Model) -> Inference:
@@ -278,15 +292,8 @@ def _of_one_size(data) -> tf.Tensor:
     return tf.cond(tf.size(data) > 1, checked, lambda: data)
 
 
-def _refine(bg_bytes, fg_bg_bytes, *found) -> tuple[tf.Tensor, tf.Tensor]:
-    """Alpha and colours of one picture's foreground, at its own size."""
-    bg, fg_bg = (preprocessing.decode_rgb(data) for data in (bg_bytes, fg_bg_bytes))
-    return matting.refine(matting.Pair(bg, fg_bg, *found))
-
-
-def _encode(found, depth) -> list[tf.Tensor]:
+def _encode(mask, foreground, depth) -> list[tf.Tensor]:
     """Mask, depth and cut-out of one picture as PNGs of its size."""
-    mask, foreground = _refine(*found)
     height, width, _ = tf.unstack(tf.shape(foreground))
     alpha = answers.mask_pixels(mask)
     far = answers.depth_pixels(answers.stretch(depth, height, width))

@@ -18,7 +18,9 @@ stand behind one another in planes, [channels, n]: as triples they would take tw
 time.
 """
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,6 +116,19 @@ def refine(pair: Pair) -> tuple[tf.Tensor, tf.Tensor]:
     return (
         _put(found.mask, found.flat, found.alpha),
         _put(pair.fg_bg, found.flat, found.colours),
+    )
+
+
+@functools.cache
+def graphs(side: int) -> tuple[Callable, Callable]:
+    """`refine` and `refine_edges` as graphs, which all networks of a size share."""
+    pixels = tf.TensorSpec([None, None, 3], tf.uint8)
+    floats = functools.partial(tf.TensorSpec, dtype=tf.float32)
+    square, mask = floats([side, side, 3]), floats([side, side, 1])
+    pair = Pair(pixels, pixels, square, mask, floats([6]), floats([3, 4]), floats([5]))
+    return (
+        tf.function(refine, [pair], autograph=False),
+        tf.function(refine_edges, [pair], autograph=False),
     )
 
 

@@ -15,7 +15,7 @@ from maskdepth_tf.errors import StateError
 from maskdepth_tf.inference import graph, loading, matting
 from maskdepth_tf.input import examples, pipeline
 from maskdepth_tf.network import answers, baseline, losses, metric_list, metrics
-from maskdepth_tf.registration import comparing, registering
+from maskdepth_tf.registration import comparing
 from maskdepth_tf.reports.page import number_text
 from maskdepth_tf.training import batches, checkpoints
 
@@ -52,16 +52,17 @@ def load_scorable(path: str | Path) -> Scorable:
 
 def _keras_scorable(model: keras.Model) -> Scorable:
     graph.check(model)
+    size = model.inputs[0].shape[1]
+    _, register = graph.graphs(size)
 
     def bare(bg, fg_bg):
         return model({"bg": bg, "fg_bg": fg_bg}, training=False)
 
     def outputs(bg, fg_bg, aspect):
-        bg = registering.register(bg, fg_bg, aspect=aspect).bg
+        bg = register(bg, fg_bg, aspect).bg
         mismatch = comparing.mismatch(bg, fg_bg)
         return bare(bg, fg_bg) | {"background_mismatch": mismatch}
 
-    size = model.inputs[0].shape[1]
     # Of any number: last batches are smaller, and tracing takes seconds.
     pixels = [tf.TensorSpec([None, size, size, 3], tf.float32)] * 2
     aspect = tf.TensorSpec([None], tf.float32)
@@ -94,11 +95,13 @@ def _saved_model_scorable(loaded):
         if streams.ASPECT not in inputs:
             return run("serving_arrays", pictures)
         # Only files tell that signature how wide they are.
-        found = _register(**pictures, aspect=inputs[streams.ASPECT])
+        found = register(**pictures, aspect=inputs[streams.ASPECT])
         return run("serving_registered", pictures | {"bg": found.bg})
 
     _, inputs = loaded.signatures["serving_arrays"].structured_input_signature
-    return Scorable(outputs, bare, inputs["bg"].shape[1], num_parameters(loaded))
+    size = inputs["bg"].shape[1]
+    _, register = graph.graphs(size)
+    return Scorable(outputs, bare, size, num_parameters(loaded))
 
 
 class Scores:
@@ -171,12 +174,14 @@ def score(
 def _of_size(model, shown, inputs) -> dict:
     """Answers as `predict` writes them, for pictures of another size than is shown."""
     bg, fg_bg = _pictures(shown).values()
-    found = _register(bg, fg_bg, aspect=_aspects(shown))
+    _, register = graph.graphs(model.image_size)
+    refine, _ = matting.graphs(model.image_size)
+    found = register(bg, fg_bg, _aspects(shown))
     small = answers.of_outputs(model.bare({"bg": found.bg, "fg_bg": fg_bg}))
     size = inputs["bg"].shape[1]
     pair = (inputs["bg"], inputs["fg_bg"], fg_bg, small["mask"], found.warp)
     mask = tf.map_fn(
-        lambda one: matting.refine(matting.Pair(*one))[0],
+        lambda one: refine(matting.Pair(*one))[0],
         (*pair, *found.light),
         fn_output_signature=tf.TensorSpec([size, size, 1], tf.float32),
     )
@@ -190,9 +195,6 @@ def _pictures(inputs) -> dict[str, tf.Tensor]:
 
 def _aspects(inputs) -> tf.Tensor:
     return inputs.get(streams.ASPECT, tf.ones(tf.shape(inputs["bg"])[:1]))
-
-
-_register = tf.function(registering.register, autograph=False)
 
 
 def _score_rows(model, ids, scored, shown, batch_size) -> dict:

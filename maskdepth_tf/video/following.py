@@ -215,7 +215,6 @@ def _graphs(side: int) -> tuple[Callable, Callable, Callable]:
         From uint8 [H, W, 3] to what the network sees; `registering.register`;
         `matting.refine_edges`.
     """
-    pixels = tf.TensorSpec([None, None, 3], tf.uint8)
 
     def spec(*shape: int) -> tf.TensorSpec:
         return tf.TensorSpec(shape, tf.float32)
@@ -223,12 +222,10 @@ def _graphs(side: int) -> tuple[Callable, Callable, Callable]:
     def see(frame: tf.Tensor) -> tf.Tensor:
         return tf.round(preprocessing.resize(frame, side))[tf.newaxis]
 
-    square, mask = spec(side, side, 3), spec(side, side, 1)
-    small = spec(1, side, side, 3)
+    small, pixels = spec(1, side, side, 3), tf.TensorSpec([None, None, 3], tf.uint8)
     follow = [small, small, spec(1, 6), spec(1)]
-    pair = matting.Pair(pixels, pixels, square, mask, spec(6), spec(3, 4), spec(5))
     return (
         tf.function(see, [pixels], autograph=False),
         tf.function(registering.register, follow, autograph=False),
-        tf.function(matting.refine_edges, [pair], autograph=False),
+        matting.graphs(side)[1],
     )
