@@ -15,7 +15,8 @@ JSON,
     heap_mb           of the page after garbage collection, every tenth of the minutes
     steady_warnings   in those minutes
     warned_after_s    of a pushed camera, and of another exposure
-    iou               of masks with those of `predict`, over 20 frames: least and mean
+    iou               of masks with those of `predict`, over 20 frames: least and mean,
+                      and with those of a network that `predict` shows the page's square
 
 A machine that does something else gives larger times: the tenth percentile says then
 more than the median.
@@ -29,6 +30,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -140,15 +142,21 @@ def compare(browser, url, model):
     """IoU of masks of two pictures in the page with those of `predict`."""
     import tensorflow as tf
 
+    from maskdepth_tf import live
     from maskdepth_tf.images import preprocessing
     from maskdepth_tf.images.pictures import Picture
     from maskdepth_tf.inference.loading import load_predictor
+    from maskdepth_tf.training import checkpoints, presets
 
-    predictor = load_predictor(model)
+    predictors = {"predict": load_predictor(model)}
+    with tempfile.TemporaryDirectory() as folder:
+        network = live.network_of_page(checkpoints.load_model(model))
+        presets.save_to_preset(network, folder)
+        predictors["predict, same square"] = load_predictor(folder)
     room, figure = live_films.render()
     bg = encoding.encode_png(live_films.frame(room, figure, 1.0))
     page = browser.new_page()
-    ious = []
+    ious = {name: [] for name in predictors}
     for second in np.linspace(live_films.EMPTY + 1, live_films.SECONDS - 1, 20):
         fg_bg = encoding.encode_png(live_films.frame(room, figure, float(second)))
         page.goto(url)
@@ -164,10 +172,17 @@ def compare(browser, url, model):
         mask = tf.io.decode_png(Path(download.value.path()).read_bytes()).numpy()
         ours = mask[..., 0] > 127
         pair = [Picture(x, preprocessing.decode_rgb(x).numpy()) for x in (bg, fg_bg)]
-        theirs = predictor.answer(*pair).mask[..., 0] >= 0.5
-        ious.append(float(np.sum(ours & theirs) / np.sum(ours | theirs)))
+        for name, predictor in predictors.items():
+            theirs = predictor.answer(*pair).mask[..., 0] >= 0.5
+            ious[name].append(float(np.sum(ours & theirs) / np.sum(ours | theirs)))
     page.close()
-    return {"least": round(min(ious), 4), "mean": round(statistics.mean(ious), 4)}
+    return {
+        name: {
+            "least": round(min(all_of), 4),
+            "mean": round(statistics.mean(all_of), 4),
+        }
+        for name, all_of in ious.items()
+    }
 
 
 def main() -> None:
