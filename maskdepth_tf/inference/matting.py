@@ -258,7 +258,7 @@ def _foreground(pair) -> tf.Tensor:
     total = tf.concat([sure, sure * shown, is_sure[tf.newaxis]], axis=0)
     found = tf.concat([shown, tf.fill([1, *shown.shape[1:]], SPREAD)], axis=0)
     for window in reversed(NEARBY):
-        mean = windows.mean(total[..., tf.newaxis], window, windows.CUT)[..., 0]
+        mean = windows.plane_means(total, window)
         colour, square, share = tf.split(mean, [3, 3, 1])
         share = tf.maximum(share, 1e-6)
         spread = _total(square / share - (colour / share) ** 2)

@@ -118,8 +118,12 @@ def resample_sharply(
 
     Where nothing moved, the pixels themselves. `border` as `resample`.
     """
-    side = image.shape[1]
-    moved = resample(windows.doubled(image), warp, side, border)
-    moved = tf.clip_by_value(moved, 0.0, 255.0)
     is_still = tf.reduce_all(tf.equal(warp, STILL), axis=1)
-    return choosing.by_example(is_still, image, moved)
+
+    def moved():
+        pixels = resample(windows.doubled(image), warp, image.shape[1], border)
+        pixels = tf.clip_by_value(pixels, 0.0, 255.0)
+        return choosing.by_example(is_still, image, pixels)
+
+    # Cameras on a tripod are the most.
+    return tf.cond(tf.reduce_all(is_still), lambda: image, moved)

@@ -148,7 +148,8 @@ class Steadier:
 
 def _kept(shown, before) -> np.ndarray:
     """Share of the old answer at each place, [S, S]."""
-    difference = np.abs(shown - before).max(axis=-1)
+    # NumPy's own maximum over so few takes fifteen times as long.
+    difference = np.maximum.reduce(cv2.split(cv2.absdiff(shown, before)))
     difference = cv2.blur(difference, (_AROUND, _AROUND))
     return KEPT * np.exp(-np.square(difference / ALIKE))
 

@@ -68,6 +68,14 @@ def test_shrinking_to_a_part_is_pooling():
     np.testing.assert_allclose(windows.shrunk(tf.constant(image), 4), pooled, atol=1e-6)
 
 
+@given(window=st.sampled_from([1, 3, 5, 9, 15]), size=st.integers(15, 24))
+def test_means_of_planes_are_those_of_pictures(window, size):
+    planes = np.random.default_rng(size).random((3, size, size), "float32")
+    means = windows.plane_means(tf.constant(planes), window)
+    expected = windows.mean(tf.constant(planes)[..., tf.newaxis], window, windows.CUT)
+    np.testing.assert_allclose(means, expected[..., 0], rtol=1e-5)
+
+
 @pytest.mark.parametrize("side", [8, 33, 128])
 def test_a_gpu_doubles_as_a_cpu_does(monkeypatch, side):
     image = np.random.default_rng(side).uniform(0, 255, (2, side, side, 3))
