@@ -54,7 +54,7 @@ step again train again "${small[@]}" --init "$output/runs/more" "${milder[@]}" \
   --set training.epochs=11 --set optimizer.learning_rate=0.12 \
   --set optimizer.drop_factor=0.72
 step large train large --init "$output/runs/again" "${milder[@]}" \
-  --set training.epochs=6 --set optimizer.learning_rate=0.1 \
+  --set training.epochs=5 --set optimizer.learning_rate=0.1 \
   --set optimizer.drop_factor=0.55
 step robustness "${maskdepth[@]}" robustness --workdir "$output/runs/large" --rows 100 \
   --hand-held "$output/hand/labels.txt"
