@@ -88,7 +88,7 @@ def test_names_mean_what_comes_with_the_package_unless_something_is_there(
 
 def test_the_network_that_comes_with_the_package():
     found = maskdepth_tf.from_preset("fine")
-    assert found.inputs[0].shape[1] == 128
+    assert found.inputs[0].shape[1] == 192
     assert found.count_params() <= 1_000_000
     assert (presets.SHIPPED / "fine" / presets.WEIGHTS).stat().st_size <= 3.5e6
     with pytest.raises(AttributeError, match="no attribute 'weights'"):
