@@ -12,6 +12,7 @@ Reference: Erofeev et al., "Perceptually Motivated Benchmark for Video Matting",
 
 import argparse
 
+import cv2
 import numpy as np
 
 from maskdepth_tf import cli, startup
@@ -71,9 +72,9 @@ def lag(alphas: np.ndarray, truths: np.ndarray) -> int:
 
 def flicker(depths: np.ndarray, truths: np.ndarray) -> float:
     """Deviation over time of the depth where there never is a figure, in percent."""
-    side = depths.shape[1]
-    step = truths.shape[1] // side
-    ever = truths.max(axis=0).reshape(side, step, side, step).max(axis=(1, 3)) > 0
+    size = depths.shape[2:0:-1]
+    # A mean over the area: what is there at all counts.
+    ever = cv2.resize(truths.max(axis=0), size, interpolation=cv2.INTER_AREA) > 0
     return 100 * float(depths.std(axis=0)[~ever].mean())
 
 
