@@ -127,13 +127,10 @@ class Network:
     """A run's network, and what the matting takes of it."""
 
     def __init__(self, path):
-        import tensorflow as tf
-
-        from maskdepth_tf.inference import scoring
-        from maskdepth_tf.registration import registering
+        from maskdepth_tf.inference import graph, scoring
 
         self._model = scoring.load_scorable(path)
-        self._register = tf.function(registering.register, autograph=False)
+        _, self._register = graph.graphs(self._model.image_size)
 
     def pair(self, bg, fg_bg):
         """A pair of any size as `matting.Pair`."""
@@ -147,7 +144,7 @@ class Network:
             tf.round(preprocessing.resize(pixels, size))[tf.newaxis]
             for pixels in (bg, fg_bg)
         ]
-        found = self._register(*small)
+        found = self._register(*small, tf.ones([1]))
         outputs = self._model.bare({"bg": found.bg, "fg_bg": small[1]})
         mask = tf.sigmoid(outputs["mask"])
         light = (part[0] for part in found.light)

@@ -73,10 +73,9 @@ def network_of_page(model: "keras.Model") -> "keras.Model":
     """The network for squares that a page can answer 30 times a second."""
     from maskdepth_tf.network import model as networks
 
-    if model.inputs[0].shape[1] > SIDE:
-        with contextlib.suppress(ValueError):  # patches of 3 pixels do not fit
-            return networks.resized(model, SIDE)
-    return model
+    stride = networks.stride_of(model)
+    side = max(SIDE // stride, 1) * stride
+    return networks.resized(model, side) if model.inputs[0].shape[1] > side else model
 
 
 def to_litert(model: "keras.Model") -> bytes:

@@ -67,6 +67,16 @@ def test_masks_alone_are_those_beside_depths():
     assert len(found) < 1.5 * 4 * network.count_params()
 
 
+def test_the_page_shows_at_most_128_pixels():
+    def side(image_size, patch_size):
+        network = model.resnet_unet(image_size, (4, 8), patch_size)
+        return live.network_of_page(network).inputs[0].shape[1]
+
+    assert side(192, 4) == 128
+    assert side(96, 4) == 96
+    assert side(192, 3) == 126
+
+
 def test_says_how_to_get_what_is_missing(monkeypatch, capsys):
     monkeypatch.setattr(litert, "missing", lambda: ["litert_wasm_internal.js"])
     assert cli.run(live.main, []) != 0

@@ -269,6 +269,12 @@ def resnet_unet(
     )
 
 
+def stride_of(network: keras.Model) -> int:
+    """Pixels on a side that a position of the innermost map stands for."""
+    innermost = min(layer.output.shape[1] for layer in network.layers)
+    return network.inputs[0].shape[1] // innermost
+
+
 def resized(network: keras.Model, image_size: int) -> keras.Model:
     """The same network, with the same weights, for pictures of another size.
 
@@ -280,8 +286,7 @@ def resized(network: keras.Model, image_size: int) -> keras.Model:
         ValueError: If `image_size` is out of range or cannot be halved often enough.
     """
     config, size = network.get_config(), network.inputs[0].shape[1]
-    stride = size // min(layer.output.shape[1] for layer in network.layers)
-    if fault := streams.size_fault(image_size, stride):
+    if fault := streams.size_fault(image_size, stride_of(network)):
         raise ValueError(f"`image_size` of this network {fault}")
     for layer in config["layers"]:
         own = layer["config"]

@@ -125,5 +125,5 @@ def resample_sharply(
         pixels = tf.clip_by_value(pixels, 0.0, 255.0)
         return choosing.by_example(is_still, image, pixels)
 
-    # Cameras on a tripod are the most.
+    # Most cameras stand still.
     return tf.cond(tf.reduce_all(is_still), lambda: image, moved)
