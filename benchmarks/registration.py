@@ -7,7 +7,8 @@ shifted by up to 6 % of the side, turned by up to 3 degrees, zoomed by up to 5 %
 with other light, noise and JPEG. What is measured is the mean distance of 25 points of
 the picture from where they belong, in pixels of 224. ECC and ORB of OpenCV stand
 beside. Times are of one core. With --aspect 1.78 the squares are what pictures of 16:9
-were made to, and turned as such.
+were made to, and turned as such. With --tilt 0.05 cameras are tilted too, by up to that
+share of the side.
 """
 
 import argparse
@@ -31,7 +32,7 @@ class Pair(NamedTuple):
         bg: uint8 [S, S, 3].
         fg_bg: uint8 [S, S, 3].
         mask: float32 [S, S], the figure's alpha.
-        warp: [2, 3], from points of the picture to those of the background, in
+        warp: [3, 3], from points of the picture to those of the background, in
             shares of the side with (0, 0) in the middle.
     """
 
@@ -41,7 +42,7 @@ class Pair(NamedTuple):
     warp: np.ndarray
 
 
-def make_pair(room, figure, draws, plain=False, aspect=1.0, most_covered=0.6):
+def make_pair(room, figure, draws, plain=False, aspect=1.0, tilt=0.0, most_covered=0.6):
     """A pair of a room and a cut-out.
 
     Args:
@@ -50,24 +51,27 @@ def make_pair(room, figure, draws, plain=False, aspect=1.0, most_covered=0.6):
         draws: Source of randomness.
         plain: Whether only the exposure differs, by up to a third, and files are exact.
         aspect: Width by height of the picture before it was made a square.
+        tilt: Up to which its camera is tilted, see `warps`.
         most_covered: Largest share of the picture that the figure hides.
     """
     turn = math.radians(draws.uniform(-RANGES["turn"], RANGES["turn"]))
     zoom = 1 + draws.uniform(-RANGES["zoom"], RANGES["zoom"])
     cosine, sine = zoom * math.cos(turn), zoom * math.sin(turn)
     right, down = draws.uniform(-RANGES["shift"], RANGES["shift"], 2)
-    warp = np.array([[cosine, -sine / aspect, right], [sine * aspect, cosine, down]])
+    warp = [[cosine, -sine / aspect, right], [sine * aspect, cosine, down], [0, 0, 1]]
+    warp = np.array(warp)
+    if tilt:
+        warp[2, :2] = draws.uniform(-tilt, tilt, 2) * (aspect**0.5, aspect**-0.5)
     first = (len(room) - SIZE) // 2
     picture = room[first : first + SIZE, first : first + SIZE].astype(np.float32)
     # From pixels of the background to points, back through the warp, to the room's.
     to_points = np.diag([1 / SIZE, 1 / SIZE, 1.0])
     to_points[:2, 2] = 0.5 / SIZE - 0.5
-    back = np.linalg.inv(np.vstack([warp, [0, 0, 1]]))
-    matrix = (np.linalg.inv(to_points) @ back @ to_points)[:2]
-    matrix[:, 2] += first
-    bg = cv2.warpAffine(
+    there = np.array([[1.0, 0, first], [0, 1, first], [0, 0, 1]])
+    there = there @ np.linalg.inv(to_points) @ np.linalg.inv(warp) @ to_points
+    bg = cv2.warpPerspective(
         room.astype(np.float32),
-        matrix,
+        there,
         (SIZE, SIZE),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REFLECT,
@@ -122,10 +126,18 @@ def _taken(bg, picture, draws):
 
 
 def error_of(warp, pair):
-    """Mean distance of 25 points from where they belong, in pixels of `SIZE`."""
+    """Mean distance of 25 points from where they belong, in pixels of `SIZE`.
+
+    Args:
+        warp: The first 6 or 8 values of the 9 of a matrix, those of a still camera the
+            rest.
+        pair: The pair.
+    """
     line = np.linspace(-0.5, 0.5, 5)
     points = np.stack([*np.meshgrid(line, line), np.ones((5, 5))]).reshape(3, -1)
-    off = (np.reshape(warp, (2, 3)) - pair.warp) @ points
+    whole = np.append(warp, (0, 0, 1)[np.size(warp) - 6 :]).reshape(3, 3)
+    found, right = (matrix @ points for matrix in (whole, pair.warp))
+    off = found[:2] / found[2] - right[:2] / right[2]
     return SIZE * float(np.mean(np.hypot(*off)))
 
 
@@ -187,12 +199,13 @@ def main():
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--plain", action="store_true", help="exposure alone differs")
     parser.add_argument("--aspect", type=float, default=1.0)
+    parser.add_argument("--tilt", type=float, default=0.0)
     args = parser.parse_args()
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ[name] = "1"
     cv2.setNumThreads(1)
     folders = args.backgrounds, args.foregrounds
-    pairs = list(read_pairs(*folders, args.pairs, args.plain, args.aspect))
+    pairs = list(read_pairs(*folders, args.pairs, args.plain, args.aspect, args.tilt))
 
     import tensorflow as tf
 
@@ -224,7 +237,7 @@ def main():
         _line(f"registration, {size} pixels", errors, *milliseconds)
 
 
-def read_pairs(backgrounds, foregrounds, count, plain=False, aspect=1.0):
+def read_pairs(backgrounds, foregrounds, count, plain=False, aspect=1.0, tilt=0.0):
     """Pairs of pictures drawn from folders."""
     rooms, figures = (
         sorted(path for folder in folders for path in Path(folder).iterdir())
@@ -242,7 +255,7 @@ def read_pairs(backgrounds, foregrounds, count, plain=False, aspect=1.0):
             path = figures[draws.integers(len(figures))]
             figure = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         room = cv2.resize(square, (side, side))
-        yield make_pair(room, figure, draws, plain, aspect)
+        yield make_pair(room, figure, draws, plain, aspect, tilt)
 
 
 def _line(name, errors, *milliseconds):

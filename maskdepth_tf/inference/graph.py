@@ -133,7 +133,7 @@ class Inference:
             refined: `matting.Refined`; `matting.put_edges` makes mask and foreground of
                 it.
             registered: float32 [S, S, 3], the background, brought onto the picture.
-            warp: float32 [6], how, see `registering.register`.
+            warp: float32 [8], how, see `registering.register`.
             background_mismatch: float32 [], as ever.
         """
         small_bg, small = (

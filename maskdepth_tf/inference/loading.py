@@ -26,7 +26,7 @@ class Answer(NamedTuple):
         seen_bg: uint8 [S, S, 3], the background as the network takes it.
         seen: uint8 [S, S, 3], the picture as the network takes it.
         registered: float32 [S, S, 3], the background, brought onto the picture.
-        warp: float32 [6], how, see `registering.register`.
+        warp: float32 [8], how, see `registering.register`.
         background_mismatch: float32 [], how little it fits then (`comparing.mismatch`).
     """
 

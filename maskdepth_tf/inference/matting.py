@@ -56,7 +56,7 @@ class Pair(NamedTuple):
         fg_bg: uint8 [H, W, 3].
         shown: float32 [S, S, 3], the picture as the network saw it.
         mask: float32 [S, S, 1], its answer, 0 to 1.
-        warp: [6], as `registering.register` found it.
+        warp: [8], as `registering.register` found it.
         curves: [3, 4], that of its light.
         gain: [5], the same.
     """
@@ -125,7 +125,7 @@ def graphs(side: int) -> tuple[Callable, Callable]:
     pixels = tf.TensorSpec([None, None, 3], tf.uint8)
     floats = functools.partial(tf.TensorSpec, dtype=tf.float32)
     square, mask = floats([side, side, 3]), floats([side, side, 1])
-    pair = Pair(pixels, pixels, square, mask, floats([6]), floats([3, 4]), floats([5]))
+    pair = Pair(pixels, pixels, square, mask, floats([8]), floats([3, 4]), floats([5]))
     return (
         tf.function(refine, [pair], autograph=False),
         tf.function(refine_edges, [pair], autograph=False),

@@ -50,7 +50,9 @@ def move(
     # Where each pixel comes from.
     first = [cosine, across, -(cosine * x + across * y)]
     second = [-down, cosine, down * x - cosine * y]
-    return warps.resample_sharply(image, tf.stack(first + second, axis=1), "REFLECT")
+    tilt = [tf.zeros_like(scale)] * 2
+    warp = tf.stack(first + second + tilt, axis=1)
+    return warps.resample_sharply(image, warp, "REFLECT")
 
 
 def light(

@@ -61,8 +61,8 @@ def shadow(
     height = tf.cast(tf.maximum(last - first + 1, 0), tf.float32) / size
     one, zero = tf.ones_like(foot), tf.zeros_like(foot)
     floor = [one, shear / length, -shear * foot / length]
-    floor += [zero, 1 / length, foot - foot / length]
-    wall = [one, zero, -aside * height, zero, one, lift * height]
+    floor += [zero, 1 / length, foot - foot / length, zero, zero]
+    wall = [one, zero, -aside * height, zero, one, lift * height, zero, zero]
     fallen = [
         warps.resample(mask, tf.stack(warp, axis=1)) * _each(strength)
         for warp, strength in ((floor, on_floor), (wall, on_wall))
@@ -123,7 +123,8 @@ def push(
     )
     inside = tf.clip_by_value(1.5 - (right**2 + down**2), 0, 1)[..., tf.newaxis]
     one, zero = tf.ones_like(way[:, 0]), tf.zeros_like(way[:, 0])
-    warp = tf.stack([one, zero, way[:, 0], zero, one, way[:, 1]], axis=1)
+    warp = [one, zero, way[:, 0], zero, one, way[:, 1], zero, zero]
+    warp = tf.stack(warp, axis=1)
     return bg + inside * (warps.resample(bg, warp, border="REFLECT") - bg)
 
 

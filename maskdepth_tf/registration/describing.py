@@ -15,6 +15,8 @@ LEAST_SHIFT = 0.002
 LEAST_TURN = 0.3
 """Turn that is worth a word, in degrees."""
 LEAST_ZOOM = 0.005
+LEAST_TILT = 0.01
+"""Tilt that is worth a word: corners are half of it from where they were."""
 LEAST_LIGHT = 0.03
 """Change of brightness that is worth a word, a share."""
 SWAPPED = 0.4
@@ -27,11 +29,11 @@ def movement(warp: np.ndarray, width: int, height: int) -> list[str]:
     """How the camera moved from the background to the picture.
 
     Args:
-        warp: [6], as `geometry.estimate` gives it.
+        warp: [8], as `geometry.estimate` gives it.
         width: Of the picture, in pixels.
         height: Of the picture, in pixels.
     """
-    a, b, right, d, e, down = (float(value) for value in warp)
+    a, b, right, d, e, down, *tilts = (float(value) for value in warp)
     parts: list[str] = []
     for share, side, names in (
         (right, width, ("left", "right")),
@@ -48,6 +50,8 @@ def movement(warp: np.ndarray, width: int, height: int) -> list[str]:
         texts.append(f"it turned {abs(turn):.1f} degrees")
     if abs(zoom) >= LEAST_ZOOM:
         texts.append(f"it shows {abs(zoom):.1%} {'more' if zoom > 0 else 'less'}")
+    if max(abs(tilt) for tilt in tilts) >= LEAST_TILT:
+        texts.append("it tilted")
     return texts
 
 

@@ -1,4 +1,4 @@
-"""How the camera moved between two pictures: an affine warp, coarse to fine.
+"""How the camera moved between two pictures: a perspective warp, coarse to fine.
 
 Pictures are compared by their local contrast, which light does not change. A search
 over shifts, turns and zooms of small pictures finds the four best starts; Gauss-Newton
@@ -34,13 +34,13 @@ SEARCH_OUTLIER = 0.5
 """Difference of contrasts from which it counts as something else in the search."""
 STARTS = 4
 """Shifts that are refined; the best of the results goes on."""
-LIMITS = (0.09, 0.09, 0.03, 0.03, 0.12, 0.12)
+LIMITS = (0.09, 0.09, 0.06, 0.06, 0.12, 0.12, 0.12, 0.12)
 """Greatest movements that are believed."""
 START_TOLERANCES = (1.0, 0.8, 0.6)
 TOLERANCES = (
     (0.5, 0.4, 0.4),
-    (0.8, 0.6, 0.5, 0.4, 0.3, 0.3, 0.25, 0.25, 0.2, 0.2),
-    (0.6, 0.5, 0.4, 0.3, 0.3, 0.25, 0.25, 0.2),
+    (0.8, 0.6, 0.45, 0.35, 0.25, 0.2, 0.2),
+    (0.5, 0.4, 0.3, 0.25, 0.2),
 )
 """Error of the warp that each step reckons with, in pixels, for each level."""
 FOLLOWING = 4
@@ -53,8 +53,16 @@ CONTRAST = 6.0
 """Deviation, of 255, below which a contrast fades."""
 OUTLIER = 1.2
 """Deviations from which a difference counts as something else."""
-MOVEMENTS = (0.03, 0.03, 0.0005, 0.0005, 0.04, 0.04)
+MOVEMENTS = (0.03, 0.03, 0.0005, 0.0005, 0.04, 0.04, 1e-5, 1e-5)
 """Deviations of movements that are expected: a camera hardly stretches or shears."""
+TILTED = (0.03, 0.03, 0.015, 0.015, 0.04, 0.04, 0.05, 0.05)
+"""The same of one that is tilted too: what it takes is stretched and sheared."""
+TILT_TOLERANCES = ((1.0, 0.8, 0.6, 0.5, 0.4), (0.8, 0.5, 0.35, 0.25))
+"""Of the steps that look for a tilt, on all levels but the largest."""
+TILT_GAIN = 0.03
+"""Share by which the cost must fall; else the camera counts as not tilted."""
+OVERSTEP = 1.6
+"""Times that a step is longer: pixels that come to agree draw further."""
 FINE = 0.3
 """Error of the warp that is reckoned with when results are compared, in pixels."""
 INDEPENDENT = 0.2
@@ -79,7 +87,7 @@ class Level(NamedTuple):
         y: The same, downwards.
         contrast: Theirs, [B, n].
         slope: Their squared gradient, per pixel, [B, n].
-        jacobian: Their change by each movement, [B, 6, n].
+        jacobian: Their change by each movement, [B, 8, n].
         width: Of the picture as it was taken, its area being 1, [B].
     """
 
@@ -104,12 +112,12 @@ def estimate(
     Args:
         bg: float32 [B, S, S, 3], 0 to 255.
         fg_bg: float32 [B, S, S, 3], 0 to 255.
-        start: [B, 6], the warp of the frame before; None looks everywhere.
+        start: [B, 8], the warp of the frame before; None looks everywhere.
         aspect: float32 [B], width by height of the pictures as they were taken; None
             takes them for squares.
 
     Returns:
-        The warp, [B, 6]; `start`, or that of a still camera, unless another explains
+        The warp, [B, 8]; `start`, or that of a still camera, unless another explains
         more. And how surely each pixel shows the background, [B, s, s, 1] from 0 to 1,
         as its contrast agrees; s is S, halved while it is at least `LEAST_SIDE`.
     """
@@ -122,15 +130,41 @@ def estimate(
     width = tf.ones_like(known[:, 0])
     if aspect is not None:
         width *= tf.sqrt(tf.clip_by_value(aspect, 1 / MOST_ASPECT, MOST_ASPECT))
-    first = level = _level(bg, fg_bg, sides[0], width)
-    warp = _refine(first, _search(first) if start is None else start, TOLERANCES[0])
-    for side, tolerances in zip(sides[1:], TOLERANCES[1:], strict=False):
-        level = _level(bg, fg_bg, side, width)
-        warp = _refine(level, warp, tolerances[0 if start is None else -FOLLOWING :])
-    gains = _cost(level, warp) < (1 - GAIN) * _cost(level, known)
-    believed = tf.reduce_all(tf.abs(warps.movement(warp, width)) <= LIMITS, axis=1)
-    warp = choosing.by_example(gains & believed, warp, known)
+    levels = [_level(bg, fg_bg, side, width) for side in sides]
+    first, last = levels[0], levels[-1]
+    is_tilted = warps.is_tilted(known)
+    steps = slice(0 if start is None else -FOLLOWING, None)
+    warp = _search(first) if start is None else start
+    for level, tolerances in zip(levels, TOLERANCES, strict=False):
+        if level is last is not first:
+            warp, is_tilted = _tilted(levels[:-1], steps, warp, known, is_tilted)
+        few = slice(None) if level is first else steps
+        warp = _refine(level, warp, tolerances[few], is_tilted)
+    warp = choosing.by_example(is_tilted, warp, warps.untilted(warp))
+    moved = _cost(last, warp) < (1 - GAIN) * _cost(last, known)
+    warp = choosing.by_example(moved & _is_believed(warp, width), warp, known)
     return warp, _agreement(first, warp)
+
+
+def _tilted(levels, steps, warp, known, was_tilted) -> tuple[tf.Tensor, tf.Tensor]:
+    """Warps with a tilt where it explains more, and whether they are tilted: [B]."""
+    cost = _cost(levels[-1], warp)
+
+    def look():
+        tilted, always = warp, tf.ones_like(was_tilted)
+        for level, tolerances in zip(levels, TILT_TOLERANCES, strict=False):
+            tilted = _refine(level, tilted, tolerances[steps], always)
+        gains = _cost(levels[-1], tilted) < (1 - TILT_GAIN) * cost
+        gains &= _is_believed(tilted, levels[-1].width)
+        return choosing.by_example(gains, tilted, warp), gains | was_tilted
+
+    # Most cameras stand still.
+    moved = tf.reduce_any(cost < (1 - GAIN) * _cost(levels[-1], known))
+    return tf.cond(moved, look, lambda: (warp, was_tilted))
+
+
+def _is_believed(warp, width) -> tf.Tensor:
+    return tf.reduce_all(tf.abs(warps.movement(warp, width)) <= LIMITS, axis=1)
 
 
 def _sides(size) -> list[int]:
@@ -195,7 +229,9 @@ def _level(bg, fg_bg, side, width) -> Level:
     across, along = x * wide, y / wide
     jacobian = [right * across + down * along, down * across - right * along]
     jacobian += [right * across - down * along, right * along + down * across]
-    jacobian = tf.stack([*jacobian, right, down], axis=1)
+    nearer = -(right * across + down * along)
+    jacobian += [right, down, nearer * across, nearer * along]
+    jacobian = tf.stack(jacobian, axis=1)
     return Level(bg, fg_bg, x, y, chosen(fg_bg), chosen(slope), jacobian, width)
 
 
@@ -226,7 +262,7 @@ def _search(level) -> tf.Tensor:
     """The best of all shifts, turns and zooms, after a few steps of refinement."""
     side = level.bg.shape[1]
     reach = math.ceil(REACH * side)
-    turns = [[zoom, math.radians(turn), 0.0, 0.0, 0.0, 0.0] for turn, zoom in TURNS]
+    turns = [[zoom, math.radians(turn), *[0.0] * 6] for turn, zoom in TURNS]
     shifts = list(itertools.product(range(-reach, reach + 1), repeat=2))
     bg, fg_bg, width = (
         _repeat(part, len(turns)) for part in (level.bg, level.fg_bg, level.width)
@@ -241,19 +277,20 @@ def _search(level) -> tf.Tensor:
     best_turn = tf.argmin(cost, axis=1, output_type=tf.int32)
     shift = tf.math.top_k(-tf.reduce_min(cost, axis=1), STARTS).indices
     best = tf.gather(best_turn, shift, batch_dims=1)
-    best = tf.gather(tf.reshape(turned, [-1, len(turns), 6]), best, batch_dims=1)
+    best = tf.gather(tf.reshape(turned, [-1, len(turns), 8]), best, batch_dims=1)
     shift = tf.gather(np.array(shifts, np.float32) / side, shift)
-    starts = tf.reshape(warps.after_shifts(best, shift), [-1, 6])
+    starts = tf.reshape(warps.after_shifts(best, shift), [-1, 8])
     repeated = Level(*(_repeat(part, STARTS) for part in level))
     ends = _refine(repeated, starts, START_TOLERANCES)
     cost = tf.reshape(_cost(repeated, ends), [-1, STARTS])
-    ends = tf.reshape(ends, [-1, STARTS, 6])
+    ends = tf.reshape(ends, [-1, STARTS, 8])
     return tf.gather(ends, tf.argmin(cost, axis=1), batch_dims=1)
 
 
-def _refine(level, warp, tolerances) -> tf.Tensor:
+def _refine(level, warp, tolerances, is_tilted=False) -> tf.Tensor:
     """Takes a Gauss-Newton step for each tolerance."""
-    prior = tf.constant(1 / np.square(MOVEMENTS), tf.float32)
+    deviations = tf.where(tf.reshape(is_tilted, [-1, 1]), [TILTED], [MOVEMENTS])
+    prior = 1 / deviations**2
     tolerances = tf.constant(tolerances)
     corners = _corners(level.bg)
 
@@ -267,7 +304,8 @@ def _refine(level, warp, tolerances) -> tf.Tensor:
         moved = tf.linalg.matvec(weighted, error)
         moved += prior * warps.movement(warp, level.width)
         change = tf.linalg.solve(normal, moved[..., tf.newaxis])[..., 0]
-        return i + 1, warps.chain_inverse(warp, warps.of_movement(change, level.width))
+        change = warps.of_movement(OVERSTEP * change, level.width)
+        return i + 1, warps.chain_inverse(warp, change)
 
     return tf.while_loop(lambda i, _: i < tolerances.shape[0], step, (0, warp))[1]
 
@@ -310,9 +348,8 @@ def _differences(level, corners, warp) -> tuple[tf.Tensor, tf.Tensor]:
     The background's value is bilinear.
     """
     side = level.bg.shape[1]
-    a, b, c, d, e, f = tf.split(side * warp, 6, axis=1)
-    # Not as a product of matrices: so small, they would take four times as long.
-    x, y = a * level.x + b * level.y + c, d * level.x + e * level.y + f
+    x, y = warps.at(tf.split(warp, 8, axis=1), level.x, level.y)
+    x, y = side * x, side * y
     middle, reach = (side - 1) / 2, (side - 3) / 2
     inside = tf.cast(tf.maximum(tf.abs(x), tf.abs(y)) <= reach, tf.float32)
     column, row = (tf.clip_by_value(place, -reach, reach) + middle for place in (x, y))

@@ -27,7 +27,7 @@ class Registered(NamedTuple):
     Attributes:
         bg: float32 [B, S, S, 3], whole numbers from 0 to 255. Where the background
             does not reach, the picture's own pixels.
-        warp: [B, 6], as `geometry.estimate` gives it.
+        warp: [B, 8], as `geometry.estimate` gives it.
         light: The change of light that was believed.
     """
 
@@ -49,7 +49,7 @@ def register(
     Args:
         bg: float32 [B, S, S, 3], whole numbers from 0 to 255.
         fg_bg: float32 [B, S, S, 3], the same.
-        start: [B, 6], warps of the frames before, in videos; see `geometry.estimate`.
+        start: [B, 8], warps of the frames before, in videos; see `geometry.estimate`.
         aspect: float32 [B], width by height of the pictures before they were stretched
             to squares; None if they are squares, or it is not known.
     """
@@ -86,14 +86,14 @@ def sample(
         fg_bg: float32 [3, n], the picture's pixels.
         places: float32 [n] each, where those are, right and down, in shares of the
             picture's sides from its middle.
-        warp: [6], as `register` found it.
+        warp: [8], as `register` found it.
         change: Of one picture, as `register` believed it, with B = 1.
 
     Returns:
         float32 [3, n], 0 to 255; the picture's own where the background does not reach.
     """
-    (x, y), (a, b, c, d, e, f) = places, tf.unstack(warp)
-    right, down = a * x + b * y + c, d * x + e * y + f
+    x, y = places
+    right, down = warps.at(tf.unstack(warp), x, y)
     inside = tf.maximum(tf.abs(right), tf.abs(down)) <= 0.5
     sides = tf.unstack(tf.cast(tf.shape(bg)[:2], tf.float32))
     row, column = (

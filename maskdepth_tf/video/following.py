@@ -223,7 +223,7 @@ def _graphs(side: int) -> tuple[Callable, Callable, Callable]:
         return tf.round(preprocessing.resize(frame, side))[tf.newaxis]
 
     small, pixels = spec(1, side, side, 3), tf.TensorSpec([None, None, 3], tf.uint8)
-    follow = [small, small, spec(1, 6), spec(1)]
+    follow = [small, small, spec(1, 8), spec(1)]
     return (
         tf.function(see, [pixels], autograph=False),
         tf.function(registering.register, follow, autograph=False),

@@ -35,6 +35,7 @@ STILL = 0.5
 """Greatest movement of the background, in pixels of the square, that is none."""
 _AROUND = 3
 _NEAR = np.ones((5, 5), np.uint8)
+_CORNERS = np.array([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5], [1, 1, 1, 1]])
 
 
 class Steady(NamedTuple):
@@ -76,7 +77,7 @@ class Steadier:
             shown: float32 [S, S, 3], the frame, 0 to 255.
             mask: float32 [S, S, 1], 0 to 1.
             depth: float32 [S, S, 1], 0 to 1, or None; of all frames or of none.
-            warp: float32 [6], where the background is, as `geometry.estimate` has it.
+            warp: float32 [8], where the background is, as `geometry.estimate` has it.
         """
         found = {"mask": mask[..., 0]}
         if depth is not None:
@@ -161,5 +162,5 @@ def _empty(mask) -> np.ndarray:
 
 def _movement(warp, other) -> float:
     """How far some corner is from where the other warp puts it, in sides."""
-    change = np.abs(warp - other).reshape(2, 3)
-    return float((change * (0.5, 0.5, 1.0)).sum(axis=1).max())
+    places = [np.append(one, 1).reshape(3, 3) @ _CORNERS for one in (warp, other)]
+    return float(np.abs(np.subtract(*(x[:2] / x[2] for x in places))).max())

@@ -19,7 +19,7 @@ def test_equal_pictures_give_numbers(tmp_path):
     np.testing.assert_array_equal(answer.foreground, pixels)
     for value in (answer.seen_bg, answer.seen, answer.registered):
         np.testing.assert_array_equal(value, pixels[:8, :8])
-    np.testing.assert_array_equal(answer.warp, [1, 0, 0, 0, 1, 0])
+    np.testing.assert_array_equal(answer.warp, [1, 0, 0, 0, 1, 0, 0, 0])
     for value in (answer.mask, answer.depth):
         assert value.shape == (9, 11, 1)
         assert np.isfinite(value).all()

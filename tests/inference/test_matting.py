@@ -10,7 +10,7 @@ from maskdepth_tf.inference import matting
 from maskdepth_tf.registration import light
 
 SIDE, SIZE = 16, 160
-STILL = np.float32([1, 0, 0, 0, 1, 0])
+STILL = np.float32([1, 0, 0, 0, 1, 0, 0, 0])
 FRONT, BEHIND = np.float32([200, 60, 40]), np.float32([40, 90, 160])
 
 refine = tf.function(matting.refine, autograph=False)
@@ -159,7 +159,7 @@ def test_a_background_that_moved_and_darkened():
             bg=np.rint(stripes(0) / 2).astype(np.uint8),
             fg_bg=np.rint(picture).astype(np.uint8),
             shown=reduced(picture).astype(np.float32),
-            warp=np.float32([1, 0, 0.02, 0, 1, 0]),
+            warp=np.float32([1, 0, 0.02, 0, 1, 0, 0, 0]),
             curves=curves,
         )
     )

@@ -124,7 +124,7 @@ def test_registration_finds_what_was_moved(shift, zoom, turn, aspect):
     warp, _ = geometry.estimate(moved, room, aspect=shape)
     cosine, sine = (1 + zoom) * math.cos(turn), (1 + zoom) * math.sin(turn)
     first = [cosine, -sine / aspect, shift[0]]
-    expected = [[*first, sine * aspect, cosine, shift[1]]]
+    expected = [[*first, sine * aspect, cosine, shift[1], 0, 0]]
     np.testing.assert_allclose(warp, expected, atol=1.5e-3)
 
 

@@ -8,14 +8,21 @@ from tests.support.made_rooms import made_room
 @pytest.mark.parametrize(
     ("warp", "words"),
     [
-        ((1, 0, 0, 0, 1, 0), []),
-        ((1, 0, -0.01, 0, 1, 0.01), ["the camera moved 14 pixels left and 8 down"]),
-        ((1, 0, 0.005, 0, 1, 0.001), ["the camera moved 7 pixels right"]),
-        ((1, 0, 0, 0, 1, -0.5), ["the camera moved 400 pixels up"]),
+        ((1, 0, 0, 0, 1, 0, 0, 0), []),
+        (
+            (1, 0, -0.01, 0, 1, 0.01, 0, 0),
+            ["the camera moved 14 pixels left and 8 down"],
+        ),
+        ((1, 0, 0.005, 0, 1, 0.001, 0, 0), ["the camera moved 7 pixels right"]),
+        ((1, 0, 0, 0, 1, -0.5, 0, 0), ["the camera moved 400 pixels up"]),
         # In the square that 7 : 4 is stretched to.
-        ((1, -0.0199, 0, 0.0611, 1, 0), ["it turned 2.0 degrees"]),
-        ((1.02, 0, 0, 0, 1.02, 0), ["it shows 2.0% more"]),
-        ((0.98, 0, 0, 0, 0.98, 0), ["it shows 2.0% less"]),
+        ((1, -0.0199, 0, 0.0611, 1, 0, 0, 0), ["it turned 2.0 degrees"]),
+        ((1.02, 0, 0, 0, 1.02, 0, 0, 0), ["it shows 2.0% more"]),
+        ((0.98, 0, 0, 0, 0.98, 0, 0, 0), ["it shows 2.0% less"]),
+        (
+            (1, 0, 0.01, 0, 1, 0, 0, -0.02),
+            ["the camera moved 14 pixels right", "it tilted"],
+        ),
     ],
 )
 def test_movement(warp, words):

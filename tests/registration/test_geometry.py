@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import registration as benchmark
-from maskdepth_tf.registration import geometry
-from tests.support.made_rooms import made_pairs, made_room
+from maskdepth_tf.registration import geometry, warps
+from tests.support.made_rooms import made_figure, made_pairs, made_room
 
-STILL = [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
+STILL = [warps.STILL]
 
 
 @functools.cache
@@ -35,12 +35,50 @@ def test_accuracy(size, most):
     assert min(benchmark.error_of(np.eye(2, 3), pair) for pair in pairs) > 1
 
 
+@functools.cache
+def tilted_pairs(aspect):
+    rooms = [made_room(seed) for seed in range(40)]
+    return [
+        benchmark.make_pair(
+            rooms[seed % 40],
+            made_figure(seed),
+            np.random.default_rng(seed),
+            aspect=aspect,
+            tilt=0.05,
+        )
+        for seed in range(60)
+    ]
+
+
+@pytest.mark.parametrize("aspect", [1.0, 16 / 9])
+def test_accuracy_of_tilted_cameras(aspect):
+    pairs = tilted_pairs(aspect)
+    both = benchmark.resized(pairs, 128)
+    estimate = tf.function(geometry.estimate, autograph=False)
+    warps_of_all = np.concatenate(
+        [
+            estimate(*(x[i : i + 20] for x in both), None, tf.constant([aspect]))[0]
+            for i in range(0, 60, 20)
+        ]
+    )
+    errors = [
+        benchmark.error_of(warp, pair)
+        for warp, pair in zip(warps_of_all, pairs, strict=True)
+    ]
+    without = [
+        benchmark.error_of(warp[:6], pair)
+        for warp, pair in zip(warps_of_all, pairs, strict=True)
+    ]
+    assert np.median(errors) < 0.2
+    assert np.median(without) > 1
+
+
 def test_a_shift_by_hand():
     room = made_room(3).astype(np.float32)
     # What is at column 20 of the picture is at column 16 of the background: 4 of 128.
     bg, fg_bg = room[20:148, 24:152], room[20:148, 20:148]
     warp, agreement = geometry.estimate(bg[np.newaxis], fg_bg[np.newaxis])
-    np.testing.assert_allclose(warp, [[1, 0, -4 / 128, 0, 1, 0]], atol=2e-4)
+    np.testing.assert_allclose(warp, [[1, 0, -4 / 128, 0, 1, 0, 0, 0]], atol=2e-4)
     assert agreement.shape == (1, 32, 32, 1)
     assert float(tf.reduce_mean(agreement)) > 0.2
 
@@ -60,7 +98,7 @@ def test_a_turn_of_a_picture_that_is_no_square(width, height):
     )
     aspect = width / height
     warp, _ = geometry.estimate(bg, fg_bg, aspect=tf.constant([aspect]))
-    warp, shift = np.split(np.reshape(warp, (2, 3)), [2], axis=1)
+    warp, shift = np.split(np.reshape(warp[0, :6], (2, 3)), [2], axis=1)
     cosine, sine = np.cos(np.radians(3)), np.sin(np.radians(3))
     expected = [[cosine, -sine / aspect], [sine * aspect, cosine]]
     np.testing.assert_allclose(warp, expected, atol=0.3 / 128)
@@ -100,7 +138,9 @@ def test_every_size(size):
     room = cv2.resize(made_room(8), (size + 10, size + 10)).astype(np.float32)
     bg, fg_bg = room[5 : size + 5, 6 : size + 6], room[5 : size + 5, 5 : size + 5]
     warp, _ = geometry.estimate(bg[np.newaxis], fg_bg[np.newaxis])
-    np.testing.assert_allclose(warp, [[1, 0, -1 / size, 0, 1, 0]], atol=0.2 / size)
+    np.testing.assert_allclose(
+        warp, [[1, 0, -1 / size, 0, 1, 0, 0, 0]], atol=0.2 / size
+    )
 
 
 def test_a_row_does_not_depend_on_the_others():

@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from benchmarks import registration as benchmark
-from maskdepth_tf.registration import comparing, registering
+from maskdepth_tf.registration import comparing, registering, warps
 from tests.support.made_rooms import made_pairs, made_room
 
 register = tf.function(registering.register, autograph=False)
@@ -88,3 +89,25 @@ def test_a_moving_camera_is_followed_frame_by_frame():
         np.testing.assert_allclose(moved, (left - 50, top - 50), atol=0.3)
     still = registering.register(bg, fg_bg, start).warp
     np.testing.assert_allclose(still, start, atol=2e-3)
+
+
+def test_a_camera_that_tilts_is_followed_frame_by_frame():
+    room = made_room(3, 300).astype(np.float32)
+    scale = np.diag([1 / 300, 1 / 300, 1])
+    scale[:2, 2] = 0.5 / 300 - 0.5
+
+    def taken(tilt):
+        warp = np.array([[1, 0, 0], [0, 1, 0], [tilt, 0, 1]])
+        matrix = np.linalg.inv(scale) @ warp @ scale
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        picture = cv2.warpPerspective(room, matrix, (300, 300), flags=flags)
+        return cv2.resize(picture[20:280, 20:280], (128, 128))[np.newaxis]
+
+    bg, start = taken(0), tf.constant([warps.STILL])
+    for number in range(1, 9):
+        start = registering.register(bg, taken(0.01 * number), start).warp
+        # Of the part of 260 pixels a side.
+        tilt = 0.01 * number * 260 / 300
+        np.testing.assert_allclose(start[0, 6:], [tilt, 0], atol=0.004)
+    again = registering.register(bg, bg, start).warp
+    np.testing.assert_allclose(again, [warps.STILL], atol=4e-3)

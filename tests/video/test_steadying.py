@@ -5,7 +5,7 @@ import pytest
 from maskdepth_tf.video.steadying import KEPT, Steadier
 
 SIDE = 64
-STILL = np.array([1, 0, 0, 0, 1, 0], np.float32)
+STILL = np.array([1, 0, 0, 0, 1, 0, 0, 0], np.float32)
 
 
 def room():
@@ -89,7 +89,7 @@ def test_background_keeps_its_depth_and_the_scale_stays():
 def test_background_of_a_camera_that_moves_is_seen_anew():
     fall = np.repeat(np.linspace(0.4, 0.9, SIDE, dtype="f4")[:, None], SIDE, 1)
     empty = np.zeros_like(fall)
-    moved = STILL + np.array([0, 0, 0.1, 0, 0, 0], np.float32)
+    moved = STILL + np.array([0, 0, 0.1, 0, 0, 0, 0, 0], np.float32)
     later = np.ascontiguousarray(fall.T)
     warps = [STILL, STILL, moved]
     found = steady(

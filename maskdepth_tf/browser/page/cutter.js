@@ -4,6 +4,7 @@
 // the worker has found what the network's square tells. Logarithms come from tables.
 
 import { FAR } from "./edges.js";
+import { isStill } from "./geometry.js";
 import { BLOCK, Perceptron } from "./perceptron.js";
 
 const BACK = 0; // kinds of cells: surely behind, surely in front, in between, an edge
@@ -127,7 +128,7 @@ export class Cutter {
     this.near = near;
     this.warp = warp;
     this.gain = light.gain;
-    this.isStill = warp.every((value, i) => value === [1, 0, 0, 0, 1, 0][i]);
+    this.isStill = isStill(warp);
   }
 
   // One pixel near an edge: what the perceptron sees of it, in the order of `_features`.
@@ -217,9 +218,10 @@ export class Cutter {
     const v = (y + 0.5) / height - 0.5;
     let k = 4 * i;
     if (!this.isStill) {
-      const [a, b, c, d, e, f] = this.warp;
-      const right = a * u + b * v + c;
-      const down = d * u + e * v + f;
+      const [a, b, c, d, e, f, g, h] = this.warp;
+      const far = 1 + g * u + h * v;
+      const right = (a * u + b * v + c) / far;
+      const down = (d * u + e * v + f) / far;
       if (Math.max(Math.abs(right), Math.abs(down)) > 0.5) {
         for (let c = 0; c < 3; c++) behind[place + c] = frame[4 * i + c];
         return;

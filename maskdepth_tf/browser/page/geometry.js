@@ -1,31 +1,32 @@
-// How the camera moved between two pictures: an affine warp, coarse to fine.
+// How the camera moved between two pictures: a perspective warp, coarse to fine.
 //
 // The same steps as the package's `registration/geometry.py` and `warps.py`, whose
 // constants come with the settings; one picture at a time, and what depends on the
 // background alone is kept. Planes are Float32Array of side * side values, row by row.
 
-const STILL = [1, 0, 0, 0, 1, 0];
+export const STILL = [1, 0, 0, 0, 1, 0, 0, 0];
 const LUMA = [0.299, 0.587, 0.114];
 
 /**
- * Warp [6] -> zoom, turn, stretch, shear, shift right and down, of the picture as it was
- * taken; `width` is its width, its area being 1.
+ * Warp [8] -> zoom, turn, stretch, shear, shift right and down, tilt right and down, of
+ * the picture as it was taken; `width` is its width, its area being 1.
  */
-export function movementOf([a, b, right, d, e, down], width) {
+export function movementOf([a, b, right, d, e, down, tiltRight, tiltDown], width) {
   b *= width ** 2;
   d /= width ** 2;
   const linear = [(a + e) / 2 - 1, (d - b) / 2, (a - e) / 2, (b + d) / 2];
-  return [...linear, right * width, down / width];
+  return [...linear, right * width, down / width, tiltRight / width, tiltDown * width];
 }
 
 export function isStill(warp) {
   return warp.every((value, i) => value === STILL[i]);
 }
 
-function warpOf([zoom, turn, stretch, shear, right, down], width) {
+function warpOf([zoom, turn, stretch, shear, right, down, tiltRight, tiltDown], width) {
   const aspect = width ** 2;
   const first = [1 + zoom + stretch, (shear - turn) / aspect, right / width];
-  return [...first, (shear + turn) * aspect, 1 + zoom - stretch, down * width];
+  const second = [(shear + turn) * aspect, 1 + zoom - stretch, down * width];
+  return [...first, ...second, tiltRight * width, tiltDown / width];
 }
 
 /** Interleaved RGB of 0 to 255 -> grey. */
@@ -55,15 +56,16 @@ export function pool(pixels, size, side, channels = 1) {
 
 /** Which pixels of a picture the background shows, 0 or 1 each. */
 export function insideOf(warp, side, margin) {
-  const [a, b, c, d, e, f] = warp;
+  const [a, b, c, d, e, f, g, h] = warp;
   const limit = 0.5 - (margin + 0.5) / side + 1e-6;
   const inside = new Uint8Array(side * side);
   for (let row = 0, i = 0; row < side; row++) {
     const y = (row + 0.5) / side - 0.5;
     for (let column = 0; column < side; column++, i++) {
       const x = (column + 0.5) / side - 0.5;
-      const far = Math.max(Math.abs(a * x + b * y + c), Math.abs(d * x + e * y + f));
-      inside[i] = far <= limit ? 1 : 0;
+      const far = 1 + g * x + h * y;
+      const place = Math.max(Math.abs(a * x + b * y + c), Math.abs(d * x + e * y + f)) / far;
+      inside[i] = place <= limit ? 1 : 0;
     }
   }
   return inside;
@@ -71,18 +73,21 @@ export function insideOf(warp, side, margin) {
 
 /** A square of `size` at the warped places of one of `side`, bilinear. */
 export function resample(image, size, warp, side, channels = 1) {
-  const [a, b, c, d, e, f] = warp;
+  const [a, b, c, d, e, f, g, h] = warp;
   const scale = size / side;
   const middle = size / 2 - 0.5;
-  const back = scale * (side / 2 - 0.5);
-  const right = size * c + middle - back * (a + b);
-  const down = size * f + middle - back * (d + e);
+  const start = 0.5 - side / 2;
   const out = new Float32Array(side * side * channels);
   const last = size - 1;
   for (let row = 0, to = 0; row < side; row++) {
+    const p = row + start;
     for (let column = 0; column < side; column++) {
-      const x = Math.min(Math.max(scale * (a * column + b * row) + right, 0), last);
-      const y = Math.min(Math.max(scale * (d * column + e * row) + down, 0), last);
+      const q = column + start;
+      const far = 1 + (g * q + h * p) / side;
+      const right = (scale * (a * q + b * p) + size * c) / far + middle;
+      const down = (scale * (d * q + e * p) + size * f) / far + middle;
+      const x = Math.min(Math.max(right, 0), last);
+      const y = Math.min(Math.max(down, 0), last);
       const left = Math.min(Math.floor(x), last - 1);
       const top = Math.min(Math.floor(y), last - 1);
       const u = x - left;
@@ -177,7 +182,8 @@ export class Geometry {
     lumaOf(pixels, this.grey);
     this.bg = this.sides.map((side) => this.contrast(this.grey, side));
     this.turned = TURNS.map(([degrees, zoom]) => {
-      const warp = warpOf([zoom, (degrees * Math.PI) / 180, 0, 0, 0, 0], this.width);
+      const turn = (degrees * Math.PI) / 180;
+      const warp = warpOf([zoom, turn, 0, 0, 0, 0, 0, 0], this.width);
       return { warp, bg: resample(this.bg[0], this.sides[0], warp, this.sides[0]) };
     });
   }
@@ -188,19 +194,46 @@ export class Geometry {
     this.first = this.contrast(this.grey, this.sides[0]);
   }
 
-  /** The warp from the picture to the background; [1, 0, 0, 0, 1, 0] if still. */
+  /** The warp from the picture to the background; `STILL` if the camera stood still. */
   estimate() {
     if (!this.tells) return STILL;
-    const { TOLERANCES, GAIN, LIMITS } = this.constants;
-    let level = this.level(0, this.first);
-    let warp = this.refine(level, this.search(level), TOLERANCES[0]);
-    for (let i = 1; i < this.sides.length; i++) {
-      level = this.level(i, this.contrast(this.grey, this.sides[i]));
-      warp = this.refine(level, warp, TOLERANCES[i]);
-    }
-    const gains = this.cost(level, warp) < (1 - GAIN) * this.cost(level, STILL);
-    const believed = movementOf(warp, this.width).every((m, i) => Math.abs(m) <= LIMITS[i]);
-    return gains && believed ? warp : STILL;
+    const { TOLERANCES, GAIN } = this.constants;
+    const levels = this.sides.map((side, i) =>
+      this.level(i, i ? this.contrast(this.grey, side) : this.first),
+    );
+    const last = levels.at(-1);
+    let warp = this.search(levels[0]);
+    let isTilted = false;
+    levels.forEach((level, i) => {
+      if (i > 0 && level === last) {
+        const tilted = this.tilted(levels.slice(0, -1), warp);
+        isTilted = tilted !== warp;
+        warp = tilted;
+      }
+      warp = this.refine(level, warp, TOLERANCES[i], isTilted);
+    });
+    if (!isTilted) warp = [...warp.slice(0, 6), 0, 0];
+    const gains = this.cost(last, warp) < (1 - GAIN) * this.cost(last, STILL);
+    return gains && this.isBelieved(warp) ? warp : STILL;
+  }
+
+  // The warp, with a tilt where that explains more; most cameras stand still.
+  tilted(levels, warp) {
+    const { GAIN, TILT_TOLERANCES, TILT_GAIN } = this.constants;
+    const compared = levels.at(-1);
+    const cost = this.cost(compared, warp);
+    if (cost >= (1 - GAIN) * this.cost(compared, STILL)) return warp;
+    let tilted = warp;
+    levels.forEach((level, i) => {
+      tilted = this.refine(level, tilted, TILT_TOLERANCES[i], true);
+    });
+    const gains = this.cost(compared, tilted) < (1 - TILT_GAIN) * cost;
+    return gains && this.isBelieved(tilted) ? tilted : warp;
+  }
+
+  isBelieved(warp) {
+    const { LIMITS } = this.constants;
+    return movementOf(warp, this.width).every((m, i) => Math.abs(m) <= LIMITS[i]);
   }
 
   /** How surely each pixel of the smallest level shows the background, 0 to 1. */
@@ -252,7 +285,7 @@ export class Geometry {
     const n = count * count;
     const level = { side, bg: this.bg[number], n };
     for (const name of ["x", "y", "contrast", "slope"]) level[name] = new Float32Array(n);
-    level.jacobian = Array.from({ length: 6 }, () => new Float32Array(n));
+    level.jacobian = Array.from({ length: 8 }, () => new Float32Array(n));
     for (let i = 0; i < n; i++) {
       // What is flat tells nothing of a movement: the steepest pixel of a cell does.
       let best = -1;
@@ -280,6 +313,9 @@ export class Geometry {
       jacobian[3][i] = right * y + down * x;
       jacobian[4][i] = right;
       jacobian[5][i] = down;
+      const nearer = -(right * x + down * y);
+      jacobian[6][i] = nearer * x;
+      jacobian[7][i] = nearer * y;
     }
     level.fg = fg;
     return level;
@@ -311,10 +347,10 @@ export class Geometry {
     found.sort((one, other) => one.cost - other.cost);
     let chosen = null;
     for (const { turned, right, down } of found.slice(0, STARTS)) {
-      const [a, b, , d, e] = turned.warp;
+      const [a, b, , d, e, , g, h] = turned.warp;
       const x = (a * right + b * down) / side;
       const y = (d * right + e * down) / side;
-      const start = [a, b, x, d, e, y];
+      const start = [a, b, x, d, e, y, g, h];
       const warp = this.refine(level, start, START_TOLERANCES);
       const cost = this.cost(level, warp);
       if (!chosen || cost < chosen.cost) chosen = { cost, warp };
@@ -323,35 +359,36 @@ export class Geometry {
   }
 
   // Takes a Gauss-Newton step for each tolerance.
-  refine(level, warp, tolerances) {
-    const { NOISE, INDEPENDENT, MOVEMENTS } = this.constants;
-    const prior = MOVEMENTS.map((deviation) => 1 / deviation ** 2);
+  refine(level, warp, tolerances, isTilted = false) {
+    const { NOISE, INDEPENDENT, MOVEMENTS, TILTED, OVERSTEP } = this.constants;
+    const prior = (isTilted ? TILTED : MOVEMENTS).map((deviation) => 1 / deviation ** 2);
     const { n, slope, jacobian } = level;
-    const normal = new Float64Array(36);
-    const row = new Float64Array(6);
+    const normal = new Float64Array(64);
+    const row = new Float64Array(8);
     for (const tolerance of tolerances) {
       normal.fill(0);
-      const moved = new Float64Array(6);
+      const moved = new Float64Array(8);
       this.differences(level, warp);
       for (let i = 0; i < n; i++) {
         if (!this.inside[i]) continue;
         const error = this.error[i];
         const variance = NOISE ** 2 + tolerance ** 2 * slope[i];
         const weight = (INDEPENDENT * this.weight(error, variance)) / variance;
-        for (let k = 0; k < 6; k++) row[k] = jacobian[k][i];
-        for (let k = 0; k < 6; k++) {
+        for (let k = 0; k < 8; k++) row[k] = jacobian[k][i];
+        for (let k = 0; k < 8; k++) {
           const weighted = weight * row[k];
           moved[k] += weighted * error;
-          for (let l = k; l < 6; l++) normal[k * 6 + l] += weighted * row[l];
+          for (let l = k; l < 8; l++) normal[k * 8 + l] += weighted * row[l];
         }
       }
       const movement = movementOf(warp, this.width);
-      for (let k = 0; k < 6; k++) {
-        for (let l = 0; l < k; l++) normal[k * 6 + l] = normal[l * 6 + k];
-        normal[k * 7] += prior[k];
+      for (let k = 0; k < 8; k++) {
+        for (let l = 0; l < k; l++) normal[k * 8 + l] = normal[l * 8 + k];
+        normal[k * 9] += prior[k];
         moved[k] += prior[k] * movement[k];
       }
-      warp = chainInverse(warp, warpOf(solve(normal, moved), this.width));
+      const change = solve(normal, moved).map((value) => OVERSTEP * value);
+      warp = chainInverse(warp, warpOf(change, this.width));
     }
     return warp;
   }
@@ -378,12 +415,15 @@ export class Geometry {
       this.error = new Float32Array(n);
       this.inside = new Uint8Array(n);
     }
-    const [a, b, c, d, e, f] = warp.map((value) => value * side);
+    const [a, b, c, d, e, f, g, h] = warp;
     const middle = (side - 1) / 2;
     for (let i = 0; i < n; i++) {
-      const column = a * x[i] + b * y[i] + c + middle;
-      const row = d * x[i] + e * y[i] + f + middle;
-      const known = column >= 1 && column <= side - 2 && row >= 1 && row <= side - 2;
+      const far = 1 + g * x[i] + h * y[i];
+      const scale = side / far;
+      const column = (a * x[i] + b * y[i] + c) * scale + middle;
+      const row = (d * x[i] + e * y[i] + f) * scale + middle;
+      const within = column >= 1 && column <= side - 2 && row >= 1 && row <= side - 2;
+      const known = within && far > 0;
       this.inside[i] = known ? 1 : 0;
       if (!known) continue;
       const left = Math.floor(column);
@@ -478,17 +518,17 @@ function gradientAt(image, side, i) {
 }
 
 // The warp of what the inverse of the change gives.
-function chainInverse([a, b, c, d, e, f], [g, h, i, j, k, l]) {
-  const determinant = g * k - h * j;
-  const [p, q, s, t] = [k, -h, -j, g].map((value) => value / determinant);
-  const u = -(p * i + q * l);
-  const v = -(s * i + t * l);
-  return [
-    a * p + b * s,
-    a * q + b * t,
-    a * u + b * v + c,
-    d * p + e * s,
-    d * q + e * t,
-    d * u + e * v + f,
+function chainInverse(warp, change) {
+  const [a, b, c, d, e, f, g, h] = change;
+  // The inverse, but for its size.
+  const back = [
+    [e - f * h, c * h - b, b * f - c * e],
+    [f * g - d, a - c * g, c * d - a * f],
+    [d * h - e * g, b * g - a * h, a * e - b * d],
   ];
+  const chained = [0, 1, 2].flatMap((row) => {
+    const own = [...warp, 1].slice(3 * row, 3 * row + 3);
+    return [0, 1, 2].map((column) => own.reduce((sum, v, i) => sum + v * back[i][column], 0));
+  });
+  return chained.slice(0, 8).map((value) => value / chained[8]);
 }

@@ -106,8 +106,7 @@ export class Painter {
     this.use(this.cutter, ["frame", "background", "cells", "near"]);
     const { width, height } = this.canvas;
     gl.uniform2f(this.cutter.at("size"), width, height);
-    const [a, b, c, d, e, f] = warp;
-    gl.uniformMatrix3x2fv(this.cutter.at("warp"), false, [a, d, b, e, c, f]);
+    gl.uniformMatrix3fv(this.cutter.at("warp"), true, [...warp, 1]);
     gl.uniform4fv(this.cutter.at("curves"), light.curves.flat());
     gl.uniform1fv(this.cutter.at("gain"), light.gain);
     gl.uniform1f(this.cutter.at("upright"), 1);

@@ -4,10 +4,9 @@
 // interleaved RGB of 0 to 255, Float32Array of size * size * 3.
 
 import { Comparison } from "./comparing.js";
-import { doubled, Geometry, insideOf, isStill, resample } from "./geometry.js";
+import { doubled, Geometry, insideOf, isStill, resample, STILL } from "./geometry.js";
 import { Light, sameLight } from "./light.js";
 
-const STILL = [1, 0, 0, 0, 1, 0];
 const SURELY_BEHIND = 0.1;
 
 /** Brings one background onto picture after picture; `size` is their side. */

@@ -19,7 +19,7 @@ in vec2 uv;
 out vec4 colour;
 uniform sampler2D frame, background, cells, near;
 uniform vec2 size;
-uniform mat3x2 warp; // columns: of x, of y, of 1
+uniform mat3 warp;
 uniform vec4 curves[3];
 uniform float gain[5];
 uniform vec4 hidden[${3 * units}];
@@ -36,7 +36,8 @@ vec3 logits(vec4 cell) { return vec3(logit(cell.x), logit(cell.y), logit(cell.z)
 // The background as the picture would show it.
 vec3 behind(vec3 picture) {
   vec2 place = uv - 0.5;
-  vec2 moved = warp * vec3(place, 1.0);
+  vec3 there = warp * vec3(place, 1.0);
+  vec2 moved = there.xy / there.z;
   if (max(abs(moved.x), abs(moved.y)) > 0.5) return picture;
   vec3 pixels = texture(background, moved + 0.5).rgb;
   float x = 2.0 * place.x, y = 2.0 * place.y;

@@ -7,6 +7,7 @@ const GOOD_FRAMES = 15; // in a row, before it goes
 const MOVED = 0.012; // a share of the side
 const TURNED = 0.6; // degrees
 const ZOOMED = 0.012;
+const TILTED = 0.024; // corners are half of it from where they were
 const RELIT = 0.12;
 const RESIDUAL = 0.12; // share of what is not in front
 
@@ -38,9 +39,9 @@ export class Watch {
     if (answer.mismatch > this.constants.MISMATCH || answer.residual > RESIDUAL) {
       return "The background does not fit what the camera sees.";
     }
-    const { turn, zoom, right, down } = named(answer.warp, width, height);
+    const { turn, zoom, right, down, tilt } = named(answer.warp, width, height);
     const far = Math.max(Math.abs(right), Math.abs(down)) > MOVED;
-    if (far || Math.abs(turn) > TURNED || Math.abs(zoom) > ZOOMED) {
+    if (far || Math.abs(turn) > TURNED || Math.abs(zoom) > ZOOMED || tilt > TILTED) {
       const moved = movement(answer.warp, width, height, this.constants);
       return `The camera ${moved}. ${CORRECTED}`;
     }
@@ -53,9 +54,10 @@ export class Watch {
 }
 
 /** What the camera did since the background was taken, in a few words. */
-export function movement(warp, width, height, { LEAST_SHIFT, LEAST_TURN, LEAST_ZOOM }) {
+export function movement(warp, width, height, constants) {
   if (isStill(warp)) return "still";
-  const { turn, zoom, right, down } = named(warp, width, height);
+  const { LEAST_SHIFT, LEAST_TURN, LEAST_ZOOM, LEAST_TILT } = constants;
+  const { turn, zoom, right, down, tilt } = named(warp, width, height);
   const parts = [];
   if (Math.abs(right) >= LEAST_SHIFT) {
     parts.push(`${Math.round(Math.abs(right) * width)} px ${right > 0 ? "right" : "left"}`);
@@ -68,6 +70,7 @@ export function movement(warp, width, height, { LEAST_SHIFT, LEAST_TURN, LEAST_Z
   if (Math.abs(zoom) >= LEAST_ZOOM) {
     texts.push(`shows ${(100 * Math.abs(zoom)).toFixed(1)} % ${zoom > 0 ? "more" : "less"}`);
   }
+  if (tilt >= LEAST_TILT) texts.push("tilted");
   return texts.join(", ") || "still";
 }
 
@@ -91,5 +94,6 @@ function percent(change) {
 // Shifts are shares of the sides, turns degrees.
 function named(warp, width, height) {
   const [zoom, turn] = movementOf(warp, Math.sqrt(width / height));
-  return { zoom, turn: (turn * 180) / Math.PI, right: warp[2], down: warp[5] };
+  const tilt = Math.max(Math.abs(warp[6]), Math.abs(warp[7]));
+  return { zoom, turn: (turn * 180) / Math.PI, right: warp[2], down: warp[5], tilt };
 }
