@@ -289,8 +289,8 @@ def _search(level) -> tf.Tensor:
 
 def _refine(level, warp, tolerances, is_tilted=False) -> tf.Tensor:
     """Takes a Gauss-Newton step for each tolerance."""
-    deviations = tf.where(tf.reshape(is_tilted, [-1, 1]), [TILTED], [MOVEMENTS])
-    prior = 1 / deviations**2
+    deviations = np.float32([TILTED, MOVEMENTS])
+    prior = tf.where(tf.reshape(is_tilted, [-1, 1]), *(1 / np.square(deviations)))
     tolerances = tf.constant(tolerances)
     corners = _corners(level.bg)
 
