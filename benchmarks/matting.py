@@ -12,8 +12,8 @@ MAD, MSE (x 1000), Grad and Conn (/ 1000) are those of BackgroundMattingV2, of t
 network's mask stretched, a guided filter, and the matting of `inference.matting`.
 
 --fit makes the perceptron of the matting from the rooms and cut-outs that the run was
-trained on, and as many of its own rows, and writes FILE. --also RUN: masks of more
-networks to fit on.
+trained on, and as many of its own rows, and writes FILE. --sizes: squares, in pixels,
+that the network is shown in turn, those of training if none is named.
 """
 
 import argparse
@@ -124,13 +124,21 @@ def read_row(root, row):
 
 
 class Network:
-    """A run's network, and what the matting takes of it."""
+    """A run's network on squares of `size` pixels, and what the matting takes of it."""
 
-    def __init__(self, path):
-        from maskdepth_tf.inference import graph, scoring
+    def __init__(self, path, size):
+        import tensorflow as tf
 
-        self._model = scoring.load_scorable(path)
-        _, self._register = graph.graphs(self._model.image_size)
+        from maskdepth_tf.inference import graph
+        from maskdepth_tf.network import model
+        from maskdepth_tf.training import checkpoints
+
+        network = model.resized(checkpoints.load_model(path), size)
+        self._answer = tf.function(
+            lambda pictures: network(pictures, training=False), autograph=False
+        )
+        self._size = size
+        _, self._register = graph.graphs(size)
 
     def pair(self, bg, fg_bg):
         """A pair of any size as `matting.Pair`."""
@@ -139,13 +147,12 @@ class Network:
         from maskdepth_tf.images import preprocessing
         from maskdepth_tf.inference import matting
 
-        size = self._model.image_size
         small = [
-            tf.round(preprocessing.resize(pixels, size))[tf.newaxis]
+            tf.round(preprocessing.resize(pixels, self._size))[tf.newaxis]
             for pixels in (bg, fg_bg)
         ]
         found = self._register(*small, tf.ones([1]))
-        outputs = self._model.bare({"bg": found.bg, "fg_bg": small[1]})
+        outputs = self._answer({"bg": found.bg, "fg_bg": small[1]})
         mask = tf.sigmoid(outputs["mask"])
         light = (part[0] for part in found.light)
         return matting.Pair(bg, fg_bg, small[1][0], mask[0], found.warp[0], *light)
@@ -291,7 +298,7 @@ def main():
     parser.add_argument("--sources", nargs="+", required=True)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--fit", type=Path)
-    parser.add_argument("--also", nargs="*", default=[])
+    parser.add_argument("--sizes", nargs="+", type=int)
     args = parser.parse_args()
     startup.load_tensorflow()
     from maskdepth_tf.training import batches
@@ -304,6 +311,8 @@ def main():
         settings.data.labels, data.split[side], data.examples.rows
     )
     print(f"{side}: {len(rooms)} rooms, {len(cutouts)} cut-outs")
+    sizes = args.sizes or [settings.data.image_size]
+    networks = [Network(args.workdir, size) for size in sizes]
 
     def make(number, size):
         draws = np.random.default_rng((number, len(side)))
@@ -312,7 +321,6 @@ def main():
         return compose(room, cutout, size, draws)
 
     if args.fit:
-        networks = [Network(run) for run in (args.workdir, *args.also)]
         rows, root = data.split["train"], data.examples.root
 
         def make_any(number):
@@ -323,7 +331,8 @@ def main():
 
         fit(networks, make_any, args.pairs, args.fit)
     else:
-        measure(Network(args.workdir), make, args.pairs)
+        for network in networks:
+            measure(network, make, args.pairs)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def test_alike_colours_keep_the_networks_mask():
     alpha = coverage()
     found, _ = refine(pair(alpha, front=BEHIND + 1))
     stretched = tf.image.resize(reduced(alpha), (SIZE, SIZE))
-    assert np.abs(found - stretched).mean() < 0.03
+    assert np.abs(found - stretched).mean() < 0.035
 
 
 def test_far_from_an_edge_nothing_changes():
@@ -163,4 +163,4 @@ def test_a_background_that_moved_and_darkened():
             curves=curves,
         )
     )
-    assert np.abs(found - alpha).mean() < 0.004
+    assert np.abs(found - alpha).mean() < 0.005
