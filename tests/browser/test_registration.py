@@ -45,7 +45,8 @@ def pairs():
     made = []
     for seed in range(COUNT):
         draws = np.random.default_rng(seed)
-        pair = benchmark.make_pair(made_room(seed % 5), made_figure(seed), draws)
+        figure, tilt = made_figure(seed), 0.05 * (seed % 2)
+        pair = benchmark.make_pair(made_room(seed % 5), figure, draws, tilt=tilt)
         both = (tf.image.resize(x, (SIDE, SIDE)) for x in (pair.bg, pair.fg_bg))
         made.append([np.rint(x).astype(np.uint8) for x in both])
     return np.array(made)
@@ -59,13 +60,14 @@ def test_registers_as_the_graph_does(browser, live_server, live_url, pairs):
     with chromium.page_of(browser, live_url) as page:
         found = page.evaluate(SCRIPT, ASPECTS)
     assert len(found) == COUNT
-    moved = 0
+    moved = tilted = 0
     for i, ours in enumerate(found):
         bg, fg_bg = pairs[i].astype(np.float32)
         aspect = tf.constant([ASPECTS[i % len(ASPECTS)]])
         theirs = register(bg[np.newaxis], fg_bg[np.newaxis], aspect=aspect)
         warp = theirs.warp[0].numpy()
         moved += not np.array_equal(warp, [1, 0, 0, 0, 1, 0, 0, 0])
+        tilted += warp[6] != 0
         np.testing.assert_allclose(ours["warp"], warp, atol=1e-3)
         light = ours["light"]
         np.testing.assert_allclose(light["curves"], theirs.light.curves[0], atol=1e-3)
@@ -76,3 +78,4 @@ def test_registers_as_the_graph_does(browser, live_server, live_url, pairs):
         mismatch = comparing.mismatch(pixels[np.newaxis], fg_bg[np.newaxis])[0]
         assert ours["mismatch"] == pytest.approx(float(mismatch), abs=1e-4)
     assert moved > COUNT / 2
+    assert tilted > COUNT / 4
