@@ -289,7 +289,7 @@ def _search(level) -> tf.Tensor:
 
 def _refine(level, warp, tolerances, is_tilted=False) -> tf.Tensor:
     """Takes a Gauss-Newton step for each tolerance."""
-    deviations = np.float32([TILTED, MOVEMENTS])
+    deviations = np.array([TILTED, MOVEMENTS], np.float32)
     prior = tf.where(tf.reshape(is_tilted, [-1, 1]), *(1 / np.square(deviations)))
     tolerances = tf.constant(tolerances)
     corners = _corners(level.bg)
