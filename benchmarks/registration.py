@@ -65,8 +65,7 @@ def make_pair(room, figure, draws, plain=False, aspect=1.0, tilt=0.0, most_cover
     first = (len(room) - SIZE) // 2
     picture = room[first : first + SIZE, first : first + SIZE].astype(np.float32)
     # From pixels of the background to points, back through the warp, to the room's.
-    to_points = np.diag([1 / SIZE, 1 / SIZE, 1.0])
-    to_points[:2, 2] = 0.5 / SIZE - 0.5
+    to_points = points_of(SIZE, SIZE)
     there = np.array([[1.0, 0, first], [0, 1, first], [0, 0, 1]])
     there = there @ np.linalg.inv(to_points) @ np.linalg.inv(warp) @ to_points
     bg = cv2.warpPerspective(
@@ -79,6 +78,13 @@ def make_pair(room, figure, draws, plain=False, aspect=1.0, tilt=0.0, most_cover
     picture, mask = _paste(picture, figure, draws, most_covered)
     taken = _taken_plainly if plain else _taken
     return Pair(*taken(bg, picture, draws), mask, warp)
+
+
+def points_of(width, height):
+    """From pixels to points, shares of the sides with (0, 0) in the middle: [3, 3]."""
+    matrix = np.diag([1 / width, 1 / height, 1.0])
+    matrix[:2, 2] = 0.5 / width - 0.5, 0.5 / height - 0.5
+    return matrix
 
 
 def _paste(picture, figure, draws, most_covered):
@@ -185,8 +191,7 @@ def orb(bg, fg_bg):
 
 def _to_shares(matrix):
     """A matrix of pixels in shares of the side, as `Pair.warp`."""
-    to_points = np.diag([1 / SIZE, 1 / SIZE, 1.0])
-    to_points[:2, 2] = 0.5 / SIZE - 0.5
+    to_points = points_of(SIZE, SIZE)
     whole = np.vstack([matrix, [0, 0, 1]])
     return (to_points @ whole @ np.linalg.inv(to_points))[:2]
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import chromium
+from benchmarks import registration as benchmark
 from maskdepth_tf.browser import page_server
 from maskdepth_tf.inference import matting
 from maskdepth_tf.live import SIDE
@@ -91,9 +92,8 @@ def test_sums_are_those_of_numpy(browser, live_url, inputs, units, count):
 
 def seen_from(room, warp):
     """A room as a background whose warp this is: uint8 [H, W, 3]."""
-    to_shares = np.diag([1 / WIDTH, 1 / HEIGHT, 1])
-    to_shares[:2, 2] = 0.5 / WIDTH - 0.5, 0.5 / HEIGHT - 0.5
-    matrix = np.linalg.inv(to_shares) @ np.append(warp, 1).reshape(3, 3) @ to_shares
+    to_points = benchmark.points_of(WIDTH, HEIGHT)
+    matrix = np.linalg.inv(to_points) @ np.append(warp, 1).reshape(3, 3) @ to_points
     size, border = (WIDTH, HEIGHT), cv2.BORDER_REPLICATE
     return cv2.warpPerspective(room, matrix, size, borderMode=border)
 

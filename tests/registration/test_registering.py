@@ -93,12 +93,11 @@ def test_a_moving_camera_is_followed_frame_by_frame():
 
 def test_a_camera_that_tilts_is_followed_frame_by_frame():
     room = made_room(3, 300).astype(np.float32)
-    scale = np.diag([1 / 300, 1 / 300, 1])
-    scale[:2, 2] = 0.5 / 300 - 0.5
+    to_points = benchmark.points_of(300, 300)
 
     def taken(tilt):
         warp = np.array([[1, 0, 0], [0, 1, 0], [tilt, 0, 1]])
-        matrix = np.linalg.inv(scale) @ warp @ scale
+        matrix = np.linalg.inv(to_points) @ warp @ to_points
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         picture = cv2.warpPerspective(room, matrix, (300, 300), flags=flags)
         return cv2.resize(picture[20:280, 20:280], (128, 128))[np.newaxis]

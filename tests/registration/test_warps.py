@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks import registration as benchmark
 from maskdepth_tf.registration import warps
 from tests.support.made_rooms import made_room
 
@@ -59,19 +60,10 @@ def test_tilted_resampling_is_that_of_opencv(side):
     warp = np.float32([[1.02, -0.03, 0.04, 0.02, 0.98, -0.03, 0.2, -0.1]])
     found = warps.resample(room[np.newaxis], warp, side=side)[0]
 
-    def to_shares(size):
-        return np.array(
-            [
-                [1 / size, 0, 0.5 / size - 0.5],
-                [0, 1 / size, 0.5 / size - 0.5],
-                [0, 0, 1],
-            ]
-        )
-
     matrix = (
-        np.linalg.inv(to_shares(64))
+        np.linalg.inv(benchmark.points_of(64, 64))
         @ np.append(warp, 1).reshape(3, 3)
-        @ to_shares(side)
+        @ benchmark.points_of(side, side)
     )
     expected = cv2.warpPerspective(
         room,

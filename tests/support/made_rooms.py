@@ -36,12 +36,16 @@ def made_figure(seed):
 
 
 @functools.cache
-def made_pairs():
-    """200 pairs, of 40 rooms."""
+def made_pairs(count=200, aspect=1.0, tilt=0.0):
+    """Pairs of 40 rooms, as the benchmark makes them."""
     rooms = [made_room(seed) for seed in range(40)]
     return [
         benchmark.make_pair(
-            rooms[seed % 40], made_figure(seed), np.random.default_rng(seed)
+            rooms[seed % 40],
+            made_figure(seed),
+            np.random.default_rng(seed),
+            aspect=aspect,
+            tilt=tilt,
         )
-        for seed in range(200)
+        for seed in range(count)
     ]
