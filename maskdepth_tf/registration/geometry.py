@@ -44,7 +44,7 @@ TOLERANCES = (
 )
 """Error of the warp that each step reckons with, in pixels, for each level."""
 FOLLOWING = 4
-"""Steps on each but the smallest level where the frame before tells the start."""
+"""Most steps on a level where the frame before tells the start."""
 NOISE = 0.1
 """Deviation of a contrast between equal pictures."""
 WINDOW = 5
@@ -138,8 +138,7 @@ def estimate(
     for level, tolerances in zip(levels, TOLERANCES, strict=False):
         if level is last is not first:
             warp, is_tilted = _tilted(levels[:-1], steps, warp, known, is_tilted)
-        few = slice(None) if level is first else steps
-        warp = _refine(level, warp, tolerances[few], is_tilted)
+        warp = _refine(level, warp, tolerances[steps], is_tilted)
     warp = choosing.by_example(is_tilted, warp, warps.untilted(warp))
     moved = _cost(last, warp) < (1 - GAIN) * _cost(last, known)
     warp = choosing.by_example(moved & _is_believed(warp, width), warp, known)
